@@ -1,0 +1,1 @@
+//! penstock: a Kafka-compatible broker. The order of the modules below is the law of imports.
