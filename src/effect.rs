@@ -1,0 +1,155 @@
+//! All that a shard may ask of the world.
+//!
+//! Order matters per connection, per file and per shard pair; nowhere else. Each effect that has an answer says which;
+//! it is answered exactly once, failure included.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use protocol::Piece;
+
+use crate::model::{ConnectionId, Offset, ShardId, TopicPartition};
+use crate::shard_message::ShardMessage;
+
+/// Counts the commits of one shard's journal, over restarts of nothing: 1 is the first of this run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommitId(pub u64);
+
+/// A segment file that is open somewhere in this process: the shard in the upper 16 bits, a count below.
+/// Unique while the process lives; `Piece::File` carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(pub u64);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SyncId(pub u64);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReadId(pub u64);
+
+/// Names a segment on disk: `TOPIC_ID-PARTITION/BASE_OFFSET.log`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentName {
+    pub topic_partition: TopicPartition,
+    pub base_offset: Offset,
+}
+
+/// What the operating system said. `operation` and `errno` are for the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskError {
+    pub operation: &'static str,
+    pub errno: i32,
+}
+
+/// One group commit: write `pieces` from `position` on, pad with zeros to `length`, sync the data of the file.
+///
+/// Invariants: position and length are multiples of `BLOCK_BYTES`; the file was prepared.
+#[derive(Debug, Clone)]
+pub struct JournalCommit {
+    pub commit: CommitId,
+    /// The physical file of the ring: `journal/SHARD/FILE.journal`.
+    pub file: u32,
+    pub position: u64,
+    pub length: u64,
+    pub pieces: Vec<Bytes>,
+}
+
+#[derive(Debug)]
+pub enum Effect {
+    /// One answer, length prefix included. Answered by `Sent`, in parts or at once.
+    Send {
+        connection: ConnectionId,
+        pieces: Vec<Piece>,
+    },
+    /// Send what is queued, then close.
+    Close {
+        connection: ConnectionId,
+    },
+    /// Read no more from this socket until `Resume`. Frames already received still come.
+    Pause {
+        connection: ConnectionId,
+    },
+    Resume {
+        connection: ConnectionId,
+    },
+
+    CommitJournal(JournalCommit),
+    /// Fill a new file of the ring with zeros and sync it, in the background.
+    PrepareJournalFile {
+        file: u32,
+        bytes: u64,
+    },
+    /// Gives the number to a segment. `exists`: an earlier run sealed it. Else it is created by the first write. Not answered.
+    OpenSegment {
+        file: FileId,
+        segment: SegmentName,
+        exists: bool,
+    },
+    /// Position and total length are multiples of `BLOCK_BYTES`; every byte of it is durable in the journal.
+    WriteSegment {
+        file: FileId,
+        position: u64,
+        pieces: Vec<Bytes>,
+    },
+    /// Data sync of all of them (and of their directories, where the file is new).
+    SyncSegments {
+        sync: SyncId,
+        files: Vec<FileId>,
+    },
+    /// Write `tail` at `position` (a block boundary; less than a block, or empty), truncate to `length`, sync file and directory.
+    SealSegment {
+        file: FileId,
+        position: u64,
+        tail: Bytes,
+        length: u64,
+    },
+    /// Forget the number; whoever still sends from the file may finish. Not answered.
+    CloseSegment {
+        file: FileId,
+    },
+    ReadSegment {
+        read: ReadId,
+        file: FileId,
+        position: u64,
+        length: u64,
+    },
+    /// Unlink the directory and its files, off the executor.
+    DeletePartition {
+        topic_partition: TopicPartition,
+    },
+    /// Append and sync, in order. Shard 0 only.
+    AppendMetadata {
+        append: u64,
+        batch: Bytes,
+    },
+
+    TellShard {
+        to: ShardId,
+        message: ShardMessage,
+    },
+    /// Everything acknowledged is sealed; the shard needs no more turns.
+    Stopped,
+}
+
+/// The effects of a turn, in order.
+#[derive(Debug, Default)]
+pub struct Effects(VecDeque<Effect>);
+
+impl Effects {
+    pub fn push(&mut self, effect: Effect) {
+        self.0.push_back(effect);
+    }
+
+    pub fn pop(&mut self) -> Option<Effect> {
+        self.0.pop_front()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}

@@ -1,0 +1,88 @@
+//! All that can happen to a shard. Nothing else can.
+
+use core::net::SocketAddr;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::effect::{CommitId, DiskError, FileId, ReadId, SyncId};
+use crate::model::{ConnectionId, ShardId, TopicPartition};
+use crate::shard_message::ShardMessage;
+
+#[derive(Debug)]
+pub enum Input {
+    /// `listener` counts the configured listeners from 0: it decides which address Metadata advertises.
+    Accepted {
+        connection: ConnectionId,
+        listener: u16,
+        peer: SocketAddr,
+    },
+    /// One whole request frame without its length prefix, in order of arrival. Its buffer has no other owner.
+    Received {
+        connection: ConnectionId,
+        frame: BytesMut,
+    },
+    /// `bytes` of earlier `Send`s have left for the socket.
+    Sent {
+        connection: ConnectionId,
+        bytes: u64,
+    },
+    /// The connection is gone, for whatever reason; also the answer to `Effect::Close`. Comes once.
+    Closed {
+        connection: ConnectionId,
+    },
+
+    /// The commit is written and synced. In any order; the journal restores it.
+    JournalCommitted {
+        commit: CommitId,
+    },
+    /// A write or sync of the journal failed: final for this shard's log dir.
+    JournalFailed {
+        error: DiskError,
+    },
+    /// `file` of the ring is written full of zeros and synced (answers `PrepareJournalFile`).
+    JournalFileReady {
+        file: u32,
+    },
+    /// Answers one `WriteSegment`. Not yet synced.
+    SegmentWritten {
+        file: FileId,
+        position: u64,
+        length: u64,
+    },
+    /// Answers `SyncSegments`.
+    SegmentsSynced {
+        sync: SyncId,
+    },
+    /// Answers `SealSegment`: truncated, synced.
+    SegmentSealed {
+        file: FileId,
+    },
+    /// A write, sync or seal of a segment failed: final for this shard's log dir.
+    SegmentFailed {
+        file: FileId,
+        error: DiskError,
+    },
+    /// Answers `ReadSegment`.
+    ReadDone {
+        read: ReadId,
+        result: Result<Bytes, DiskError>,
+    },
+    /// Answers `DeletePartition`: its directory is gone.
+    PartitionDeleted {
+        topic_partition: TopicPartition,
+    },
+    /// Answers `AppendMetadata`, in order. Shard 0 only.
+    MetadataAppended {
+        append: u64,
+        result: Result<(), DiskError>,
+    },
+
+    Shard {
+        from: ShardId,
+        message: ShardMessage,
+    },
+    /// Time has passed: a deadline that the shard named may be due.
+    Tick,
+    /// Finish what is acknowledged, seal every segment, then say `Effect::Stopped`.
+    Stop,
+}

@@ -1,0 +1,50 @@
+//! Every bound of the broker that is ours and not the user's, and how the bounds relate.
+
+/// The unit of direct I/O: journal commits start on it, segment writes are whole multiples of it.
+pub const BLOCK_BYTES: u64 = 4096;
+
+/// What one `recv` may deliver; also the size of the one receive buffer of a shard.
+pub const RECEIVE_BYTES: usize = 256 * 1024;
+
+/// A frame larger than this closes the connection (`socket.request.max.bytes` may lower it).
+pub const REQUEST_BYTES_MAX: usize = 100 * 1024 * 1024;
+
+/// A frame's memory grows by at most this much ahead of the bytes that have arrived.
+pub const FRAME_GROWTH_BYTES: usize = 1024 * 1024;
+
+/// Requests of one connection that may be under way (pipelined Produce) before its socket is no longer read.
+pub const CONNECTION_REQUESTS_MAX: usize = 256;
+
+/// Answer bytes of one connection that may wait for its socket before its requests wait.
+pub const CONNECTION_UNSENT_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Answer bytes of all connections of a shard that may wait for sockets before Fetch answers come back empty.
+pub const SHARD_UNSENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Inputs that the driver hands over between two rounds of effects.
+pub const TURN_INPUTS_MAX: usize = 1024;
+
+/// Entries and padding of one journal commit.
+pub const COMMIT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Commits that may be at the device at once. More is gained only where a device overlaps syncs.
+pub const COMMITS_IN_FLIGHT_MAX: usize = 2;
+
+/// The first journal file: small, so that filling it with zeros does not delay the first start.
+pub const JOURNAL_FIRST_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The files that the ring grows by.
+pub const JOURNAL_FILE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A partition's bytes go to its segment once this many are durable in the journal.
+pub const SEGMENT_WRITE_BYTES: u64 = 512 * 1024;
+
+/// Bytes of segment writes of one shard under way; beyond it new ones wait.
+pub const SEGMENT_WRITES_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// A group of entries always fits the smallest journal file together with both headers.
+const _: () = assert!(COMMIT_BYTES_MAX + 3 * BLOCK_BYTES < JOURNAL_FIRST_FILE_BYTES);
+const _: () = assert!(FRAME_GROWTH_BYTES <= REQUEST_BYTES_MAX);
+const _: () = assert!(RECEIVE_BYTES <= FRAME_GROWTH_BYTES);
+const _: () = assert!(SEGMENT_WRITE_BYTES.is_multiple_of(BLOCK_BYTES));
+const _: () = assert!(SEGMENT_WRITE_BYTES <= SEGMENT_WRITES_BYTES_MAX);

@@ -1,0 +1,86 @@
+//! What the cluster is: an immutable picture, replaced as a whole.
+//!
+//! The controller's host makes the next one (`metadata/`) and hands it to every shard. Parts that did not change are shared.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::topic_config::TopicConfig;
+use super::{BrokerId, LeaderEpoch, PartitionIndex, TopicId, TopicPartition};
+
+/// One topic of the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicImage {
+    pub name: Arc<str>,
+    pub topic_id: TopicId,
+    /// By partition index, dense from 0.
+    pub partitions: Vec<PartitionImage>,
+    /// What the user set, by Kafka's key: text as given.
+    pub overrides: BTreeMap<String, String>,
+    /// What they mean, together with the broker's defaults.
+    pub config: Arc<TopicConfig>,
+    pub internal: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionImage {
+    pub leader: BrokerId,
+    pub leader_epoch: LeaderEpoch,
+    pub partition_epoch: i32,
+    pub replicas: Vec<BrokerId>,
+    pub isr: Vec<BrokerId>,
+}
+
+/// One broker of the cluster with its advertised address for each listener, by the listener's number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerImage {
+    pub broker_id: BrokerId,
+    pub rack: Option<Arc<str>>,
+    pub endpoints: Vec<Endpoint>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    pub listener: Arc<str>,
+    pub host: Arc<str>,
+    pub port: u16,
+}
+
+/// Invariants: `topics` and `names` hold the same topics. `version` grows with each change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetadataImage {
+    /// Offset of the last metadata record that it reflects.
+    pub version: u64,
+    pub cluster_id: Arc<str>,
+    /// This broker's id: the controller too, on a single node.
+    pub broker_id: BrokerId,
+    pub brokers: Vec<BrokerImage>,
+    pub names: BTreeMap<Arc<str>, TopicId>,
+    pub topics: BTreeMap<TopicId, Arc<TopicImage>>,
+    /// Dynamic broker configs: (None: cluster default, or one broker) -> key -> text.
+    pub broker_overrides: BTreeMap<Option<BrokerId>, BTreeMap<String, String>>,
+}
+
+impl MetadataImage {
+    #[must_use]
+    pub fn topic_by_name(&self, name: &str) -> Option<&Arc<TopicImage>> {
+        self.topics.get(self.names.get(name)?)
+    }
+
+    #[must_use]
+    pub fn topic(&self, topic_id: TopicId) -> Option<&Arc<TopicImage>> {
+        self.topics.get(&topic_id)
+    }
+
+    #[must_use]
+    pub fn partition(&self, of: TopicPartition) -> Option<&PartitionImage> {
+        self.topic(of.topic_id)?.partition(of.partition)
+    }
+}
+
+impl TopicImage {
+    #[must_use]
+    pub fn partition(&self, index: PartitionIndex) -> Option<&PartitionImage> {
+        self.partitions.get(usize::try_from(index.0).ok()?)
+    }
+}

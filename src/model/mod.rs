@@ -1,0 +1,15 @@
+//! Kafka's nouns as types. Plain data: nothing here decides anything.
+
+pub mod control;
+mod ids;
+pub mod metadata_image;
+mod offset;
+mod time;
+pub mod topic_config;
+
+pub use ids::{
+    BrokerId, ConnectionId, LeaderEpoch, PartitionIndex, ProducerEpoch, ProducerId, ShardId, TopicId,
+    TopicPartition,
+};
+pub use offset::{DurableOffset, Offset};
+pub use time::{Instant, Now};

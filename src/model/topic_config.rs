@@ -1,0 +1,56 @@
+//! A topic's settings, validated and typed. The table of keys that they come from is `config/`.
+
+/// `message.timestamp.type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimestampType {
+    CreateTime,
+    LogAppendTime,
+}
+
+/// `compression.type`; `Producer` stores what was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopicCompression {
+    Producer,
+    Uncompressed,
+    Gzip { level: i32 },
+    Snappy,
+    Lz4 { level: i32 },
+    Zstd { level: i32 },
+}
+
+/// What a partition's leader needs at each append. Everything else of a topic's configuration is only text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicConfig {
+    pub max_message_bytes: u32,
+    pub segment_bytes: u32,
+    pub segment_ms: u64,
+    pub timestamp_type: TimestampType,
+    pub timestamp_before_max_ms: i64,
+    pub timestamp_after_max_ms: i64,
+    pub compression: TopicCompression,
+    /// `cleanup.policy` holds `compact`: every record needs a key.
+    pub compacted: bool,
+    /// `durable.acks`: an acknowledged record has been synced. False by choice of the user, never by accident.
+    pub durable_acks: bool,
+    pub retention_ms: i64,
+    pub retention_bytes: i64,
+}
+
+/// Kafka's defaults.
+impl Default for TopicConfig {
+    fn default() -> Self {
+        TopicConfig {
+            max_message_bytes: 1_048_588,
+            segment_bytes: 1 << 30,
+            segment_ms: 7 * 24 * 3_600_000,
+            timestamp_type: TimestampType::CreateTime,
+            timestamp_before_max_ms: i64::MAX,
+            timestamp_after_max_ms: 3_600_000,
+            compression: TopicCompression::Producer,
+            compacted: false,
+            durable_acks: true,
+            retention_ms: 7 * 24 * 3_600_000,
+            retention_bytes: -1,
+        }
+    }
+}

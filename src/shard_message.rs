@@ -1,0 +1,179 @@
+//! All that shards of one broker say to each other.
+//!
+//! A client's request costs at most one message to each shard that it concerns, and one back. `RequestId` is the asker's:
+//! the answer carries it home unchanged.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use protocol::Piece;
+use protocol::error_code::ErrorCode;
+
+use crate::model::control::{ControlAnswer, ControlRequest};
+use crate::model::metadata_image::MetadataImage;
+use crate::model::{LeaderEpoch, Offset, TopicPartition};
+
+/// A request that waits at its connection's shard for answers. Unique per shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+#[derive(Debug)]
+pub enum ShardMessage {
+    /// Answered by `Appended` when every item is durable (`wait`) or appended (`!wait`: acks=0, durable.acks=false), or refused.
+    Append {
+        request: RequestId,
+        wait: bool,
+        transactional: bool,
+        items: Vec<AppendItem>,
+    },
+    Appended {
+        request: RequestId,
+        results: Vec<AppendResult>,
+    },
+    /// Answered by `Read` at once. With `watch`, further appends to these partitions are told by `Grown` until `Unwatch`.
+    Fetch {
+        request: RequestId,
+        watch: bool,
+        committed_only: bool,
+        items: Vec<ReadItem>,
+    },
+    Fetched {
+        request: RequestId,
+        results: Vec<ReadResult>,
+    },
+    /// `bytes` more can be read by the watcher, or `changed`: something else must be told now (leadership, deletion).
+    Grown {
+        request: RequestId,
+        bytes: u64,
+        changed: bool,
+    },
+    Unwatch {
+        request: RequestId,
+    },
+    Ask {
+        request: RequestId,
+        questions: Vec<AskItem>,
+    },
+    Answered {
+        request: RequestId,
+        answers: Vec<AnswerItem>,
+    },
+    /// To shard 0, which hosts the controller. Answered when every shard has applied the change.
+    Control {
+        request: RequestId,
+        ask: ControlRequest,
+    },
+    ControlAnswered {
+        request: RequestId,
+        answer: ControlAnswer,
+    },
+    /// From shard 0 to all; answered by `ImageApplied`.
+    Image {
+        image: Arc<MetadataImage>,
+    },
+    ImageApplied {
+        version: u64,
+    },
+}
+
+/// `index` is the item's place in the client's request.
+#[derive(Debug)]
+pub struct AppendItem {
+    pub index: u32,
+    pub topic_partition: TopicPartition,
+    /// The records field of the request; its buffer is shared with nobody, so offsets are stamped in place.
+    pub records: BytesMut,
+}
+
+#[derive(Debug, Clone)]
+pub struct AppendResult {
+    pub index: u32,
+    pub error: ErrorCode,
+    /// -1 when refused.
+    pub base_offset: i64,
+    /// -1 unless the topic uses LogAppendTime.
+    pub log_append_time_ms: i64,
+    pub log_start_offset: i64,
+    /// Index in the batch, reason.
+    pub record_errors: Vec<(i32, &'static str)>,
+    pub message: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct ReadItem {
+    pub index: u32,
+    pub topic_partition: TopicPartition,
+    pub fetch_offset: i64,
+    /// -1: not checked.
+    pub current_leader_epoch: LeaderEpoch,
+    /// -1: not checked for divergence.
+    pub last_fetched_epoch: LeaderEpoch,
+    pub bytes_max: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct ReadResult {
+    pub index: u32,
+    pub error: ErrorCode,
+    /// All three are -1 with an error.
+    pub high_watermark: i64,
+    pub last_stable_offset: i64,
+    pub log_start_offset: i64,
+    /// Whole batches from the one that holds `fetch_offset`; the first even if larger than `bytes_max`.
+    pub pieces: Vec<Piece>,
+    pub bytes: u64,
+    /// Length of the first batch, so that the asker can keep KIP-74's promise when it trims.
+    pub first_batch_bytes: u64,
+    /// Where a reader with other history must truncate to: (epoch, end offset).
+    pub diverging: Option<(LeaderEpoch, Offset)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct AskItem {
+    pub index: u32,
+    pub topic_partition: TopicPartition,
+    pub current_leader_epoch: LeaderEpoch,
+    pub question: Question,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// ListOffsets: a timestamp or one of Kafka's negative specials that the API layer let through.
+    OffsetAt { timestamp: i64, committed_only: bool },
+    /// OffsetForLeaderEpoch.
+    EpochEnd { leader_epoch: LeaderEpoch },
+    /// DescribeProducers.
+    Producers,
+}
+
+#[derive(Debug, Clone)]
+pub struct AnswerItem {
+    pub index: u32,
+    pub error: ErrorCode,
+    pub answer: Answer,
+}
+
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// With an error.
+    Nothing,
+    OffsetAt {
+        timestamp: i64,
+        offset: i64,
+        leader_epoch: LeaderEpoch,
+    },
+    EpochEnd {
+        leader_epoch: LeaderEpoch,
+        end_offset: i64,
+    },
+    Producers(Vec<ProducerAnswer>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProducerAnswer {
+    pub producer_id: i64,
+    pub producer_epoch: i16,
+    pub last_sequence: i32,
+    pub last_timestamp: i64,
+    pub current_transaction_start_offset: i64,
+}
