@@ -99,6 +99,17 @@ impl<'s, 'a, T: Wire<'a> + Clone> IntoIterator for &'s Array<'a, T> {
     }
 }
 
+/// How many of `count` elements `remaining` bytes could hold, at most.
+fn elements_max<'a, T: Wire<'a>>(remaining: usize, count: u32, at: At) -> usize {
+    let bytes_min = match T::FIXED_BYTES {
+        Some(bytes) => bytes,
+        // Not worth working out the size of a few elements: reading them finds the end.
+        None if count < 16 => 1,
+        None => T::KIND.bytes_min(at.version(), at.is_flexible()).max(1),
+    };
+    (remaining / bytes_min).min(ARRAY_ELEMENTS_MAX)
+}
+
 impl<'a, T: Wire<'a>> Wire<'a> for Array<'a, T> {
     const KIND: FieldKind = FieldKind::Array(&T::KIND);
 
@@ -134,8 +145,7 @@ impl<'a, T: Wire<'a>> Wire<'a> for Array<'a, T> {
     fn read_nullable(reader: &mut Reader<'a>, at: At) -> Result<Option<Self>, DecodeError> {
         let position = reader.at();
         let Some(count) = read_length(reader, at, false)? else { return Ok(None) };
-        let bytes_min = T::FIXED_BYTES.unwrap_or_else(|| T::KIND.bytes_min(at.version(), at.is_flexible()));
-        if count as usize > ARRAY_ELEMENTS_MAX || count as usize > reader.remaining() / bytes_min.max(1) {
+        if count as usize > elements_max::<T>(reader.remaining(), count, at) {
             return Err(DecodeError::ArrayTooLong { position, count });
         }
         let start = reader.position();
@@ -189,3 +199,6 @@ impl<'a, T: Wire<'a> + Clone + fmt::Debug> fmt::Debug for Array<'a, T> {
         f.debug_list().entries(self).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

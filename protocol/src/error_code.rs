@@ -216,3 +216,6 @@ impl fmt::Display for ErrorCode {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests;

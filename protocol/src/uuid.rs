@@ -66,3 +66,6 @@ impl FromStr for Uuid {
         Ok(Self(bits.to_be_bytes()))
     }
 }
+
+#[cfg(test)]
+mod tests;

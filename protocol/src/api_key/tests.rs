@@ -44,3 +44,16 @@ fn supported_versions_have_messages() {
     }
     assert_eq!(ApiKey::LeaderAndIsr.supported(), None);
 }
+
+#[test]
+fn document_lists_what_is_supported() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/PROTOCOL.md");
+    let document = std::fs::read_to_string(path).expect("the document is in the repository");
+    let rows = |line: &&str| line.starts_with("| ") && line.as_bytes()[2].is_ascii_digit();
+    let documented: Vec<&str> = document.lines().filter(rows).collect();
+    let expected = SUPPORTED.iter().map(|range| {
+        let ApiVersionRange { key, min, max, advertised_min, flexible_from } = range;
+        format!("| {} | {key} | {advertised_min}-{max} | {min}-{max} | {flexible_from}+ |", key.key())
+    });
+    assert_eq!(documented, expected.collect::<Vec<_>>());
+}
