@@ -340,6 +340,10 @@ impl ProduceRules {
 }
 
 /// Walks over all records, whose bytes are no longer compressed.
+///
+/// Source: measured on an EPYC at 6 ns a record of 100 B: 0.9 us for 150 of them in 16 KiB, whose CRC takes 0.25 us.
+///         Parsing varints from one 8-byte load instead was no faster. Inflating such a batch takes 4 us (lz4), 9 (snappy),
+///         17 (zstd), 89 (gzip); following its frame 0.01 to 0.3 us.
 fn check_records(records: &[u8], header: &BatchHeader, rules: &ProduceRules) -> Result<Content, Refused> {
     let count = header.records_count();
     let base_timestamp = header.base_timestamp();
