@@ -1,1 +1,40 @@
-//! (log)
+//! One partition's log: which offset a batch gets, what is refused, where its bytes stand, what a reader is given.
+//!
+//! ```text
+//!  log_start                                                              log_end
+//!  | segment (Sealed)   | segment (Full)         | segment (Active)        |
+//!  |                    |       written          |  written                |
+//!  |   in files ........|.......|.. both ........|..|.. memory and journal |
+//!                          | hot tail, oldest batch first ................ |
+//! ```
+//!
+//! A log is a value: bytes and times come in, bytes and file ranges go out. It knows no file but by its number, no clock,
+//! no leader and no request. Who makes bytes durable tells it so (`on_written`, `on_sealed`); what may be read is the
+//! caller's bound (`below`), because durability and replication are decided above.
+//!
+//! Deliberately absent: the high watermark, transactions' last stable offset, retention, compaction.
+
+mod append;
+mod hot_tail;
+mod leader_epochs;
+mod lookup;
+mod offset_index;
+mod partition_log;
+mod producer_state;
+mod read;
+mod recovery;
+mod segment;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_model;
+#[cfg(test)]
+mod tests_producers;
+
+pub use append::{Appended, Refused, SegmentBytes};
+pub use lookup::{Lookup, offset_in_batch};
+pub use partition_log::PartitionLog;
+pub use read::ReadPlan;
+pub use recovery::{LogScanner, RecoveredLog, ScanError, ScanFault};
+pub use segment::{Segment, SegmentState};

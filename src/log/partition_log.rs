@@ -1,0 +1,214 @@
+//! The state of one partition's log, and what storage tells it about its bytes.
+//!
+//! Decides which batches may leave memory. Appending is in `append`, reading in `read` and `lookup`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::effect::FileId;
+use crate::model::topic_config::TopicConfig;
+use crate::model::{LeaderEpoch, Now, Offset, TopicPartition};
+use crate::shard_message::ProducerAnswer;
+
+use super::hot_tail::HotTail;
+use super::leader_epochs::LeaderEpochs;
+use super::producer_state::ProducerStates;
+use super::recovery::RecoveredLog;
+use super::segment::{Segment, SegmentState};
+
+/// One partition's log.
+///
+/// Lives: per partition, on the partition's shard.
+/// Shape:  see the module's page.
+/// Invariants: log_start <= log_end. Offsets are dense and positions contiguous, over all segments. Only the last segment
+///             is active. The tail holds [written, length) of each segment that is not sealed.
+#[derive(Debug)]
+pub struct PartitionLog {
+    topic_partition: TopicPartition,
+    pub(super) config: Arc<TopicConfig>,
+    pub(super) log_start: Offset,
+    pub(super) log_end: Offset,
+    /// Oldest first.
+    pub(super) segments: Vec<Segment>,
+    pub(super) tail: HotTail,
+    pub(super) epochs: LeaderEpochs,
+    pub(super) producers: ProducerStates,
+}
+
+impl PartitionLog {
+    /// `RecoveredLog::default()` is the log of a new partition. It allocates nothing before its first append.
+    #[must_use]
+    pub fn open(
+        topic_partition: TopicPartition,
+        config: Arc<TopicConfig>,
+        recovered: RecoveredLog,
+    ) -> PartitionLog {
+        let RecoveredLog { log_start, log_end, segments, epochs, producers } = recovered;
+        let tail = HotTail::default();
+        let log =
+            PartitionLog { topic_partition, config, log_start, log_end, segments, tail, epochs, producers };
+        log.assert_invariants();
+        log
+    }
+
+    #[must_use]
+    pub fn topic_partition(&self) -> TopicPartition {
+        self.topic_partition
+    }
+
+    #[must_use]
+    pub fn config(&self) -> &Arc<TopicConfig> {
+        &self.config
+    }
+
+    /// Counts from the next append on.
+    pub fn set_config(&mut self, config: Arc<TopicConfig>) {
+        self.config = config;
+    }
+
+    #[must_use]
+    pub fn log_start_offset(&self) -> Offset {
+        self.log_start
+    }
+
+    /// The offset that the next record gets.
+    #[must_use]
+    pub fn log_end_offset(&self) -> Offset {
+        self.log_end
+    }
+
+    // What storage asks and tells.
+
+    /// Oldest first.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    #[must_use]
+    pub fn segment(&self, base: Offset) -> Option<&Segment> {
+        self.segments.get(self.segment_index(base)?)
+    }
+
+    fn segment_index(&self, base: Offset) -> Option<usize> {
+        self.segments.binary_search_by_key(&base, |segment| segment.base_offset).ok()
+    }
+
+    fn segment_mut(&mut self, base: Offset) -> &mut Segment {
+        let index = self.segment_index(base).expect("storage names segments that the log has told it of");
+        &mut self.segments[index]
+    }
+
+    /// The number of the segment's file. Before its first write, or when a sealed one is opened (again).
+    pub fn set_file(&mut self, segment: Offset, file: FileId) {
+        self.segment_mut(segment).file = Some(file);
+    }
+
+    /// The bytes [from, to) of a segment out of the tail, without a copy.
+    ///
+    /// Invariants: the tail holds them; it does for anything from the segment's `written` on.
+    #[must_use]
+    pub fn slices(&self, segment: Offset, from: u64, to: u64) -> Vec<Bytes> {
+        self.tail.slices(segment, from, to)
+    }
+
+    /// [0, through) of the segment is in its file. Tells of a segment that was sealed meanwhile change nothing.
+    pub fn on_written(&mut self, segment: Offset, through: u64) {
+        let segment = self.segment_mut(segment);
+        assert!(through <= segment.length, "a segment file holds no more than the segment");
+        assert!(segment.file.is_some(), "a segment that was written has a file");
+        segment.written = segment.written.max(through);
+    }
+
+    /// All of the segment is in its file, exactly, and synced.
+    pub fn on_sealed(&mut self, segment: Offset) {
+        let segment = self.segment_mut(segment);
+        assert!(segment.file.is_some(), "a segment that was sealed has a file");
+        segment.seal();
+    }
+
+    /// Bytes of batches in memory.
+    #[must_use]
+    pub fn tail_bytes(&self) -> u64 {
+        self.tail.bytes()
+    }
+
+    /// Drops the oldest batch in memory and says how many bytes that frees. None: nothing is there, or its segment's file
+    /// does not have all of it yet.
+    pub fn evict_oldest(&mut self) -> Option<u64> {
+        let batch = self.tail.front()?;
+        let segment = self.segment(batch.segment).expect("the tail holds batches of known segments");
+        if !segment.is_in_file(batch.end()) {
+            return None;
+        }
+        self.tail.pop_front()
+    }
+
+    /// Ends the active segment: the next append begins another. Returns it, None if there is none.
+    pub fn close_active(&mut self) -> Option<Offset> {
+        let last = self.segments.last_mut().filter(|last| last.state == SegmentState::Active)?;
+        last.close();
+        Some(last.base_offset)
+    }
+
+    /// The offset after the last batch of the segment that ends at or before `position`: what is durable, if [0, position)
+    /// is. The segment's base offset if there is no such batch.
+    #[must_use]
+    pub fn offset_at_position(&self, segment: Offset, position: u64) -> Offset {
+        if let Some(offset) = self.tail.offset_by(segment, position) {
+            return offset;
+        }
+        let batch = self.segment(segment).and_then(|segment| segment.index.batch_ending_by(position));
+        batch.map_or(segment, |batch| batch.next_offset)
+    }
+
+    // Leaders and producers.
+
+    /// This broker leads with `epoch` from the log end on, whether or not it will append.
+    pub fn begin_leader_epoch(&mut self, epoch: LeaderEpoch) {
+        self.epochs.assign(epoch, self.log_end);
+    }
+
+    /// OffsetForLeaderEpoch: the largest epoch not above `epoch` that the log knows, and the offset after its records.
+    /// (-1, -1) for an epoch that is newer than all.
+    #[must_use]
+    pub fn epoch_end(&self, epoch: LeaderEpoch) -> (LeaderEpoch, Offset) {
+        self.epochs.end(epoch, self.log_end)
+    }
+
+    /// The epoch in which the record at `offset` was written, at the log end the current one; -1 if there is none.
+    #[must_use]
+    pub fn latest_epoch_at(&self, offset: Offset) -> LeaderEpoch {
+        self.epochs.at(offset)
+    }
+
+    /// By producer id.
+    #[must_use]
+    pub fn producers(&self) -> Vec<ProducerAnswer> {
+        self.producers.answers()
+    }
+
+    #[must_use]
+    pub fn producers_count(&self) -> usize {
+        self.producers.len()
+    }
+
+    /// Forgets producers that were silent for `expiration_ms` (`producer.id.expiration.ms`), and says how many.
+    pub fn expire_producers(&mut self, now: Now, expiration_ms: u64) -> usize {
+        self.producers.expire(now.instant, expiration_ms)
+    }
+
+    /// What can be checked in constant time. Density of offsets and positions is asserted where batches are added.
+    pub(super) fn assert_invariants(&self) {
+        assert!(self.log_start <= self.log_end, "the log starts at or before its end");
+        match self.segments.last() {
+            Some(last) => {
+                assert_eq!(last.next_offset(), self.log_end, "the last segment ends at the log end");
+                assert!(last.written <= last.length, "a file holds no more than its segment");
+                assert_eq!(last.length, last.index.end(), "every byte of a segment belongs to a batch");
+            }
+            None => assert_eq!(self.log_start, self.log_end, "a log without segments is empty"),
+        }
+    }
+}

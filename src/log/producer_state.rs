@@ -1,0 +1,239 @@
+//! What a log remembers of its idempotent producers.
+//!
+//! Decides whether a batch is new, a duplicate or out of order. Who may use a producer id is decided above.
+
+use std::collections::BTreeMap;
+
+use protocol::error_code::ErrorCode;
+use protocol::record::BatchHeader;
+
+use crate::model::{Instant, Offset};
+use crate::shard_message::ProducerAnswer;
+
+/// Batches of one producer whose repetition is recognised. Kafka's number: a producer has at most 5 requests under way.
+const BATCHES_MAX: usize = 5;
+
+/// Producers that one log remembers. Beyond it those that were silent longest are forgotten, a tenth at a time; a
+/// forgotten producer that comes back is accepted with any sequence, as after expiry.
+const PRODUCERS_MAX: usize = 10_000;
+
+const NO_EPOCH: i16 = -1;
+const NO_SEQUENCE: i32 = -1;
+const NO_TIMESTAMP: i64 = -1;
+const NO_TRANSACTION: i64 = -1;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct ProducedBatch {
+    base_offset: Offset,
+    max_timestamp: i64,
+    base_sequence: i32,
+    last_offset_delta: i32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ProducerState {
+    /// Of the epoch below, oldest first: the first `batches_count` count.
+    batches: [ProducedBatch; BATCHES_MAX],
+    batches_count: u8,
+    producer_epoch: i16,
+    last_timestamp: i64,
+    /// Base offset of its newest batch, markers included: who was silent longest.
+    latest_offset: Offset,
+    /// First offset of the open transaction; -1: none.
+    transaction_start_offset: i64,
+    /// None: not since the log was opened.
+    last_append: Option<Instant>,
+}
+
+/// What a batch is to the producers of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    New,
+    /// It is in the log already, with these offsets.
+    Duplicate {
+        base_offset: Offset,
+        next_offset: Offset,
+        max_timestamp: i64,
+    },
+}
+
+/// Lives: per log. Invariants: at most `PRODUCERS_MAX`. No allocation before the first producer.
+/// Source: KIP-98, KIP-360; Apache Kafka 4.3.1, asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ProducerStates(BTreeMap<i64, Box<ProducerState>>);
+
+type Refusal = (ErrorCode, &'static str);
+
+impl ProducerStates {
+    /// Judges a produced batch; changes nothing.
+    ///
+    /// Errors: INVALID_PRODUCER_EPOCH (older than the known one), OUT_OF_ORDER_SEQUENCE_NUMBER (not the next sequence,
+    ///         not one of the last 5 batches; a new epoch that does not start at 0), INVALID_TXN_STATE (not transactional
+    ///         while its producer has a transaction open).
+    pub fn check(&self, header: &BatchHeader) -> Result<Verdict, Refusal> {
+        let Some(known) = self.0.get(&header.producer_id()) else { return Ok(Verdict::New) };
+        if let Some(batch) = known.batch_like(header) {
+            return Ok(Verdict::Duplicate {
+                base_offset: batch.base_offset,
+                next_offset: batch.base_offset.plus(i64::from(batch.last_offset_delta) + 1),
+                max_timestamp: batch.max_timestamp,
+            });
+        }
+        if header.producer_epoch() < known.producer_epoch {
+            return Err((
+                ErrorCode::INVALID_PRODUCER_EPOCH,
+                "The producer epoch is older than the last one seen",
+            ));
+        }
+        if !known.expects(header) {
+            return Err((
+                ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+                "The sequence does not follow the last one seen",
+            ));
+        }
+        if known.transaction_start_offset >= 0 && !header.is_transactional() {
+            return Err((ErrorCode::INVALID_TXN_STATE, "The producer has a transaction open"));
+        }
+        Ok(Verdict::New)
+    }
+
+    /// Takes note of a batch that is in the log, as it was stamped. `at`: None while a log is recovered.
+    pub fn on_batch(&mut self, header: &BatchHeader, at: Option<Instant>) {
+        if !header.has_producer_id() {
+            return;
+        }
+        if self.0.len() >= PRODUCERS_MAX && !self.0.contains_key(&header.producer_id()) {
+            self.forget_silent();
+        }
+        let producer = self.0.entry(header.producer_id()).or_insert_with(|| Box::new(ProducerState::new()));
+        producer.on_batch(header, at);
+    }
+
+    /// Forgets the tenth that was silent longest, except producers with an open transaction.
+    fn forget_silent(&mut self) {
+        let idle = self.0.values().filter(|producer| producer.transaction_start_offset < 0);
+        let mut latest: Vec<Offset> = idle.map(|producer| producer.latest_offset).collect();
+        let count = (PRODUCERS_MAX / 10).min(latest.len());
+        let Some(index) = count.checked_sub(1) else { return };
+        let (_, &mut newest_to_go, _) = latest.select_nth_unstable(index);
+        self.0.retain(|_, producer| {
+            producer.transaction_start_offset >= 0 || producer.latest_offset > newest_to_go
+        });
+    }
+
+    /// Forgets producers that were silent for `expiration_ms`, and says how many. Age counts by the monotonic clock; that
+    /// of a producer known only from recovery begins at the first call.
+    pub fn expire(&mut self, now: Instant, expiration_ms: u64) -> usize {
+        let before = self.0.len();
+        self.0.retain(|_, producer| {
+            let last_append = *producer.last_append.get_or_insert(now);
+            producer.transaction_start_offset >= 0 || last_append.after_ms(expiration_ms) > now
+        });
+        before - self.0.len()
+    }
+
+    pub fn answers(&self) -> Vec<ProducerAnswer> {
+        let producers = self.0.iter();
+        let answers = producers.map(|(producer_id, producer)| ProducerAnswer {
+            producer_id: *producer_id,
+            producer_epoch: producer.producer_epoch,
+            last_sequence: producer.last_sequence(),
+            last_timestamp: producer.last_timestamp,
+            current_transaction_start_offset: producer.transaction_start_offset,
+        });
+        answers.collect()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl ProducerState {
+    fn new() -> ProducerState {
+        let none = ProducedBatch {
+            base_offset: Offset::ZERO,
+            max_timestamp: NO_TIMESTAMP,
+            base_sequence: NO_SEQUENCE,
+            last_offset_delta: 0,
+        };
+        ProducerState {
+            batches: [none; BATCHES_MAX],
+            batches_count: 0,
+            producer_epoch: NO_EPOCH,
+            last_timestamp: NO_TIMESTAMP,
+            latest_offset: Offset::ZERO,
+            transaction_start_offset: NO_TRANSACTION,
+            last_append: None,
+        }
+    }
+
+    fn batches(&self) -> &[ProducedBatch] {
+        &self.batches[..usize::from(self.batches_count)]
+    }
+
+    fn batch_like(&self, header: &BatchHeader) -> Option<&ProducedBatch> {
+        if header.producer_epoch() != self.producer_epoch {
+            return None;
+        }
+        self.batches().iter().find(|batch| {
+            batch.base_sequence == header.base_sequence()
+                && batch.last_offset_delta == header.last_offset_delta()
+        })
+    }
+
+    /// Is this the next sequence? Any is, while no epoch is known.
+    fn expects(&self, header: &BatchHeader) -> bool {
+        if self.producer_epoch == NO_EPOCH {
+            true
+        } else if header.producer_epoch() == self.producer_epoch {
+            header.base_sequence() == next_sequence(self.last_sequence(), 1)
+        } else {
+            header.base_sequence() == 0
+        }
+    }
+
+    fn last_sequence(&self) -> i32 {
+        self.batches()
+            .last()
+            .map_or(NO_SEQUENCE, |batch| next_sequence(batch.base_sequence, batch.last_offset_delta))
+    }
+
+    fn on_batch(&mut self, header: &BatchHeader, at: Option<Instant>) {
+        if header.producer_epoch() != self.producer_epoch {
+            self.producer_epoch = header.producer_epoch();
+            self.batches_count = 0;
+        }
+        self.last_timestamp = header.max_timestamp();
+        self.latest_offset = Offset(header.base_offset());
+        self.last_append = at;
+        if header.is_control() {
+            self.transaction_start_offset = NO_TRANSACTION;
+            return;
+        }
+        if header.is_transactional() && self.transaction_start_offset < 0 {
+            self.transaction_start_offset = header.base_offset();
+        }
+        self.push(ProducedBatch {
+            base_offset: Offset(header.base_offset()),
+            max_timestamp: header.max_timestamp(),
+            base_sequence: header.base_sequence(),
+            last_offset_delta: header.last_offset_delta(),
+        });
+    }
+
+    fn push(&mut self, batch: ProducedBatch) {
+        if usize::from(self.batches_count) == BATCHES_MAX {
+            self.batches.copy_within(1.., 0);
+            self.batches_count -= 1;
+        }
+        self.batches[usize::from(self.batches_count)] = batch;
+        self.batches_count += 1;
+    }
+}
+
+/// `sequence` moved on, wrapping from `i32::MAX` to 0. From none (-1) the next is 0.
+fn next_sequence(sequence: i32, by: i32) -> i32 {
+    let next = i64::from(sequence) + i64::from(by);
+    (next & i64::from(i32::MAX)) as i32
+}

@@ -1,0 +1,246 @@
+//! A log out of its segment files: walks the batch headers and rebuilds what is kept in memory.
+//!
+//! Decides whether headers follow each other. Does not decide where a file ends (the journal did, before) and does not
+//! read records or check CRCs.
+
+use std::fmt;
+
+use protocol::record::{BATCH_HEADER_BYTES, BatchHeader, LEADING_BYTES};
+
+use crate::effect::DiskError;
+use crate::model::{LeaderEpoch, Offset};
+
+use super::leader_epochs::LeaderEpochs;
+use super::offset_index::OffsetIndex;
+use super::producer_state::ProducerStates;
+use super::segment::{NewBatch, Segment, SegmentState};
+
+/// One read: thousands of headers of small batches, and not much for nothing where batches are large.
+const CHUNK_BYTES: u64 = 64 * 1024;
+
+/// What `PartitionLog::open` needs. The default is a new partition's.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct RecoveredLog {
+    pub(super) log_start: Offset,
+    pub(super) log_end: Offset,
+    pub(super) segments: Vec<Segment>,
+    pub(super) epochs: LeaderEpochs,
+    pub(super) producers: ProducerStates,
+}
+
+impl RecoveredLog {
+    #[must_use]
+    pub fn log_start_offset(&self) -> Offset {
+        self.log_start
+    }
+
+    #[must_use]
+    pub fn log_end_offset(&self) -> Offset {
+        self.log_end
+    }
+
+    /// Oldest first, all of them sealed.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+}
+
+/// Why a segment's bytes are not its batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScanFault {
+    Disk(DiskError),
+    /// The segment does not begin where the one before it ends.
+    SegmentGap {
+        expected: Offset,
+    },
+    /// Larger than any segment that this broker writes.
+    SegmentTooLong {
+        length: u64,
+    },
+    Magic(i8),
+    BatchLength(i32),
+    /// The batch runs over the end of the segment, or less than a header is left.
+    Cut {
+        left: u64,
+    },
+    BaseOffset {
+        expected: Offset,
+        found: Offset,
+    },
+    LastOffsetDelta(i32),
+}
+
+/// Where a scan had to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScanError {
+    /// Base offset of the segment.
+    pub segment: Offset,
+    /// Of the batch, in the file.
+    pub position: u64,
+    pub fault: ScanFault,
+}
+
+impl fmt::Display for ScanError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "segment {:020} at byte {}: ", self.segment.0, self.position)?;
+        match self.fault {
+            ScanFault::Disk(error) => write!(out, "{} failed with errno {}", error.operation, error.errno),
+            ScanFault::SegmentGap { expected } => {
+                write!(out, "the segment before it ends at offset {}", expected.0)
+            }
+            ScanFault::SegmentTooLong { length } => write!(out, "{length} bytes are more than a segment has"),
+            ScanFault::Magic(magic) => write!(out, "magic {magic} is not 2"),
+            ScanFault::BatchLength(length) => write!(out, "batch length {length} is below that of a header"),
+            ScanFault::Cut { left } => {
+                write!(out, "the batch needs more than the {left} bytes that are left")
+            }
+            ScanFault::BaseOffset { expected, found } => {
+                write!(out, "base offset {} where {} was expected", found.0, expected.0)
+            }
+            ScanFault::LastOffsetDelta(delta) => write!(out, "last offset delta {delta} cannot be"),
+        }
+    }
+}
+
+impl std::error::Error for ScanError {}
+
+/// Reads bytes of the segment at a position, all that were asked for.
+pub type ReadAt<'a> = dyn FnMut(u64, &mut [u8]) -> Result<(), DiskError> + 'a;
+
+/// Takes the segments of one partition, oldest first.
+///
+/// Invariants: an error is final: the partition is offline, and the scanner is of no more use.
+#[derive(Debug, Default)]
+pub struct LogScanner {
+    log: RecoveredLog,
+    has_segment: bool,
+    chunk: Chunk,
+}
+
+impl LogScanner {
+    #[must_use]
+    pub fn new() -> LogScanner {
+        LogScanner::default()
+    }
+
+    /// Walks the segment of `length` bytes that begins at `base_offset`. An empty one only says where the log ends.
+    ///
+    /// Errors: the first header that cannot be, with its position.
+    pub fn segment(
+        &mut self,
+        base_offset: Offset,
+        length: u64,
+        read: &mut ReadAt<'_>,
+    ) -> Result<(), ScanError> {
+        let fail = |fault| ScanError { segment: base_offset, position: 0, fault };
+        if self.has_segment && base_offset != self.log.log_end {
+            return Err(fail(ScanFault::SegmentGap { expected: self.log.log_end }));
+        }
+        if u32::try_from(length).is_err() {
+            return Err(fail(ScanFault::SegmentTooLong { length }));
+        }
+        if base_offset < Offset::ZERO {
+            return Err(fail(ScanFault::BaseOffset { expected: Offset::ZERO, found: base_offset }));
+        }
+        let mut segment = Segment::new(base_offset, SegmentState::Full);
+        self.chunk.clear();
+        while segment.length < length {
+            let position = segment.length;
+            let fail = |fault| ScanError { segment: base_offset, position, fault };
+            let header = self.chunk.header(position, length, read).map_err(fail)?;
+            let batch = check(&segment, &header, length - position).map_err(fail)?;
+            segment.push(batch);
+            self.log
+                .epochs
+                .assign(LeaderEpoch(header.partition_leader_epoch()), Offset(header.base_offset()));
+            self.log.producers.on_batch(&header, None);
+        }
+        if !self.has_segment {
+            self.has_segment = true;
+            self.log.log_start = base_offset;
+        }
+        self.log.log_end = segment.next_offset();
+        if length > 0 {
+            segment.seal();
+            self.log.segments.push(segment);
+        }
+        Ok(())
+    }
+
+    /// The log, all segments sealed.
+    #[must_use]
+    pub fn finish(self) -> RecoveredLog {
+        self.log
+    }
+}
+
+/// The part of a segment that was read last.
+#[derive(Debug, Default)]
+struct Chunk {
+    bytes: Vec<u8>,
+    start: u64,
+}
+
+impl Chunk {
+    /// Forgets what was read, keeps the memory.
+    fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    /// The header at `position` of a segment of `length` bytes, read together with what follows if it is not here.
+    fn header(
+        &mut self,
+        position: u64,
+        length: u64,
+        read: &mut ReadAt<'_>,
+    ) -> Result<BatchHeader, ScanFault> {
+        if let Some(header) = self.header_held(position) {
+            return Ok(header);
+        }
+        let left = length - position;
+        self.bytes.clear();
+        self.bytes.resize(left.min(CHUNK_BYTES) as usize, 0);
+        self.start = position;
+        if let Err(error) = read(position, &mut self.bytes) {
+            self.bytes.clear();
+            return Err(ScanFault::Disk(error));
+        }
+        self.header_held(position).ok_or(ScanFault::Cut { left })
+    }
+
+    fn header_held(&self, position: u64) -> Option<BatchHeader> {
+        let at = usize::try_from(position.checked_sub(self.start)?).ok()?;
+        BatchHeader::at_front_of(self.bytes.get(at..)?).copied()
+    }
+}
+
+/// May a batch with this header stand at the end of `segment`, with `left` bytes of the file left?
+fn check(segment: &Segment, header: &BatchHeader, left: u64) -> Result<NewBatch, ScanFault> {
+    if header.magic() != 2 {
+        return Err(ScanFault::Magic(header.magic()));
+    }
+    let batch_length = header.batch_length();
+    let length = u64::try_from(batch_length)
+        .map(|batch_length| batch_length + LEADING_BYTES as u64)
+        .ok()
+        .filter(|length| *length >= BATCH_HEADER_BYTES as u64)
+        .ok_or(ScanFault::BatchLength(batch_length))?;
+    if length > left {
+        return Err(ScanFault::Cut { left });
+    }
+    let (expected, found) = (segment.next_offset(), Offset(header.base_offset()));
+    if found != expected {
+        return Err(ScanFault::BaseOffset { expected, found });
+    }
+    let delta = header.last_offset_delta();
+    let last_offset = found.0.checked_add(i64::from(delta)).filter(|last| *last < i64::MAX);
+    let last_offset = last_offset.map(Offset).filter(|last| *last >= found);
+    let end = segment.length + length;
+    match last_offset {
+        Some(last_offset) if OffsetIndex::can_hold(segment.base_offset, last_offset, end) => {
+            Ok(NewBatch { last_offset, length, max_timestamp: header.max_timestamp(), wall_ms: 0 })
+        }
+        _ => Err(ScanFault::LastOffsetDelta(delta)),
+    }
+}

@@ -1,0 +1,131 @@
+//! One segment of a log, and when it takes no more.
+//!
+//! Decides when to roll. Does not decide when bytes are written or sealed: it is told.
+
+use crate::effect::FileId;
+use crate::model::Offset;
+use crate::model::topic_config::TopicConfig;
+
+use super::offset_index::OffsetIndex;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SegmentState {
+    /// The last one; appends go here.
+    Active,
+    /// Takes no more, but its end is not yet in its file.
+    Full,
+    /// All of it is in its file, exactly, and synced. Never written again.
+    Sealed,
+}
+
+/// Invariants: written <= length; written == length if Sealed; its offsets are dense from `base_offset`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Names it on disk.
+    pub base_offset: Offset,
+    /// Bytes of its batches, wherever they are.
+    pub length: u64,
+    /// Bytes of it that are in the file: whole blocks until it is sealed.
+    pub written: u64,
+    pub state: SegmentState,
+    /// Set before the first write, or when a file of an earlier run is opened.
+    pub file: Option<FileId>,
+    pub(super) index: OffsetIndex,
+    first_append: FirstAppend,
+}
+
+/// What the age of a segment counts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FirstAppend {
+    wall_ms: i64,
+    /// `max_timestamp` of the first batch; -1: none.
+    timestamp: i64,
+}
+
+/// A batch that looks for a place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NewBatch {
+    pub last_offset: Offset,
+    pub length: u64,
+    pub max_timestamp: i64,
+    pub wall_ms: i64,
+}
+
+impl Segment {
+    pub(super) fn new(base_offset: Offset, state: SegmentState) -> Segment {
+        Segment {
+            base_offset,
+            length: 0,
+            written: 0,
+            state,
+            file: None,
+            index: OffsetIndex::new(base_offset),
+            first_append: FirstAppend { wall_ms: 0, timestamp: -1 },
+        }
+    }
+
+    /// The offset after its last batch: the base of the next segment.
+    #[must_use]
+    pub fn next_offset(&self) -> Offset {
+        self.index.next_offset()
+    }
+
+    /// -1: no record has one.
+    #[must_use]
+    pub fn max_timestamp(&self) -> i64 {
+        self.index.max_timestamp()
+    }
+
+    /// Is everything below `position` in the file?
+    pub(super) fn is_in_file(&self, position: u64) -> bool {
+        position <= self.written
+    }
+
+    /// Adds a batch at the end.
+    pub(super) fn push(&mut self, batch: NewBatch) {
+        if self.length == 0 {
+            self.first_append = FirstAppend { wall_ms: batch.wall_ms, timestamp: batch.max_timestamp };
+        }
+        let offsets = batch.last_offset.0 + 1 - self.next_offset().0;
+        let length = u32::try_from(batch.length).expect("a batch length is an i32 on the wire");
+        let offsets = u32::try_from(offsets).expect("a last offset delta is an i32 on the wire");
+        self.index.push(offsets, length, batch.max_timestamp);
+        self.length = self.index.end();
+    }
+
+    /// Must `batch` go to a new segment?
+    ///
+    /// The age is the distance of timestamps, as far as the first batch has one; so a replay of old records rolls as it
+    /// did when they were new. Else it is the wall clock's, which may jump: it then rolls early, which harms nobody.
+    /// Source: Kafka's topic configs `segment.bytes` and `segment.ms`; `segment.jitter.ms` is not kept.
+    pub(super) fn must_roll(&self, config: &TopicConfig, batch: NewBatch) -> bool {
+        if self.state != SegmentState::Active {
+            return true;
+        }
+        if self.length == 0 {
+            return false;
+        }
+        let end = self.length + batch.length;
+        let age_ms = if self.first_append.timestamp >= 0 {
+            batch.max_timestamp.saturating_sub(self.first_append.timestamp)
+        } else {
+            batch.wall_ms.saturating_sub(self.first_append.wall_ms)
+        };
+        end > u64::from(config.segment_bytes)
+            || u64::try_from(age_ms).is_ok_and(|age_ms| age_ms > config.segment_ms)
+            || !OffsetIndex::can_hold(self.base_offset, batch.last_offset, end)
+    }
+
+    pub(super) fn close(&mut self) {
+        assert_eq!(self.state, SegmentState::Active, "only the active segment becomes full");
+        self.state = SegmentState::Full;
+        self.index.shrink();
+    }
+
+    pub(super) fn seal(&mut self) {
+        assert_ne!(self.state, SegmentState::Active, "a segment that takes appends is not sealed");
+        self.state = SegmentState::Sealed;
+        self.written = self.length;
+        self.index.shrink();
+    }
+}
