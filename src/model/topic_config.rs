@@ -30,10 +30,14 @@ pub struct TopicConfig {
     pub compression: TopicCompression,
     /// `cleanup.policy` holds `compact`: every record needs a key.
     pub compacted: bool,
+    /// `cleanup.policy` holds `delete`: retention counts. Neither: everything is kept for ever.
+    pub deletes: bool,
     /// `durable.acks`: an acknowledged record has been synced. False by choice of the user, never by accident.
     pub durable_acks: bool,
     pub retention_ms: i64,
     pub retention_bytes: i64,
+    /// For acks=all; what exceeds the number of replicas is not asked for.
+    pub min_insync_replicas: u32,
 }
 
 /// Kafka's defaults.
@@ -48,9 +52,11 @@ impl Default for TopicConfig {
             timestamp_after_max_ms: 3_600_000,
             compression: TopicCompression::Producer,
             compacted: false,
+            deletes: true,
             durable_acks: true,
             retention_ms: 7 * 24 * 3_600_000,
             retention_bytes: -1,
+            min_insync_replicas: 1,
         }
     }
 }
