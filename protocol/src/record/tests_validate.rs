@@ -2,6 +2,7 @@
 
 use super::header::{CRC_AT, CRC_START};
 use super::*;
+use crate::error_code::ErrorCode;
 
 const NOW: i64 = 1_795_000_000_000;
 const HOUR: i64 = 3_600_000;
@@ -132,7 +133,9 @@ fn refused_by(rules: &ProduceRules, mut batch: Vec<u8>, what: &str) -> Refused {
 
 fn check_refused(rules: &ProduceRules, rows: Vec<(&str, Vec<u8>, Refusal)>) {
     for (what, batch, error) in rows {
-        assert_eq!(refused_by(rules, batch, what).error, error, "{what}");
+        let refused = refused_by(rules, batch, what);
+        assert_eq!(refused.error, error, "{what}");
+        assert_eq!(ErrorCode::from(error).code(), error.code());
     }
 }
 

@@ -12,6 +12,8 @@
 
 use bytes::BytesMut;
 
+use crate::error_code::ErrorCode;
+
 use super::builder::BatchBuilder;
 use super::codec::{self, CodecError, Compressor, DecompressLimit};
 use super::crc::batch_crc;
@@ -120,6 +122,21 @@ impl Refusal {
 impl From<Refusal> for i16 {
     fn from(refusal: Refusal) -> Self {
         refusal.code()
+    }
+}
+
+impl From<Refusal> for ErrorCode {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::UnknownServerError => Self::UNKNOWN_SERVER_ERROR,
+            Refusal::CorruptMessage => Self::CORRUPT_MESSAGE,
+            Refusal::MessageTooLarge => Self::MESSAGE_TOO_LARGE,
+            Refusal::RecordListTooLarge => Self::RECORD_LIST_TOO_LARGE,
+            Refusal::InvalidTimestamp => Self::INVALID_TIMESTAMP,
+            Refusal::TransactionalIdAuthorizationFailed => Self::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+            Refusal::UnsupportedCompressionType => Self::UNSUPPORTED_COMPRESSION_TYPE,
+            Refusal::InvalidRecord => Self::INVALID_RECORD,
+        }
     }
 }
 
