@@ -23,6 +23,8 @@ pub mod log;
 
 pub mod journal;
 
+pub mod storage;
+
 pub mod replication;
 
 pub mod metadata;

@@ -10,7 +10,7 @@ pub const RECEIVE_BYTES: usize = 256 * 1024;
 pub const REQUEST_BYTES_MAX: usize = 100 * 1024 * 1024;
 
 /// A frame's memory grows by at most this much ahead of the bytes that have arrived.
-pub const FRAME_GROWTH_BYTES: usize = 1024 * 1024;
+pub const FRAME_GROWTH_BYTES: usize = 1024 * 1024 + 64 * 1024;
 
 /// Requests of one connection that may be under way (pipelined Produce) before its socket is no longer read.
 pub const CONNECTION_REQUESTS_MAX: usize = 256;
@@ -48,3 +48,17 @@ const _: () = assert!(FRAME_GROWTH_BYTES <= REQUEST_BYTES_MAX);
 const _: () = assert!(RECEIVE_BYTES <= FRAME_GROWTH_BYTES);
 const _: () = assert!(SEGMENT_WRITE_BYTES.is_multiple_of(BLOCK_BYTES));
 const _: () = assert!(SEGMENT_WRITE_BYTES <= SEGMENT_WRITES_BYTES_MAX);
+
+/// Bytes of requests of one connection that may be under way, and as many that may wait; one request always may.
+pub const CONNECTION_FRAMES_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Bytes of requests of all connections of a shard that may be under way. Beyond it nothing new begins.
+pub const SHARD_REQUESTS_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// A session that was used more recently than this is not evicted for a new one.
+pub const FETCH_SESSION_EVICTION_MS: u64 = 120_000;
+
+/// Partitions in all sessions of a shard: what they remember is bounded, too.
+pub const FETCH_SESSION_PARTITIONS_MAX: usize = 1_000_000;
+
+const _: () = assert!(CONNECTION_FRAMES_BYTES_MAX < SHARD_REQUESTS_BYTES_MAX);

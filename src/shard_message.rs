@@ -30,22 +30,25 @@ pub enum ShardMessage {
         request: RequestId,
         results: Vec<AppendResult>,
     },
-    /// Answered by `Read` at once. With `watch`, further appends to these partitions are told by `Grown` until `Unwatch`.
+    /// Answered by `Fetched` at once, with what can be read now.
     Fetch {
         request: RequestId,
-        watch: bool,
         committed_only: bool,
+        bytes_max: u64,
         items: Vec<ReadItem>,
     },
     Fetched {
         request: RequestId,
         results: Vec<ReadResult>,
     },
-    /// `bytes` more can be read by the watcher, or `changed`: something else must be told now (leadership, deletion).
+    /// Told by one `Grown` as soon as one of the partitions can be read beyond the end that the asker knows, or is gone.
+    /// Replaces an earlier `Watch` of the same request.
+    Watch {
+        request: RequestId,
+        known: Vec<(TopicPartition, Offset)>,
+    },
     Grown {
         request: RequestId,
-        bytes: u64,
-        changed: bool,
     },
     Unwatch {
         request: RequestId,

@@ -62,6 +62,12 @@ pub struct MetadataImage {
 }
 
 impl MetadataImage {
+    /// The same cluster before its first topic.
+    #[must_use]
+    pub fn without_topics(&self) -> MetadataImage {
+        MetadataImage { names: BTreeMap::new(), topics: BTreeMap::new(), ..self.clone() }
+    }
+
     #[must_use]
     pub fn topic_by_name(&self, name: &str) -> Option<&Arc<TopicImage>> {
         self.topics.get(self.names.get(name)?)

@@ -1,1 +1,251 @@
-//! (shard)
+//! A shard: one core's part of the broker, as a plain value.
+//!
+//! `step` takes one thing that happened, `end_turn` closes a turn in which several did; both only push effects. What a request
+//! means is `api`'s, what a partition holds is `storage`'s: here is who asks whom, and who waits for what.
+
+mod append;
+mod ask;
+mod connection;
+mod control;
+mod fetch;
+mod frame_receiver;
+mod partitions;
+mod requests;
+mod topology;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::Arc;
+
+use self::append::{AppendJob, DurabilityQueue};
+use self::ask::Lookups;
+use self::connection::Connection;
+use self::control::ControlHost;
+pub use self::frame_receiver::{FrameError, FrameReceiver};
+use self::partitions::Partitions;
+use self::requests::{ProducerIds, Request};
+pub use self::topology::shard_of;
+use crate::api::fetch_session::FetchSessions;
+use crate::config::Config;
+use crate::effect::{Effect, Effects};
+use crate::input::Input;
+use crate::metadata::Controller;
+use crate::metrics::ShardMetrics;
+use crate::model::metadata_image::MetadataImage;
+use crate::model::{ConnectionId, Instant, Now, ShardId};
+use crate::shard_message::ShardMessage;
+use crate::stdx::{IdMap, Slab, SlabKey};
+use crate::storage::{RecoveredShard, Storage, StorageConfig};
+
+/// What a shard begins with.
+pub struct ShardStart {
+    pub shard: ShardId,
+    pub shards: u16,
+    pub config: Arc<Config>,
+    /// As the metadata log says after this start was recorded in it.
+    pub image: Arc<MetadataImage>,
+    pub storage: StorageConfig,
+    pub recovered: RecoveredShard,
+    /// Shard 0 hosts the controller.
+    pub controller: Option<Controller>,
+}
+
+/// Lives: one per core.
+///
+/// Invariants: an answer that acknowledges records leaves only when their commit is durable; answers of a connection leave in
+/// the order of its requests; what waits is bounded by `limits`.
+pub struct Shard {
+    id: ShardId,
+    shards: u16,
+    /// As the broker was started.
+    static_config: Arc<Config>,
+    /// With what was changed since, by IncrementalAlterConfigs.
+    config: Arc<Config>,
+    image: Arc<MetadataImage>,
+    storage: Storage,
+    partitions: Partitions,
+    connections: IdMap<ConnectionId, Connection>,
+    requests: Slab<Request>,
+    sessions: FetchSessions,
+    /// Appends whose records are not durable yet, in the order of commits.
+    durability: DurabilityQueue,
+    /// Appends that wait for room in the journal, in order of arrival.
+    deferred: VecDeque<AppendJob>,
+    lookups: Lookups,
+    deadlines: BinaryHeap<Reverse<(Instant, SlabKey)>>,
+    producer_ids: ProducerIds,
+    control: Option<ControlHost>,
+    /// Bytes of all requests under way.
+    request_bytes: u64,
+    /// Connections that may have a request to begin.
+    ready: Vec<ConnectionId>,
+    /// Connections that could not begin one because the whole shard has too much under way.
+    crowded: Vec<ConnectionId>,
+    stopping: bool,
+    stopped: bool,
+    /// When the present turn began.
+    turn: Instant,
+    metrics: ShardMetrics,
+}
+
+impl Shard {
+    pub fn new(start: ShardStart, now: Now, effects: &mut Effects) -> Shard {
+        let mut shard = Shard {
+            id: start.shard,
+            shards: start.shards,
+            image: Arc::new(start.image.without_topics()),
+            storage: Storage::new(start.storage, start.recovered),
+            partitions: Partitions::default(),
+            connections: IdMap::default(),
+            requests: Slab::default(),
+            sessions: FetchSessions::new(
+                start.shard,
+                start.config.fetch_sessions_max.div_ceil(usize::from(start.shards)),
+            ),
+            durability: DurabilityQueue::default(),
+            deferred: VecDeque::new(),
+            lookups: Lookups::default(),
+            deadlines: BinaryHeap::new(),
+            producer_ids: ProducerIds::default(),
+            control: start.controller.map(|controller| ControlHost::new(controller, start.shards)),
+            request_bytes: 0,
+            ready: Vec::new(),
+            crowded: Vec::new(),
+            stopping: false,
+            stopped: false,
+            turn: now.instant,
+            metrics: ShardMetrics::default(),
+            config: start.config.clone(),
+            static_config: start.config,
+        };
+        shard.apply_image(now, start.image, effects);
+        shard
+    }
+
+    /// One thing has happened.
+    ///
+    /// Pure: the same shard, input and `now` give the same effects.
+    pub fn step(&mut self, now: Now, input: Input, effects: &mut Effects) {
+        self.turn = now.instant;
+        match input {
+            Input::Accepted { connection, listener, peer: _ } => {
+                self.connections.insert(connection, Connection::new(listener));
+            }
+            Input::Received { connection, frame } => {
+                if let Some(known) = self.connections.get_mut(&connection) {
+                    known.on_received(frame);
+                    self.ready.push(connection);
+                }
+            }
+            Input::Sent { connection, bytes } => {
+                if let Some(known) = self.connections.get_mut(&connection) {
+                    known.on_sent(bytes);
+                    if known.has_waiting_frames() {
+                        self.ready.push(connection);
+                    }
+                }
+            }
+            Input::Closed { connection } => self.forget_connection(connection, effects),
+            Input::ReadDone { read, result } => self.on_lookup_read(read, result, effects),
+            Input::MetadataAppended { append, result } => {
+                self.on_metadata_appended(now, append, result, effects)
+            }
+            Input::Shard { from, message } => self.on_shard_message(now, from, message, effects),
+            Input::Tick => {}
+            Input::Stop => self.start_stopping(now, effects),
+            input => self.on_storage_input(now, &input, effects),
+        }
+        self.begin_ready(now, effects);
+    }
+
+    /// All that had happened is stepped through: groups close here, so that they hold what arrived together.
+    pub fn end_turn(&mut self, now: Now, effects: &mut Effects) {
+        self.expire(now, effects);
+        self.run_deferred(now, effects);
+        self.begin_ready(now, effects);
+        self.storage.end_turn(now, effects);
+        self.fail_what_cannot_become_durable(effects);
+        if self.stopping && !self.stopped && self.storage.is_stopped() {
+            self.stopped = true;
+            effects.push(Effect::Stopped);
+        }
+    }
+
+    /// When `Input::Tick` is due, if nothing else happens before.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let parked = self.deadlines.peek().map(|Reverse((instant, _))| *instant);
+        parked.into_iter().chain(self.storage.next_deadline()).min()
+    }
+
+    #[must_use]
+    pub fn metrics(&self) -> &ShardMetrics {
+        &self.metrics
+    }
+
+    #[must_use]
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    fn on_shard_message(&mut self, now: Now, from: ShardId, message: ShardMessage, effects: &mut Effects) {
+        match message {
+            ShardMessage::Append { request, wait, transactional, items } => {
+                let origin = append::Origin::Shard(from, request);
+                self.append(now, AppendJob { origin, wait, transactional, items }, effects);
+            }
+            ShardMessage::Appended { request, results } => {
+                self.on_appended(SlabKey(request.0), results, effects)
+            }
+            ShardMessage::Fetch { request, committed_only, bytes_max, items } => {
+                let results = self.read_items(committed_only, bytes_max, &items);
+                effects.push(Effect::TellShard {
+                    to: from,
+                    message: ShardMessage::Fetched { request, results },
+                });
+            }
+            ShardMessage::Fetched { request, results } => {
+                self.on_fetched(now, SlabKey(request.0), results, effects);
+            }
+            ShardMessage::Watch { request, known } => self.watch(now, from, request, &known, effects),
+            ShardMessage::Grown { request } => self.on_grown(now, from, SlabKey(request.0), effects),
+            ShardMessage::Unwatch { request } => self.partitions.unwatch(from, request),
+            ShardMessage::Ask { request, questions } => {
+                self.answer_questions(append::Origin::Shard(from, request), &questions, effects);
+            }
+            ShardMessage::Answered { request, answers } => {
+                self.on_answered(SlabKey(request.0), answers, effects);
+            }
+            ShardMessage::Control { request, ask } => self.on_control(now, from, request, ask, effects),
+            ShardMessage::ControlAnswered { request, answer } => {
+                self.on_control_answered(now, SlabKey(request.0), answer, effects);
+            }
+            ShardMessage::Image { image } => {
+                let version = image.version;
+                self.apply_image(now, image, effects);
+                effects.push(Effect::TellShard { to: from, message: ShardMessage::ImageApplied { version } });
+            }
+            ShardMessage::ImageApplied { version } => self.on_image_applied(now, version, effects),
+        }
+    }
+
+    fn start_stopping(&mut self, now: Now, effects: &mut Effects) {
+        self.stopping = true;
+        let parked: Vec<SlabKey> = self.requests.keys().collect();
+        for key in parked {
+            self.finish_parked_fetch(now, key, effects);
+        }
+        self.storage.stop();
+    }
+
+    /// Long polls whose time has come.
+    fn expire(&mut self, now: Now, effects: &mut Effects) {
+        while let Some(Reverse((instant, key))) = self.deadlines.peek().copied() {
+            if instant > now.instant {
+                break;
+            }
+            self.deadlines.pop();
+            self.finish_parked_fetch(now, key, effects);
+        }
+    }
+}

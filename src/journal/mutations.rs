@@ -1,0 +1,63 @@
+//! The rules of journal and storage that a test build can switch off, one each, so that tests prove they would notice.
+//!
+//! Without the cargo feature `mutations` every question answers false at compile time: a release build holds no trace of them.
+
+macro_rules! mutations {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Which rules are broken on purpose. All false by default.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub struct StorageMutations {
+            $($(#[$doc])* pub $name: bool,)*
+        }
+
+        impl StorageMutations {
+            /// Every mutation by name, for a test that tries them one after the other.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
+
+            /// The set that holds only the named one; None if there is no such rule.
+            #[must_use]
+            pub fn named(name: &str) -> Option<StorageMutations> {
+                let mut one = StorageMutations::default();
+                match name {
+                    $(stringify!($name) => one.$name = true,)*
+                    _ => return None,
+                }
+                Some(one)
+            }
+
+            $(#[inline(always)]
+            pub(crate) const fn $name(self) -> bool {
+                cfg!(feature = "mutations") && self.$name
+            })*
+        }
+    };
+}
+
+mutations! {
+    /// The remainder is carried without waiting for a sync of the segment files.
+    never_sync_segments,
+    /// A journal file is free as soon as its carry commit is issued.
+    reuse_space_too_early,
+    /// Replay takes any commit with a good CRC, also behind one that does not fit.
+    no_chain_check,
+    /// Replay accepts commits of an earlier life of the file.
+    ignore_file_sequence,
+    /// Bytes count as durable when their commit is issued.
+    ack_before_commit,
+    /// A commit counts as durable without the commits before it.
+    ack_out_of_order,
+    /// Recovery leaves a segment as long as its file is.
+    trust_scanned_end,
+    /// The end of a segment is recorded, but what it leaves over is not written again.
+    skip_carry,
+    /// Recovery forgets the idempotent producers.
+    forget_producer_state,
+    /// Recovery replays one journal only.
+    replay_stops_at_first_journal,
+    /// A sealed segment keeps the length of its last block.
+    seal_without_truncate,
+    /// Write-behind does not wait for the commit.
+    write_undurable_bytes,
+    /// Neither file headers nor commits say which files are dead.
+    no_oldest_live,
+}

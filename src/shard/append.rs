@@ -1,0 +1,243 @@
+//! Produce at work: records go to the partitions of this shard, and whoever sent them hears of it when they are durable.
+
+use std::collections::VecDeque;
+
+use protocol::error_code::ErrorCode;
+use protocol::record::BatchView;
+
+use super::Shard;
+use super::requests::Waiting;
+use crate::api::produce::{ProducePlan, refused};
+use crate::effect::{CommitId, Effect, Effects};
+use crate::input::Input;
+use crate::model::{Now, ShardId};
+use crate::shard_message::{AppendItem, AppendResult, RequestId, ShardMessage};
+use crate::stdx::SlabKey;
+
+/// Who asked, and so who is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    Here(SlabKey),
+    Shard(ShardId, RequestId),
+}
+
+/// The records of one request for this shard.
+#[derive(Debug)]
+pub(super) struct AppendJob {
+    pub origin: Origin,
+    pub wait: bool,
+    pub transactional: bool,
+    pub items: Vec<AppendItem>,
+}
+
+/// Results that wait for their commit.
+#[derive(Debug)]
+struct Undurable {
+    commit: CommitId,
+    origin: Origin,
+    results: Vec<AppendResult>,
+}
+
+/// Invariants: commits do not decrease from front to back.
+#[derive(Debug, Default)]
+pub(super) struct DurabilityQueue(VecDeque<Undurable>);
+
+impl DurabilityQueue {
+    /// A duplicate waits for an older commit: behind others it waits for theirs, so that answers keep their order.
+    fn push(&mut self, commit: CommitId, origin: Origin, results: Vec<AppendResult>) {
+        let commit = self.0.back().map_or(commit, |last| last.commit.max(commit));
+        self.0.push_back(Undurable { commit, origin, results });
+    }
+
+    fn pop_durable(&mut self, durable: CommitId) -> Option<Undurable> {
+        self.0.pop_front_if(|first| first.commit <= durable)
+    }
+}
+
+impl Shard {
+    /// Sends each shard its records. The request is answered when all of them have.
+    pub(super) fn start_produce(
+        &mut self,
+        now: Now,
+        key: SlabKey,
+        wait: bool,
+        transactional: bool,
+        items: Vec<(ShardId, AppendItem)>,
+        effects: &mut Effects,
+    ) {
+        for (shard, items) in super::requests::by_shard(items) {
+            if shard == self.id {
+                self.append(
+                    now,
+                    AppendJob { origin: Origin::Here(key), wait, transactional, items },
+                    effects,
+                );
+            } else {
+                let request = RequestId(key.0);
+                let message = ShardMessage::Append { request, wait, transactional, items };
+                effects.push(Effect::TellShard { to: shard, message });
+            }
+        }
+    }
+
+    /// Appends, or waits behind those that wait for room in the journal.
+    pub(super) fn append(&mut self, now: Now, job: AppendJob, effects: &mut Effects) {
+        if self.deferred.is_empty() && !self.storage.is_full() {
+            self.append_now(now, job, effects);
+        } else {
+            self.deferred.push_back(job);
+        }
+    }
+
+    pub(super) fn run_deferred(&mut self, now: Now, effects: &mut Effects) {
+        while !self.storage.is_full() {
+            let Some(job) = self.deferred.pop_front() else { break };
+            self.append_now(now, job, effects);
+        }
+    }
+
+    fn append_now(&mut self, now: Now, job: AppendJob, effects: &mut Effects) {
+        let mut results = Vec::with_capacity(job.items.len());
+        let mut commit = CommitId(0);
+        for item in job.items {
+            let (result, item_commit) = self.append_item(now, item, job.transactional, effects);
+            commit = commit.max(item_commit);
+            results.push(result);
+        }
+        if job.wait && commit > self.storage.durable_commit() {
+            self.durability.push(commit, job.origin, results);
+        } else {
+            self.tell_appended(job.origin, results, effects);
+        }
+    }
+
+    /// The result, and the commit that must be durable before anybody is told.
+    fn append_item(
+        &mut self,
+        now: Now,
+        item: AppendItem,
+        transactional: bool,
+        effects: &mut Effects,
+    ) -> (AppendResult, CommitId) {
+        let index = item.index;
+        let fail = |error| (refused(index, error), CommitId(0));
+        let Some(partition) = self.partitions.get(item.topic_partition) else {
+            return fail(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        };
+        if self.storage.failed().is_some() {
+            return fail(ErrorCode::KAFKA_STORAGE_ERROR);
+        }
+        // Only a coordinator can add a partition to a transaction, and this broker has none yet.
+        let in_transaction = BatchView::parse(&item.records).is_ok_and(|batch| batch.is_transactional());
+        if transactional && in_transaction {
+            return fail(ErrorCode::INVALID_TXN_STATE);
+        }
+        let (log, epoch) = (partition.log, partition.leader_epoch);
+        let record_bytes = item.records.len() as u64;
+        match self.storage.append(log, now, epoch, item.records, transactional) {
+            Ok(stored) => {
+                self.metrics.produced_batches += 1;
+                self.metrics.produced_bytes += record_bytes;
+                let appended = stored.appended;
+                let result = AppendResult {
+                    index,
+                    error: ErrorCode::NONE,
+                    base_offset: appended.base_offset.0,
+                    log_append_time_ms: appended.log_append_time_ms,
+                    log_start_offset: self.storage.log(log).log_start_offset().0,
+                    record_errors: Vec::new(),
+                    message: None,
+                };
+                if self.partitions.has_durable_acks(log) {
+                    return (result, stored.commit);
+                }
+                self.partitions.on_appended_without_durability(log, appended.next_offset);
+                self.tell_watchers(now, log, effects);
+                (result, CommitId(0))
+            }
+            Err(reason) => {
+                let result = AppendResult {
+                    record_errors: reason.record_errors,
+                    message: reason.message,
+                    ..refused(index, reason.error)
+                };
+                (result, CommitId(0))
+            }
+        }
+    }
+
+    /// The journal or a segment has moved on.
+    pub(super) fn on_storage_input(&mut self, now: Now, input: &Input, effects: &mut Effects) {
+        let mut durable = Vec::new();
+        self.storage.on_input(now, input, effects, &mut durable);
+        for (log, end) in durable {
+            self.partitions.on_durable(log, end);
+            self.tell_watchers(now, log, effects);
+        }
+        let durable_commit = self.storage.durable_commit();
+        while let Some(undurable) = self.durability.pop_durable(durable_commit) {
+            assert!(undurable.commit <= self.storage.durable_commit(), "acknowledged implies durable");
+            self.tell_appended(undurable.origin, undurable.results, effects);
+        }
+        self.run_deferred(now, effects);
+    }
+
+    /// The journal has failed for good: nobody who waits for it will see success.
+    pub(super) fn fail_what_cannot_become_durable(&mut self, effects: &mut Effects) {
+        if self.storage.failed().is_none() {
+            return;
+        }
+        while let Some(mut undurable) = self.durability.pop_durable(CommitId(u64::MAX)) {
+            for result in &mut undurable.results {
+                if result.error == ErrorCode::NONE {
+                    *result = refused(result.index, ErrorCode::KAFKA_STORAGE_ERROR);
+                }
+            }
+            self.tell_appended(undurable.origin, undurable.results, effects);
+        }
+        while let Some(job) = self.deferred.pop_front() {
+            let results =
+                job.items.iter().map(|item| refused(item.index, ErrorCode::KAFKA_STORAGE_ERROR)).collect();
+            self.tell_appended(job.origin, results, effects);
+        }
+    }
+
+    fn tell_appended(&mut self, origin: Origin, results: Vec<AppendResult>, effects: &mut Effects) {
+        match origin {
+            Origin::Here(key) => self.on_appended(key, results, effects),
+            Origin::Shard(to, request) => {
+                effects.push(Effect::TellShard { to, message: ShardMessage::Appended { request, results } });
+            }
+        }
+    }
+
+    /// One shard's results have come home.
+    pub(super) fn on_appended(&mut self, key: SlabKey, results: Vec<AppendResult>, effects: &mut Effects) {
+        let Some(request) = self.requests.get_mut(key) else { return };
+        let Waiting::Produce { plan, outstanding } = &mut request.waiting else {
+            unreachable!("a key names the request that was inserted with it")
+        };
+        plan.fill(results);
+        *outstanding -= 1;
+        if *outstanding > 0 {
+            return;
+        }
+        let Some(request) = self.requests.remove(key) else { return };
+        let Waiting::Produce { plan, .. } = request.waiting else { return };
+        self.finish_produce(request.place, &plan, effects);
+    }
+
+    /// acks=0 has no answer: the only way to tell of an error is to close the connection.
+    pub(super) fn finish_produce(
+        &mut self,
+        place: super::requests::Home,
+        plan: &ProducePlan,
+        effects: &mut Effects,
+    ) {
+        if plan.acks != 0 {
+            self.complete(place, plan.respond(), effects);
+        } else if plan.has_error() {
+            self.close_connection(place.connection, "an error with acks=0", effects);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The control plane's seat: shard 0 hosts the controller; every shard applies the images that it publishes.
+//!
+//! A change is recorded (Effect::AppendMetadata), then published to all shards, and only then answered: who creates a topic may
+//! produce to it through any connection.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use protocol::error_code::ErrorCode;
+
+use super::Shard;
+use crate::effect::{DiskError, Effect, Effects};
+use crate::metadata::Controller;
+use crate::model::control::{ControlAnswer, ControlError, ControlRequest};
+use crate::model::metadata_image::{MetadataImage, TopicImage};
+use crate::model::{Now, PartitionIndex, ShardId, TopicPartition};
+use crate::replication::Partition;
+use crate::shard_message::{RequestId, ShardMessage};
+use crate::stdx::SlabKey;
+
+/// Lives: on shard 0.
+#[derive(Debug)]
+pub(super) struct ControlHost {
+    controller: Controller,
+    shards: u16,
+    next_append: u64,
+    /// Changes in order: recorded, then applied everywhere, then answered.
+    changes: VecDeque<Change>,
+    /// The metadata log cannot be written any more.
+    failed: bool,
+}
+
+#[derive(Debug)]
+struct Change {
+    append: u64,
+    from: ShardId,
+    request: RequestId,
+    answer: ControlAnswer,
+    image: Arc<MetadataImage>,
+    /// None: not recorded yet. Some: shards that have not applied it.
+    applying: Option<u16>,
+}
+
+impl ControlHost {
+    pub fn new(controller: Controller, shards: u16) -> ControlHost {
+        ControlHost { controller, shards, next_append: 0, changes: VecDeque::new(), failed: false }
+    }
+
+    fn take_changes(&mut self, which: impl Fn(&Change) -> bool) -> Vec<Change> {
+        let (taken, kept): (Vec<Change>, Vec<Change>) =
+            std::mem::take(&mut self.changes).into_iter().partition(which);
+        self.changes = kept.into();
+        taken
+    }
+}
+
+impl Shard {
+    pub(super) fn on_control(
+        &mut self,
+        now: Now,
+        from: ShardId,
+        request: RequestId,
+        ask: ControlRequest,
+        effects: &mut Effects,
+    ) {
+        let host = self.control.as_mut().expect("the control plane is asked on the shard that hosts it");
+        if host.failed {
+            self.tell_control_answered(now, from, request, metadata_log_failed(), effects);
+            return;
+        }
+        let decision = host.controller.handle(now, ask);
+        match decision.batch {
+            None => self.tell_control_answered(now, from, request, decision.answer, effects),
+            Some(batch) => {
+                let append = host.next_append;
+                host.next_append += 1;
+                host.changes.push_back(Change {
+                    append,
+                    from,
+                    request,
+                    answer: decision.answer,
+                    image: host.controller.image(),
+                    applying: None,
+                });
+                effects.push(Effect::AppendMetadata { append, batch });
+            }
+        }
+    }
+
+    /// The change is on disk: now it is true, and every shard is told.
+    pub(super) fn on_metadata_appended(
+        &mut self,
+        now: Now,
+        append: u64,
+        result: Result<(), DiskError>,
+        effects: &mut Effects,
+    ) {
+        let host =
+            self.control.as_mut().expect("metadata is appended by the shard that hosts the controller");
+        if result.is_err() {
+            host.failed = true;
+            let refused: Vec<Change> = host.take_changes(|change| change.append >= append);
+            for change in refused {
+                self.tell_control_answered(now, change.from, change.request, metadata_log_failed(), effects);
+            }
+            return;
+        }
+        let others = host.shards - 1;
+        let Some(change) = host.changes.iter_mut().find(|change| change.append == append) else { return };
+        change.applying = Some(others);
+        let image = change.image.clone();
+        for to in (1..=others).map(ShardId) {
+            effects.push(Effect::TellShard { to, message: ShardMessage::Image { image: image.clone() } });
+        }
+        self.apply_image(now, image, effects);
+        self.answer_applied(now, effects);
+    }
+
+    pub(super) fn on_image_applied(&mut self, now: Now, version: u64, effects: &mut Effects) {
+        let Some(host) = &mut self.control else { return };
+        let change = host.changes.iter_mut().find(|change| change.image.version == version);
+        if let Some(Change { applying: Some(left), .. }) = change {
+            *left -= 1;
+        }
+        self.answer_applied(now, effects);
+    }
+
+    fn answer_applied(&mut self, now: Now, effects: &mut Effects) {
+        let Some(host) = &mut self.control else { return };
+        let applied: Vec<Change> = host.take_changes(|change| change.applying == Some(0));
+        for change in applied {
+            self.tell_control_answered(now, change.from, change.request, change.answer, effects);
+        }
+    }
+
+    fn tell_control_answered(
+        &mut self,
+        now: Now,
+        to: ShardId,
+        request: RequestId,
+        answer: ControlAnswer,
+        effects: &mut Effects,
+    ) {
+        if to == self.id {
+            self.on_control_answered(now, SlabKey(request.0), answer, effects);
+        } else {
+            let message = ShardMessage::ControlAnswered { request, answer };
+            effects.push(Effect::TellShard { to, message });
+        }
+    }
+
+    /// Opens, changes and deletes this shard's partitions as the next image says.
+    pub(super) fn apply_image(&mut self, now: Now, image: Arc<MetadataImage>, effects: &mut Effects) {
+        let before = std::mem::replace(&mut self.image, image.clone());
+        if before.broker_overrides != image.broker_overrides {
+            self.config = Arc::new(self.static_config.with_dynamic(&image.broker_overrides));
+        }
+        for (topic_id, topic) in &before.topics {
+            if !image.topics.contains_key(topic_id) {
+                self.close_topic(now, topic, effects);
+            }
+        }
+        for (topic_id, topic) in &image.topics {
+            if before.topics.get(topic_id).is_none_or(|known| !Arc::ptr_eq(known, topic)) {
+                self.open_topic(topic, effects);
+            }
+        }
+    }
+
+    fn owned(&self, topic: &TopicImage) -> Vec<TopicPartition> {
+        let count = i32::try_from(topic.partitions.len()).expect("Kafka counts partitions in 32 bits");
+        (0..count)
+            .map(|partition| TopicPartition {
+                topic_id: topic.topic_id,
+                partition: PartitionIndex(partition),
+            })
+            .filter(|topic_partition| super::shard_of(*topic_partition, self.shards) == self.id)
+            .collect()
+    }
+
+    fn close_topic(&mut self, now: Now, topic: &TopicImage, effects: &mut Effects) {
+        for topic_partition in self.owned(topic) {
+            let Some((log, watchers)) = self.partitions.remove(topic_partition) else { continue };
+            self.storage.delete(log, effects);
+            for watcher in watchers {
+                self.tell_grown(now, watcher.home, watcher.request, effects);
+            }
+        }
+    }
+
+    fn open_topic(&mut self, topic: &Arc<TopicImage>, effects: &mut Effects) {
+        for topic_partition in self.owned(topic) {
+            let image =
+                topic.partition(topic_partition.partition).expect("owned partitions are of the topic");
+            if let Some(partition) = self.partitions.get_mut(topic_partition) {
+                partition.leader_epoch = image.leader_epoch;
+                if let Some(log) = self.partitions.set_config(topic_partition, &topic.config) {
+                    self.storage.set_config(log, topic.config.clone());
+                }
+                continue;
+            }
+            let log = self.storage.open(topic_partition, topic.config.clone(), effects);
+            let recovered = self.storage.durable_end(log);
+            let partition = Partition::new(topic_partition, log, image.leader_epoch, recovered);
+            self.partitions.insert(partition, topic.config.clone());
+        }
+    }
+}
+
+fn metadata_log_failed() -> ControlAnswer {
+    ControlAnswer::Failed(ControlError {
+        error: ErrorCode::KAFKA_STORAGE_ERROR,
+        message: Some("the metadata log cannot be written: see the broker's log".to_owned()),
+    })
+}

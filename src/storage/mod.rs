@@ -1,0 +1,589 @@
+//! What one shard keeps on one log dir: the logs of its partitions, the journal, the way of bytes into segments.
+//!
+//! ```text
+//! append -> hot tail + journal group -> commit durable -> acknowledged
+//!                                                      -> segment file (write_behind) -> evicted from the tail (tail)
+//! journal file full of such bytes -> remainders carried, file free again (release)
+//! ```
+//!
+//! This file keeps the books of each segment and takes inputs apart. Which bytes go to a segment when is decided in
+//! `write_behind`, when journal space is free in `release`, what leaves memory in `tail`, what a start finds in `recovery`.
+//! Decides nothing about offsets (`log`) and nothing about who may append or be answered (`replication`, `shard`).
+
+mod recovery;
+mod release;
+mod tail;
+mod write_behind;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use protocol::error_code::ErrorCode;
+
+pub use crate::journal::{JournalCounters, LogId, StorageMutations};
+pub use recovery::{
+    RecoveredShard, RecoveryDisk, RecoveryError, RecoveryFault, RecoveryProgress, recover, recover_with,
+};
+
+use crate::effect::{CommitId, DiskError, Effect, Effects, FileId, SegmentName};
+use crate::input::Input;
+use crate::journal::format::{EntryHeader, EntryKind};
+use crate::journal::{Entry, EntryMeta, Issued, Journal, SegmentKey};
+use crate::limits::BLOCK_BYTES;
+use crate::log::{Appended, PartitionLog, RecoveredLog, Refused, SegmentBytes};
+use crate::model::topic_config::TopicConfig;
+use crate::model::{DurableOffset, Instant, LeaderEpoch, Now, Offset, ShardId, TopicPartition};
+use release::Release;
+use tail::TailEntry;
+
+/// What carrying one segment costs beside its bytes: the headers of a SegmentEnd and of a Data entry, and padding.
+const CARRY_BYTES: u64 = 2 * crate::journal::format::ENTRY_HEADER_BYTES as u64 + 8;
+
+#[derive(Debug, Clone, Copy)]
+pub struct StorageConfig {
+    pub shard: ShardId,
+    pub directory_id: [u8; 16],
+    /// What the ring may grow to.
+    pub journal_bytes_max: u64,
+    /// Batches kept in memory, over all partitions of the shard.
+    pub tail_bytes_max: u64,
+    pub mutations: StorageMutations,
+}
+
+/// An append that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAppend {
+    pub appended: Appended,
+    /// It is durable once `Storage::durable_commit` reaches this. Of a duplicate: the original's, or a later one.
+    pub commit: CommitId,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StorageCounters {
+    pub journal: JournalCounters,
+    pub segment_writes: u64,
+    pub segment_bytes: u64,
+    pub segments_sealed: u64,
+    pub segment_syncs: u64,
+    /// Journal files released.
+    pub files_released: u64,
+    /// Records written to the journal a second time.
+    pub carried_bytes: u64,
+    pub tail_bytes: u64,
+    pub journal_used_bytes: u64,
+    pub journal_capacity_bytes: u64,
+}
+
+/// A segment whose end is not yet recorded as Sealed.
+///
+/// Invariants: synced <= written <= durable <= issued <= the log's length of it. written is whole blocks.
+#[derive(Debug)]
+struct OpenSegment {
+    base_offset: Offset,
+    /// Bytes that are in issued commits.
+    issued: u64,
+    /// Bytes that are in durable commits, contiguous from 0.
+    durable: u64,
+    written: u64,
+    synced: u64,
+    /// Length of the write under way, 0: none.
+    writing: u64,
+    /// Write whole blocks up to here even if they are few.
+    wanted: u64,
+    file: Option<FileId>,
+    /// The log appends no more to it.
+    full: bool,
+    sealing: bool,
+    queued: bool,
+    /// (journal file sequence, end of its bytes in that file), oldest first.
+    residence: VecDeque<(u64, u64)>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    topic_partition: TopicPartition,
+    log: PartitionLog,
+    /// Oldest first; the last may be the active one.
+    unsealed: VecDeque<OpenSegment>,
+    durable_end: Offset,
+    last_commit: CommitId,
+    /// Writes and seals under way.
+    operations: u32,
+    deleted: bool,
+}
+
+/// Storage of one shard and log dir.
+///
+/// Lives: per shard.
+/// Invariants: a segment is written only with durable bytes; journal space is reused only when nothing in it is needed.
+///             After a failure nothing more is issued and nothing more becomes durable.
+#[derive(Debug)]
+pub struct Storage {
+    config: StorageConfig,
+    journal: Journal,
+    slots: Vec<Slot>,
+    recovered: BTreeMap<TopicPartition, RecoveredLog>,
+    files: HashMap<FileId, SegmentKey>,
+    files_opened: u64,
+    /// Segments with something to write or to seal.
+    write_queue: VecDeque<SegmentKey>,
+    writes_bytes: u64,
+    release: Option<Release>,
+    syncs_issued: u64,
+    tail: VecDeque<TailEntry>,
+    tail_bytes: u64,
+    /// Upper bound of what carrying all unsealed segments would write.
+    carry_bytes: u64,
+    /// The part of it that goes away by seals under way.
+    closing_bytes: u64,
+    unsealed_count: u64,
+    seal_hand: usize,
+    deleting: Vec<LogId>,
+    early_durable: Vec<(LogId, DurableOffset)>,
+    stopping: bool,
+    failed: Option<DiskError>,
+    counters: StorageCounters,
+}
+
+impl Storage {
+    #[must_use]
+    pub fn new(config: StorageConfig, recovered: RecoveredShard) -> Storage {
+        let RecoveredShard { journal_files, next_sequence, logs, .. } = recovered;
+        let journal = Journal::new(
+            config.shard,
+            config.directory_id,
+            config.journal_bytes_max,
+            &journal_files,
+            next_sequence,
+            config.mutations,
+        );
+        Storage {
+            config,
+            journal,
+            slots: Vec::new(),
+            recovered: logs,
+            files: HashMap::new(),
+            files_opened: 0,
+            write_queue: VecDeque::new(),
+            writes_bytes: 0,
+            release: None,
+            syncs_issued: 0,
+            tail: VecDeque::new(),
+            tail_bytes: 0,
+            carry_bytes: 0,
+            closing_bytes: 0,
+            unsealed_count: 0,
+            seal_hand: 0,
+            deleting: Vec::new(),
+            early_durable: Vec::new(),
+            stopping: false,
+            failed: None,
+            counters: StorageCounters::default(),
+        }
+    }
+
+    /// Opens a partition with what recovery found for it, else empty. Its sealed segments get their numbers here; the files
+    /// themselves need not be opened before the first read.
+    pub fn open(
+        &mut self,
+        topic_partition: TopicPartition,
+        config: Arc<TopicConfig>,
+        effects: &mut Effects,
+    ) -> LogId {
+        let id = LogId(u32::try_from(self.slots.len()).expect("fewer partitions than 2^32"));
+        let recovered = self.recovered.remove(&topic_partition).unwrap_or_default();
+        let mut log = PartitionLog::open(topic_partition, self.clamp(config), recovered);
+        if self.config.mutations.forget_producer_state() {
+            log.expire_producers(Now { instant: Instant(u64::MAX), wall_ms: 0 }, 0);
+        }
+        let durable_end = log.log_end_offset();
+        let sealed: Vec<Offset> = log.segments().iter().map(|segment| segment.base_offset).collect();
+        self.slots.push(Slot {
+            topic_partition,
+            log,
+            unsealed: VecDeque::new(),
+            durable_end,
+            last_commit: CommitId(0),
+            operations: 0,
+            deleted: false,
+        });
+        for base_offset in sealed {
+            self.open_file(SegmentKey { log: id, base_offset }, true, effects);
+        }
+        id
+    }
+
+    /// A batch that does not fit a journal file could never be made durable: the log refuses it as too large.
+    fn clamp(&self, config: Arc<TopicConfig>) -> Arc<TopicConfig> {
+        let bytes_max = u32::try_from(self.journal.entry_bytes_max()).unwrap_or(u32::MAX);
+        if config.max_message_bytes <= bytes_max {
+            return config;
+        }
+        Arc::new(TopicConfig { max_message_bytes: bytes_max, ..TopicConfig::clone(&config) })
+    }
+
+    fn open_file(&mut self, key: SegmentKey, exists: bool, effects: &mut Effects) -> FileId {
+        self.files_opened += 1;
+        let file = FileId(u64::from(self.config.shard.0) << 48 | self.files_opened);
+        self.files.insert(file, key);
+        let slot = &mut self.slots[key.log.0 as usize];
+        slot.log.set_file(key.base_offset, file);
+        let segment = SegmentName { topic_partition: slot.topic_partition, base_offset: key.base_offset };
+        effects.push(Effect::OpenSegment { file, segment, exists });
+        file
+    }
+
+    /// Of a deleted partition: an empty log.
+    #[must_use]
+    pub fn log(&self, id: LogId) -> &PartitionLog {
+        &self.slots[id.0 as usize].log
+    }
+
+    /// For what concerns the log alone: leader epochs, expiry of producers.
+    pub fn log_mut(&mut self, id: LogId) -> &mut PartitionLog {
+        &mut self.slots[id.0 as usize].log
+    }
+
+    pub fn set_config(&mut self, id: LogId, config: Arc<TopicConfig>) {
+        let config = self.clamp(config);
+        self.slots[id.0 as usize].log.set_config(config);
+    }
+
+    /// The end of what is durable of a partition.
+    #[must_use]
+    pub fn durable_end(&self, id: LogId) -> DurableOffset {
+        DurableOffset(self.slots[id.0 as usize].durable_end.0)
+    }
+
+    /// Appends one batch and puts it into the open group.
+    ///
+    /// Errors: KAFKA_STORAGE_ERROR after a failure and while stopping; else what `PartitionLog::append` refuses.
+    pub fn append(
+        &mut self,
+        id: LogId,
+        now: Now,
+        leader_epoch: LeaderEpoch,
+        records: BytesMut,
+        transactional: bool,
+    ) -> Result<StoredAppend, Refused> {
+        let slot = &mut self.slots[id.0 as usize];
+        if self.failed.is_some() || self.stopping || slot.deleted {
+            let message = Some("The log directory takes no more records");
+            return Err(Refused {
+                error: ErrorCode::KAFKA_STORAGE_ERROR,
+                record_errors: Vec::new(),
+                message,
+            });
+        }
+        let appended = slot.log.append(now, leader_epoch, records, transactional)?;
+        if let Some(rolled) = appended.rolled {
+            self.close_segment(SegmentKey { log: id, base_offset: rolled });
+        }
+        let commit = match &appended.write {
+            Some(write) => {
+                let write = write.clone();
+                self.journal_records(id, write, appended.next_offset)
+            }
+            None => self.slots[id.0 as usize].last_commit,
+        };
+        Ok(StoredAppend { appended, commit })
+    }
+
+    fn journal_records(&mut self, id: LogId, write: SegmentBytes, next_offset: Offset) -> CommitId {
+        let key = SegmentKey { log: id, base_offset: write.segment };
+        let slot = &mut self.slots[id.0 as usize];
+        if slot.unsealed.back().is_none_or(|last| last.base_offset != write.segment) {
+            slot.unsealed.push_back(OpenSegment::new(write.segment));
+            self.unsealed_count += 1;
+        }
+        let bytes = write.bytes.len() as u64;
+        let entry = Entry {
+            header: EntryHeader {
+                kind: EntryKind::Data,
+                length: u32::try_from(bytes).expect("a batch is smaller than a journal file"),
+                topic_partition: slot.topic_partition,
+                base_offset: write.segment,
+                position: write.position,
+            },
+            payload: write.bytes,
+            key,
+            next_offset: Some(next_offset),
+        };
+        slot.last_commit = self.journal.append(entry);
+        self.tail_bytes += bytes;
+        self.tail.push_back(TailEntry::new(id));
+        slot.last_commit
+    }
+
+    /// The log left this segment: it is sealed once all of it is durable.
+    fn close_segment(&mut self, key: SegmentKey) {
+        let slot = &mut self.slots[key.log.0 as usize];
+        // A segment of an earlier run is sealed already.
+        let Some(segment) = slot.segment_mut(key.base_offset) else { return };
+        segment.full = true;
+        let cost = segment.carry_cost();
+        self.closing_bytes += cost;
+        self.maybe_queue(key);
+    }
+
+    /// Forgets a partition; its files go once nothing is under way for it.
+    pub fn delete(&mut self, id: LogId, effects: &mut Effects) {
+        let slot = &mut self.slots[id.0 as usize];
+        if slot.deleted {
+            return;
+        }
+        slot.deleted = true;
+        self.tail_bytes -= slot.log.tail_bytes();
+        for segment in std::mem::take(&mut slot.unsealed) {
+            self.forget(&segment);
+        }
+        self.deleting.push(id);
+        self.finish_deletes(effects);
+    }
+
+    /// Takes a segment out of the sums.
+    fn forget(&mut self, segment: &OpenSegment) {
+        self.unsealed_count -= 1;
+        self.carry_bytes -= segment.issued_cost();
+        if segment.full {
+            self.closing_bytes -= segment.carry_cost();
+        }
+    }
+
+    fn finish_deletes(&mut self, effects: &mut Effects) {
+        let syncing = self.release.as_ref().is_some_and(Release::is_syncing);
+        let mut waiting = Vec::new();
+        for id in std::mem::take(&mut self.deleting) {
+            let slot = &mut self.slots[id.0 as usize];
+            if slot.operations > 0 || syncing {
+                waiting.push(id);
+                continue;
+            }
+            for file in slot.log.segments().iter().filter_map(|segment| segment.file) {
+                self.files.remove(&file);
+                effects.push(Effect::CloseSegment { file });
+            }
+            let (topic_partition, config) = (slot.topic_partition, Arc::clone(slot.log.config()));
+            slot.log = PartitionLog::open(topic_partition, config, RecoveredLog::default());
+            effects.push(Effect::DeletePartition { topic_partition });
+        }
+        self.deleting = waiting;
+    }
+
+    /// Everything that was appended with this commit, or an earlier one, is durable.
+    #[must_use]
+    pub fn durable_commit(&self) -> CommitId {
+        if self.config.mutations.ack_before_commit() {
+            return self.journal.issued();
+        }
+        self.journal.durable()
+    }
+
+    /// Takes the inputs that answer effects of storage; ignores all others. `durable`: partitions whose durable end moved.
+    pub fn on_input(
+        &mut self,
+        _now: Now,
+        input: &Input,
+        effects: &mut Effects,
+        durable: &mut Vec<(LogId, DurableOffset)>,
+    ) {
+        durable.append(&mut self.early_durable);
+        match *input {
+            Input::JournalFailed { error } | Input::SegmentFailed { error, .. } => {
+                self.failed.get_or_insert(error);
+            }
+            _ if self.failed.is_some() => {}
+            Input::JournalCommitted { commit } => {
+                let done = self.journal.on_committed(commit);
+                self.note_durable(&done.entries, durable);
+            }
+            Input::JournalFileReady { file } => self.journal.on_file_ready(file),
+            Input::SegmentWritten { file, position, length } => {
+                self.on_segment_written(file, position, length)
+            }
+            Input::SegmentSealed { file } => self.on_segment_sealed(file),
+            Input::SegmentsSynced { sync } => self.on_segments_synced(sync, effects),
+            _ => {}
+        }
+    }
+
+    fn note_durable(&mut self, entries: &[EntryMeta], durable: &mut Vec<(LogId, DurableOffset)>) {
+        for entry in entries {
+            let Some(next_offset) = entry.next_offset else { continue };
+            let slot = &mut self.slots[entry.key.log.0 as usize];
+            let Some(segment) = slot.segment_mut(entry.key.base_offset) else { continue };
+            segment.durable = segment.durable.max(entry.end);
+            slot.durable_end = slot.durable_end.max(next_offset);
+            let durable_end = DurableOffset(slot.durable_end.0);
+            match durable.last_mut().filter(|(last, _)| *last == entry.key.log) {
+                Some((_, end)) => *end = durable_end,
+                None => durable.push((entry.key.log, durable_end)),
+            }
+            self.maybe_queue(entry.key);
+        }
+    }
+
+    /// What a turn leaves to do: commits, write-behind, release of journal files, eviction.
+    ///
+    /// To be called after the inputs that were there, also if there were none.
+    pub fn end_turn(&mut self, _now: Now, effects: &mut Effects) {
+        if self.failed.is_some() {
+            return;
+        }
+        self.commit(effects);
+        self.maybe_release(effects);
+        self.evict();
+        self.maybe_seal_for_room();
+        self.pump_writes(effects);
+        self.finish_deletes(effects);
+        self.commit(effects);
+        self.journal.maybe_grow(effects);
+        self.count();
+    }
+
+    fn commit(&mut self, effects: &mut Effects) {
+        while let Some(issued) = self.journal.maybe_commit(self.reserve(), effects) {
+            self.on_issued(&issued);
+        }
+    }
+
+    /// Room in the ring that releasing its oldest file may need: carried entries, cut into commits, and the commit that
+    /// says it is done.
+    fn reserve(&self) -> u64 {
+        let commits = 3 + self.carry_bytes / self.journal.commit_bytes_max() * 2;
+        self.carry_bytes + commits * 2 * BLOCK_BYTES
+    }
+
+    fn on_issued(&mut self, issued: &Issued) {
+        for entry in &issued.entries {
+            if entry.kind == EntryKind::Sealed {
+                continue;
+            }
+            let slot = &mut self.slots[entry.key.log.0 as usize];
+            let Some(segment) = slot.segment_mut(entry.key.base_offset) else { continue };
+            let data_end = if entry.kind == EntryKind::Data { entry.end } else { 0 };
+            let (before, closing_before) = (segment.issued_cost(), segment.carry_cost());
+            segment.issued = segment.issued.max(data_end);
+            self.carry_bytes = self.carry_bytes + segment.issued_cost() - before;
+            if segment.full {
+                self.closing_bytes = self.closing_bytes + segment.carry_cost() - closing_before;
+            }
+            match segment.residence.back_mut().filter(|(sequence, _)| *sequence == issued.sequence) {
+                Some((_, end)) => *end = data_end.max(*end),
+                None => {
+                    segment.residence.push_back((issued.sequence, data_end));
+                    self.journal.ring_mut().add_resident(issued.sequence, entry.key);
+                }
+            }
+        }
+        if self.config.mutations.ack_before_commit() {
+            let mut early = std::mem::take(&mut self.early_durable);
+            self.note_durable(&issued.entries, &mut early);
+            self.early_durable = early;
+        }
+    }
+
+    fn count(&mut self) {
+        self.counters.journal = *self.journal.counters();
+        self.counters.tail_bytes = self.tail_bytes;
+        self.counters.journal_used_bytes = self.journal.ring().used_bytes();
+        self.counters.journal_capacity_bytes = self.journal.ring().capacity();
+    }
+
+    /// Sockets should not be read: records wait for room in the ring, or more of them for the device than it is worth.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.journal.is_congested() || self.tail_bytes > self.config.tail_bytes_max.saturating_mul(2)
+    }
+
+    /// How much reading from sockets should slow, in percent: 0 up to half of the ring, 100 when it is full.
+    #[must_use]
+    pub fn pressure(&self) -> u8 {
+        if self.is_full() {
+            return 100;
+        }
+        let (used, capacity) = (self.journal.ring().used_bytes(), self.journal.ring().capacity());
+        let above_half = (used * 2).saturating_sub(capacity);
+        u8::try_from(above_half * 100 / capacity.max(1)).unwrap_or(100).min(100)
+    }
+
+    #[must_use]
+    pub fn failed(&self) -> Option<DiskError> {
+        self.failed
+    }
+
+    /// Takes no more appends; what was appended becomes durable and every segment is sealed.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+        for index in 0..self.slots.len() {
+            let log = LogId(u32::try_from(index).expect("fewer partitions than 2^32"));
+            if self.slots[index].deleted {
+                continue;
+            }
+            if let Some(base_offset) = self.slots[index].log.close_active() {
+                self.close_segment(SegmentKey { log, base_offset });
+            }
+        }
+    }
+
+    /// After `stop`: everything is sealed and recorded, or nothing more can be done because the disk failed.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        let done = self.unsealed_count == 0 && self.deleting.is_empty() && self.journal.is_flushed();
+        self.stopping && (self.failed.is_some() || done)
+    }
+
+    #[must_use]
+    pub fn counters(&self) -> &StorageCounters {
+        &self.counters
+    }
+
+    /// Storage waits for nothing but its effects.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        None
+    }
+}
+
+impl Slot {
+    fn segment_mut(&mut self, base_offset: Offset) -> Option<&mut OpenSegment> {
+        self.unsealed.iter_mut().find(|segment| segment.base_offset == base_offset)
+    }
+
+    fn segment(&self, base_offset: Offset) -> Option<&OpenSegment> {
+        self.unsealed.iter().find(|segment| segment.base_offset == base_offset)
+    }
+}
+
+impl OpenSegment {
+    fn new(base_offset: Offset) -> OpenSegment {
+        OpenSegment {
+            base_offset,
+            issued: 0,
+            durable: 0,
+            written: 0,
+            synced: 0,
+            writing: 0,
+            wanted: 0,
+            file: None,
+            full: false,
+            sealing: false,
+            queued: false,
+            residence: VecDeque::new(),
+        }
+    }
+
+    /// The most that carrying it may write.
+    fn carry_cost(&self) -> u64 {
+        CARRY_BYTES + self.issued.min(BLOCK_BYTES)
+    }
+
+    /// The same, 0 as long as no journal file holds any of it.
+    fn issued_cost(&self) -> u64 {
+        if self.issued == 0 { 0 } else { self.carry_cost() }
+    }
+}

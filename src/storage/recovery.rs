@@ -1,0 +1,480 @@
+//! What a start does before any partition opens: brings the journals' bytes into segments, seals these, ends the journals.
+//!
+//! Decides what was acknowledged: what the chain of a journal holds, and nothing else. Runs before the shards, one step after
+//! the other, on files that nobody else touches. A crash at any step is followed by the same recovery: a journal ends, in one
+//! block write, only after all its segments are exact and synced.
+//!
+//! Memory: one commit, a few words per segment that a journal names, and the logs' indexes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::effect::{DiskError, SegmentName};
+use crate::journal::StorageMutations;
+use crate::journal::format::{EntryHeader, EntryKind, FileHeader};
+use crate::journal::replay::{LiveFile, ReplayError, ReplayFault, ReplayPlan, plan, replay};
+use crate::limits::BLOCK_BYTES;
+use crate::log::{LogScanner, RecoveredLog, ScanError};
+use crate::model::{ShardId, TopicPartition};
+
+/// The files of a data directory before the shards run. Every call has finished when it returns.
+pub trait RecoveryDisk {
+    /// Every journal with the numbers of its files.
+    fn journals(&mut self) -> Result<Vec<(ShardId, Vec<u32>)>, DiskError>;
+    fn journal_bytes(&mut self, shard: ShardId, file: u32) -> Result<u64, DiskError>;
+    fn read_journal(
+        &mut self,
+        shard: ShardId,
+        file: u32,
+        position: u64,
+        into: &mut [u8],
+    ) -> Result<(), DiskError>;
+    /// Writes whole blocks over what is there, and syncs. One block is written wholly or not at all.
+    fn write_journal(
+        &mut self,
+        shard: ShardId,
+        file: u32,
+        position: u64,
+        bytes: &[u8],
+    ) -> Result<(), DiskError>;
+    fn remove_journal(&mut self, shard: ShardId) -> Result<(), DiskError>;
+    /// Every segment file with its length.
+    fn segments(&mut self) -> Result<Vec<(SegmentName, u64)>, DiskError>;
+    fn read_segment(&mut self, segment: SegmentName, position: u64, into: &mut [u8])
+    -> Result<(), DiskError>;
+    /// Creates the file and its directory if they are not there. Need not be synced.
+    fn write_segment(&mut self, segment: SegmentName, position: u64, bytes: &[u8]) -> Result<(), DiskError>;
+    fn truncate_segment(&mut self, segment: SegmentName, length: u64) -> Result<(), DiskError>;
+    /// Syncs the file and the directories that lead to it.
+    fn sync_segment(&mut self, segment: SegmentName) -> Result<(), DiskError>;
+    fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError>;
+}
+
+/// What recovery hands to one shard.
+#[derive(Debug, Clone)]
+pub struct RecoveredShard {
+    pub shard: ShardId,
+    /// Files of the ring that are there, with their sizes; nothing in them is needed.
+    pub journal_files: Vec<(u32, u64)>,
+    /// The first file sequence that this run may use.
+    pub next_sequence: u64,
+    pub logs: BTreeMap<TopicPartition, RecoveredLog>,
+}
+
+impl RecoveredShard {
+    /// A shard that finds nothing.
+    #[must_use]
+    pub fn empty(shard: ShardId) -> RecoveredShard {
+        RecoveredShard { shard, journal_files: Vec::new(), next_sequence: 1, logs: BTreeMap::new() }
+    }
+}
+
+/// How far recovery is, for whoever waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RecoveryProgress {
+    pub journals: u64,
+    pub journals_replayed: u64,
+    /// Segments that were completed from a journal.
+    pub segments_completed: u64,
+    pub bytes_replayed: u64,
+    pub segments: u64,
+    pub segments_scanned: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecoveryFault {
+    Disk(DiskError),
+    Journal(ReplayFault),
+    /// The journal holds later bytes of the segment, but not these.
+    Hole {
+        until: u64,
+    },
+    /// The file is shorter than what the journal says is in it.
+    ShortSegment {
+        recorded: u64,
+    },
+    /// The file has another length than the journal recorded when it was sealed.
+    SealedLength {
+        recorded: u64,
+        found: u64,
+    },
+    Scan(ScanError),
+}
+
+/// Why a start was given up. Nothing was shortened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveryError {
+    /// Below the data directory.
+    pub file: String,
+    pub position: u64,
+    pub fault: RecoveryFault,
+}
+
+impl fmt::Display for RecoveryError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} at byte {}: ", self.file, self.position)?;
+        match &self.fault {
+            RecoveryFault::Disk(error) => {
+                write!(out, "{} failed with errno {}", error.operation, error.errno)
+            }
+            RecoveryFault::Journal(fault) => fault.fmt(out),
+            RecoveryFault::Hole { until } => write!(out, "the journal lacks the bytes up to {until}"),
+            RecoveryFault::ShortSegment { recorded } => {
+                write!(out, "the journal recorded {recorded} bytes, the file ends before")
+            }
+            RecoveryFault::SealedLength { recorded, found } => {
+                write!(out, "sealed with {recorded} bytes, the file has {found}")
+            }
+            RecoveryFault::Scan(error) => error.fmt(out),
+        }
+    }
+}
+
+impl std::error::Error for RecoveryError {}
+
+/// A replay error before its journal is named.
+enum Stop {
+    Replay(ReplayError),
+    Recovery(RecoveryError),
+}
+
+impl From<ReplayError> for Stop {
+    fn from(error: ReplayError) -> Stop {
+        Stop::Replay(error)
+    }
+}
+
+fn segment_path(name: SegmentName) -> String {
+    format!("{}/{:020}.log", name.topic_partition, name.base_offset.0)
+}
+
+fn segment_error(name: SegmentName, position: u64, fault: RecoveryFault) -> RecoveryError {
+    RecoveryError { file: segment_path(name), position, fault }
+}
+
+fn journal_error(shard: ShardId, error: ReplayError) -> RecoveryError {
+    let file = format!("journal/{shard}/{}.journal", error.file);
+    let fault = match error.fault {
+        ReplayFault::Disk(error) => RecoveryFault::Disk(error),
+        fault => RecoveryFault::Journal(fault),
+    };
+    RecoveryError { file, position: error.position, fault }
+}
+
+fn directory_error(file: &str) -> impl Fn(DiskError) -> RecoveryError + '_ {
+    move |error| RecoveryError { file: file.to_owned(), position: 0, fault: RecoveryFault::Disk(error) }
+}
+
+/// Recovers a data directory for `shards` shards, whatever their number was before. `keep`: does the partition exist?
+///
+/// Invariants: nothing that was acknowledged is lost; may be repeated after a crash at any step.
+/// Errors: the first thing that a crash cannot explain, with its file and position. The start must then be given up.
+pub fn recover(
+    disk: &mut dyn RecoveryDisk,
+    directory_id: [u8; 16],
+    shards: u16,
+    keep: &dyn Fn(TopicPartition) -> bool,
+    shard_of: &dyn Fn(TopicPartition) -> ShardId,
+    progress: &mut dyn FnMut(RecoveryProgress),
+) -> Result<Vec<RecoveredShard>, RecoveryError> {
+    recover_with(disk, directory_id, shards, keep, shard_of, progress, StorageMutations::default())
+}
+
+/// `recover` with rules switched off, for tests of tests.
+pub fn recover_with(
+    disk: &mut dyn RecoveryDisk,
+    directory_id: [u8; 16],
+    shards: u16,
+    keep: &dyn Fn(TopicPartition) -> bool,
+    shard_of: &dyn Fn(TopicPartition) -> ShardId,
+    progress: &mut dyn FnMut(RecoveryProgress),
+    mutations: StorageMutations,
+) -> Result<Vec<RecoveredShard>, RecoveryError> {
+    let mut recovery = Recovery {
+        disk,
+        directory_id,
+        keep,
+        progress,
+        so_far: RecoveryProgress::default(),
+        lengths: BTreeMap::new(),
+        mutations,
+    };
+    recovery.list_segments()?;
+    let mut recovered: Vec<RecoveredShard> =
+        (0..shards).map(|shard| RecoveredShard::empty(ShardId(shard))).collect();
+    recovery.journals(&mut recovered)?;
+    recovery.open_logs(shard_of, &mut recovered)?;
+    Ok(recovered)
+}
+
+struct Recovery<'a> {
+    disk: &'a mut dyn RecoveryDisk,
+    directory_id: [u8; 16],
+    keep: &'a dyn Fn(TopicPartition) -> bool,
+    progress: &'a mut dyn FnMut(RecoveryProgress),
+    so_far: RecoveryProgress,
+    /// Of the segment files of partitions that exist.
+    lengths: BTreeMap<SegmentName, u64>,
+    mutations: StorageMutations,
+}
+
+/// What a journal says of one segment.
+#[derive(Debug, Default)]
+struct Found {
+    sealed: Option<u64>,
+    /// [0, end) is in the file.
+    end: u64,
+    /// Where the journal's Data stands in the segment: ascending, disjoint, not adjacent.
+    held: Vec<(u64, u64)>,
+}
+
+impl Found {
+    fn hold(&mut self, from: u64, to: u64) {
+        if from == to {
+            return;
+        }
+        let start = self.held.partition_point(|(_, end)| *end < from);
+        let stop = self.held.partition_point(|(begin, _)| *begin <= to);
+        let merged =
+            self.held[start..stop].iter().fold((from, to), |all, one| (all.0.min(one.0), all.1.max(one.1)));
+        self.held.splice(start..stop, [merged]);
+    }
+
+    fn length(&self) -> u64 {
+        self.held.last().map_or(self.end, |(_, to)| self.end.max(*to))
+    }
+
+    /// The bytes that neither the file nor the journal has.
+    fn hole(&self) -> Option<(u64, u64)> {
+        let (from, _) =
+            self.held.iter().copied().find(|(_, to)| *to >= self.end.max(1)).unwrap_or((self.end, 0));
+        if from > self.end {
+            return Some((self.end, from));
+        }
+        let beyond: Vec<_> = self.held.iter().filter(|(_, to)| *to > self.end).collect();
+        beyond.windows(2).map(|pair| (pair[0].1, pair[1].0)).next()
+    }
+}
+
+impl Recovery<'_> {
+    fn list_segments(&mut self) -> Result<(), RecoveryError> {
+        let all = self.disk.segments().map_err(directory_error("."))?;
+        let mut gone = std::collections::BTreeSet::new();
+        for (name, length) in all {
+            if (self.keep)(name.topic_partition) {
+                self.lengths.insert(name, length);
+            } else {
+                gone.insert(name.topic_partition);
+            }
+        }
+        for topic_partition in gone {
+            let removed = self.disk.remove_partition(topic_partition);
+            removed.map_err(directory_error(&topic_partition.to_string()))?;
+        }
+        Ok(())
+    }
+
+    fn journals(&mut self, recovered: &mut [RecoveredShard]) -> Result<(), RecoveryError> {
+        let mut journals = self.disk.journals().map_err(directory_error("journal"))?;
+        journals.sort();
+        self.so_far.journals = journals.len() as u64;
+        for (index, (shard, numbers)) in journals.into_iter().enumerate() {
+            let path = format!("journal/{shard}");
+            let mut files = Vec::with_capacity(numbers.len());
+            for number in numbers {
+                let bytes = self.disk.journal_bytes(shard, number).map_err(directory_error(&path))?;
+                files.push((number, bytes));
+            }
+            files.sort_unstable();
+            let (disk, directory_id, mutations) = (&mut *self.disk, self.directory_id, self.mutations);
+            let mut read = |file, position, into: &mut [u8]| disk.read_journal(shard, file, position, into);
+            let plan = plan(shard, directory_id, &files, &mut read, mutations)
+                .map_err(|error| journal_error(shard, error))?;
+            if index == 0 || !mutations.replay_stops_at_first_journal() {
+                self.replay_journal(shard, &plan)?;
+            }
+            let next_sequence = self.end_journal(shard, &plan, &files).map_err(directory_error(&path))?;
+            match recovered.get_mut(usize::from(shard.0)) {
+                Some(kept) => {
+                    kept.journal_files = files;
+                    kept.next_sequence = next_sequence;
+                }
+                None => self.disk.remove_journal(shard).map_err(directory_error(&path))?,
+            }
+            self.so_far.journals_replayed += 1;
+            (self.progress)(self.so_far);
+        }
+        Ok(())
+    }
+
+    /// Two walks: the first finds out what there is of each segment, the second writes it. So no entry is kept in memory.
+    fn replay_journal(&mut self, shard: ShardId, plan: &ReplayPlan) -> Result<(), RecoveryError> {
+        let mut found: BTreeMap<SegmentName, Found> = BTreeMap::new();
+        let keep = self.keep;
+        self.walk(shard, plan, &mut |_, name, entry, _| {
+            if keep(name.topic_partition) {
+                let segment = found.entry(name).or_default();
+                match entry.kind {
+                    EntryKind::Data => segment.hold(entry.position, entry.position + u64::from(entry.length)),
+                    EntryKind::SegmentEnd => segment.end = segment.end.max(entry.position),
+                    EntryKind::Sealed => segment.sealed = Some(entry.position),
+                }
+            }
+            Ok(())
+        })?;
+        for (name, segment) in &found {
+            self.check(*name, segment)?;
+        }
+        found.retain(|_, segment| segment.sealed.is_none());
+        let mut written = 0;
+        self.walk(shard, plan, &mut |disk, name, entry, bytes| {
+            let Some(segment) = found.get(&name).filter(|_| entry.kind == EntryKind::Data) else {
+                return Ok(());
+            };
+            let skip = segment.end.saturating_sub(entry.position);
+            let Some(rest) = usize::try_from(skip).ok().and_then(|skip| bytes.get(skip..)) else {
+                return Ok(());
+            };
+            written += rest.len() as u64;
+            let at = entry.position + skip;
+            disk.write_segment(name, at, rest)
+                .map_err(|error| segment_error(name, at, RecoveryFault::Disk(error)))
+        })?;
+        self.so_far.bytes_replayed += written;
+        for (name, segment) in &found {
+            self.seal(*name, segment.length())?;
+        }
+        Ok(())
+    }
+
+    fn walk(
+        &mut self,
+        shard: ShardId,
+        plan: &ReplayPlan,
+        visit: &mut VisitSegment<'_>,
+    ) -> Result<(), RecoveryError> {
+        let disk = std::cell::RefCell::new(&mut *self.disk);
+        let mut read =
+            |file, position, into: &mut [u8]| disk.borrow_mut().read_journal(shard, file, position, into);
+        let mut each = |entry: &EntryHeader, bytes: &[u8]| {
+            let name = SegmentName { topic_partition: entry.topic_partition, base_offset: entry.base_offset };
+            visit(&mut **disk.borrow_mut(), name, entry, bytes).map_err(Stop::Recovery)
+        };
+        replay::<Stop>(plan, &mut read, self.mutations, &mut each).map_err(|stop| match stop {
+            Stop::Replay(error) => journal_error(shard, error),
+            Stop::Recovery(error) => error,
+        })
+    }
+
+    fn check(&self, name: SegmentName, segment: &Found) -> Result<(), RecoveryError> {
+        let length = self.lengths.get(&name).copied();
+        if let Some(recorded) = segment.sealed {
+            // None: a sealed segment may have been deleted since.
+            return match length.filter(|found| *found != recorded) {
+                Some(found) => {
+                    Err(segment_error(name, recorded, RecoveryFault::SealedLength { recorded, found }))
+                }
+                None => Ok(()),
+            };
+        }
+        if length.unwrap_or(0) < segment.end {
+            let fault = RecoveryFault::ShortSegment { recorded: segment.end };
+            return Err(segment_error(name, length.unwrap_or(0), fault));
+        }
+        match segment.hole() {
+            Some((from, until)) => Err(segment_error(name, from, RecoveryFault::Hole { until })),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the segment exact and durable.
+    fn seal(&mut self, name: SegmentName, length: u64) -> Result<(), RecoveryError> {
+        let fail = |error| segment_error(name, length, RecoveryFault::Disk(error));
+        let longer = self.lengths.get(&name).copied().unwrap_or(0).max(length);
+        let length = if self.mutations.trust_scanned_end() { longer } else { length };
+        self.disk.truncate_segment(name, length).map_err(fail)?;
+        self.disk.sync_segment(name).map_err(fail)?;
+        self.lengths.insert(name, length);
+        self.so_far.segments_completed += 1;
+        (self.progress)(self.so_far);
+        Ok(())
+    }
+
+    /// Writes the header of a file that holds nothing and says that all others are dead; then clears theirs, so that no
+    /// damage to this one brings them back. Returns the first sequence that is free.
+    fn end_journal(
+        &mut self,
+        shard: ShardId,
+        plan: &ReplayPlan,
+        files: &[(u32, u64)],
+    ) -> Result<u64, DiskError> {
+        if plan.live.is_empty() {
+            return Ok(plan.next_sequence);
+        }
+        let is_live = |number: u32| plan.live.iter().any(|live| live.number == number);
+        let free = files.iter().find(|(number, bytes)| !is_live(*number) && *bytes >= BLOCK_BYTES);
+        let oldest = plan.live.first().map(|&LiveFile { number, bytes, .. }| (number, bytes));
+        let Some((last, _)) = free.copied().or(oldest) else { return Ok(plan.next_sequence) };
+        let header = FileHeader {
+            file_sequence: plan.next_sequence,
+            oldest_live_sequence: plan.next_sequence,
+            first_commit: 1,
+            chain: 0,
+            shard,
+            directory_id: self.directory_id,
+        };
+        let mut block = vec![0; BLOCK_BYTES as usize];
+        let encoded = header.encode();
+        block[..encoded.len()].copy_from_slice(&encoded);
+        self.disk.write_journal(shard, last, 0, &block)?;
+        block.fill(0);
+        for &(number, _) in files.iter().filter(|(number, bytes)| *number != last && *bytes >= BLOCK_BYTES) {
+            self.disk.write_journal(shard, number, 0, &block)?;
+        }
+        Ok(plan.next_sequence.saturating_add(1))
+    }
+
+    fn open_logs(
+        &mut self,
+        shard_of: &dyn Fn(TopicPartition) -> ShardId,
+        recovered: &mut [RecoveredShard],
+    ) -> Result<(), RecoveryError> {
+        self.so_far.segments = self.lengths.len() as u64;
+        let mut scanner: Option<(TopicPartition, LogScanner)> = None;
+        // Ordered by partition, then by base offset.
+        for (name, length) in std::mem::take(&mut self.lengths) {
+            let topic_partition = name.topic_partition;
+            if let Some((done, scan)) = scanner.take_if(|(current, _)| *current != topic_partition) {
+                self.hand_over(done, scan, shard_of, recovered);
+            }
+            let (_, scan) = scanner.get_or_insert_with(|| (topic_partition, LogScanner::new()));
+            let disk = &mut *self.disk;
+            scan.segment(name.base_offset, length, &mut |position, into| {
+                disk.read_segment(name, position, into)
+            })
+            .map_err(|error| segment_error(name, error.position, RecoveryFault::Scan(error)))?;
+            self.so_far.segments_scanned += 1;
+            (self.progress)(self.so_far);
+        }
+        if let Some((done, scan)) = scanner {
+            self.hand_over(done, scan, shard_of, recovered);
+        }
+        Ok(())
+    }
+
+    fn hand_over(
+        &self,
+        topic_partition: TopicPartition,
+        scan: LogScanner,
+        shard_of: &dyn Fn(TopicPartition) -> ShardId,
+        recovered: &mut [RecoveredShard],
+    ) {
+        let log = scan.finish();
+        let shard = usize::from(shard_of(topic_partition).0);
+        let kept = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
+        kept.logs.insert(topic_partition, log);
+    }
+}
+
+type VisitSegment<'a> =
+    dyn FnMut(&mut dyn RecoveryDisk, SegmentName, &EntryHeader, &[u8]) -> Result<(), RecoveryError> + 'a;

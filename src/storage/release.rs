@@ -1,0 +1,232 @@
+//! How the oldest journal file becomes free.
+//!
+//! ```text
+//! Writing     whole blocks of every segment that has bytes in the file go to their segment files
+//! Syncing     those files are synced
+//! Carrying    one entry per segment records what is synced; what is left over, less than a block, is written again
+//! (retired)   once these are durable nothing in the file is needed
+//! ```
+//!
+//! Decides when a file is released, and when that is safe. `journal/ring.rs` decides when it is written again.
+
+use bytes::Bytes;
+
+use super::write_behind::{block_floor, concat};
+use super::{OpenSegment, Storage};
+use crate::effect::{Effect, Effects, FileId, SyncId};
+use crate::journal::format::{EntryHeader, EntryKind};
+use crate::journal::{Entry, SegmentKey};
+
+#[derive(Debug)]
+pub(super) struct Release {
+    /// Of the file.
+    sequence: u64,
+    residents: Vec<SegmentKey>,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Commits into the file are still at the device.
+    Settling,
+    /// The last `waiting` residents may lack blocks in their segment files.
+    Writing {
+        waiting: usize,
+    },
+    Syncing {
+        sync: SyncId,
+        carries: Vec<Carry>,
+    },
+    /// Until the journal's release entries are durable up to `mark`.
+    Carrying {
+        mark: u64,
+    },
+}
+
+/// What will be recorded of one segment.
+#[derive(Debug)]
+struct Carry {
+    key: SegmentKey,
+    /// [0, end) is in the file; synced, once this is recorded.
+    end: u64,
+    /// The bytes from `end` on that only the released file holds. Taken when `end` was: the tail may lose them later.
+    remainder: Bytes,
+}
+
+impl Release {
+    pub(super) fn is_syncing(&self) -> bool {
+        matches!(self.phase, Phase::Syncing { .. })
+    }
+}
+
+impl OpenSegment {
+    /// The end of its bytes in a journal file.
+    fn end_in(&self, sequence: u64) -> u64 {
+        let found = self.residence.iter().find(|(resident, _)| *resident == sequence);
+        found.map_or(0, |(_, end)| *end)
+    }
+}
+
+impl Storage {
+    pub(super) fn maybe_release(&mut self, effects: &mut Effects) {
+        if self.release.is_none() {
+            self.begin_release();
+        }
+        let Some(release) = &self.release else { return };
+        match release.phase {
+            Phase::Settling if !self.journal.writes_to(release.sequence) => {
+                self.begin_writing();
+                self.maybe_sync(effects);
+            }
+            Phase::Writing { .. } => self.maybe_sync(effects),
+            Phase::Settling | Phase::Syncing { .. } | Phase::Carrying { .. } => {}
+        }
+        self.maybe_retire();
+    }
+
+    fn begin_release(&mut self) {
+        let blocked = self.journal.is_blocked();
+        let ring = self.journal.ring();
+        let pressed = ring.used_bytes() * 2 > ring.capacity();
+        let wanted = match ring.live_files() {
+            0 => false,
+            1 => blocked && !ring.is_growing() && !ring.has_dead(),
+            _ => blocked || pressed,
+        };
+        if !wanted {
+            return;
+        }
+        if ring.live_files() == 1 {
+            self.journal.ring_mut().close_current();
+        }
+        let sequence = self.journal.ring().oldest_live();
+        self.release = Some(Release { sequence, residents: Vec::new(), phase: Phase::Settling });
+    }
+
+    /// All of the file is durable: nothing is added to it any more.
+    fn begin_writing(&mut self) {
+        let residents = self.journal.ring_mut().take_oldest_residents();
+        for &key in &residents {
+            let Some(segment) = self.slots[key.log.0 as usize].segment_mut(key.base_offset) else { continue };
+            segment.wanted = segment.wanted.max(block_floor(segment.durable));
+            self.maybe_queue(key);
+        }
+        let release = self.release.as_mut().expect("a release is under way");
+        release.phase = Phase::Writing { waiting: residents.len() };
+        release.residents = residents;
+    }
+
+    /// Has the segment file all whole blocks of what the released file holds of it?
+    fn is_in_file(&self, sequence: u64, key: SegmentKey) -> bool {
+        let segment = self.slots[key.log.0 as usize].segment(key.base_offset);
+        // None: sealed or deleted.
+        segment.is_none_or(|segment| segment.written >= block_floor(segment.end_in(sequence)))
+    }
+
+    fn maybe_sync(&mut self, effects: &mut Effects) {
+        let Some(Release { sequence, residents, phase: Phase::Writing { waiting } }) = &self.release else {
+            return;
+        };
+        let (sequence, mut left) = (*sequence, *waiting);
+        while left > 0 && self.is_in_file(sequence, residents[left - 1]) {
+            left -= 1;
+        }
+        if left > 0 {
+            self.release.as_mut().expect("it was just there").phase = Phase::Writing { waiting: left };
+            return;
+        }
+        let carries: Vec<Carry> =
+            residents.iter().filter_map(|key| self.plan_carry(sequence, *key)).collect();
+        let files: Vec<FileId> = carries.iter().filter_map(|carry| self.unsynced_file(carry)).collect();
+        if files.is_empty() || self.config.mutations.never_sync_segments() {
+            self.carry(carries);
+            return;
+        }
+        self.syncs_issued += 1;
+        self.counters.segment_syncs += files.len() as u64;
+        let sync = SyncId(self.syncs_issued);
+        self.release.as_mut().expect("it was just there").phase = Phase::Syncing { sync, carries };
+        effects.push(Effect::SyncSegments { sync, files });
+    }
+
+    fn plan_carry(&self, sequence: u64, key: SegmentKey) -> Option<Carry> {
+        let slot = &self.slots[key.log.0 as usize];
+        let segment = slot.segment(key.base_offset)?;
+        let (end, data_end) = (segment.written, segment.end_in(sequence));
+        let remainder = if data_end > end {
+            assert!(data_end - end < crate::limits::BLOCK_BYTES, "whole blocks are in the segment file");
+            concat(slot.log.slices(key.base_offset, end, data_end))
+        } else {
+            Bytes::new()
+        };
+        Some(Carry { key, end, remainder })
+    }
+
+    fn unsynced_file(&self, carry: &Carry) -> Option<FileId> {
+        let segment = self.slots[carry.key.log.0 as usize].segment(carry.key.base_offset)?;
+        segment.file.filter(|_| segment.synced < carry.end)
+    }
+
+    pub(super) fn on_segments_synced(&mut self, sync: SyncId, effects: &mut Effects) {
+        let Some(release) = self.release.as_mut() else { return };
+        let Phase::Syncing { sync: expected, carries } = &mut release.phase else { return };
+        if *expected != sync {
+            return;
+        }
+        let carries = std::mem::take(carries);
+        for carry in &carries {
+            let slot = &mut self.slots[carry.key.log.0 as usize];
+            if let Some(segment) = slot.segment_mut(carry.key.base_offset) {
+                segment.synced = segment.synced.max(carry.end);
+            }
+        }
+        self.carry(carries);
+        self.finish_deletes(effects);
+    }
+
+    fn carry(&mut self, carries: Vec<Carry>) {
+        for Carry { key, end, remainder } in carries {
+            let slot = &self.slots[key.log.0 as usize];
+            // Sealed meanwhile: its Sealed entry is queued before what follows here. Or deleted.
+            if slot.segment(key.base_offset).is_none() {
+                continue;
+            }
+            let header = EntryHeader {
+                kind: EntryKind::SegmentEnd,
+                length: 0,
+                topic_partition: slot.topic_partition,
+                base_offset: key.base_offset,
+                position: end,
+            };
+            if end > 0 {
+                self.journal.push_release(Entry { header, payload: Bytes::new(), key, next_offset: None });
+            }
+            if !remainder.is_empty() && !self.config.mutations.skip_carry() {
+                self.counters.carried_bytes += remainder.len() as u64;
+                let length = u32::try_from(remainder.len()).expect("less than a block");
+                let header = EntryHeader { kind: EntryKind::Data, length, ..header };
+                self.journal.push_release(Entry { header, payload: remainder, key, next_offset: None });
+            }
+        }
+        let mark = self.journal.release_mark();
+        self.release.as_mut().expect("a release is under way").phase = Phase::Carrying { mark };
+        self.maybe_retire();
+    }
+
+    fn maybe_retire(&mut self) {
+        let Some(Release { sequence, phase: Phase::Carrying { mark }, .. }) = &self.release else { return };
+        if self.journal.release_durable() < *mark && !self.config.mutations.reuse_space_too_early() {
+            return;
+        }
+        let sequence = *sequence;
+        assert!(self.journal.ring().oldest_live() == sequence, "files are released in order");
+        let Some(Release { residents, .. }) = self.release.take() else { return };
+        for key in residents {
+            if let Some(segment) = self.slots[key.log.0 as usize].segment_mut(key.base_offset) {
+                segment.residence.retain(|(resident, _)| *resident > sequence);
+            }
+        }
+        self.journal.ring_mut().retire_oldest();
+        self.counters.files_released += 1;
+    }
+}

@@ -1,0 +1,107 @@
+//! Storage against a disk that loses what was not synced.
+
+mod model_disk;
+mod world;
+
+use proptest::prelude::*;
+
+use super::*;
+use world::{Setup, World, topic_partition};
+
+#[test]
+fn an_append_is_durable_only_when_its_commit_is() {
+    let mut world = World::new(Setup { partitions: 1, ..Setup::default() }, 1);
+    world.settle();
+    let of = topic_partition(0);
+    world.append(of);
+    world.end_turn(0);
+    assert_eq!(world.expected[&of].acknowledged, 0);
+    assert!(world.complete_any(0), "the commit");
+    assert_eq!(world.expected[&of].acknowledged, 1);
+    world.check_reads(of);
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_crash() {
+    let mut world = World::new(Setup::default(), 2);
+    for _ in 0..50 {
+        world.append_any();
+    }
+    world.settle();
+    assert!(world.expected.values().all(|expected| expected.acknowledged == expected.batches.len() as i64));
+    world.crash();
+    world.start().expect("a crash is recovered from");
+}
+
+#[test]
+fn many_times_the_ring_flows_through_it() {
+    let mut world = World::new(Setup::default(), 3);
+    world.run(20_000);
+    world.settle();
+    let counters = *world.shards[0].storage.counters();
+    assert!(counters.journal.bytes > 20 * world.setup.journal_bytes_max, "{counters:?}");
+    assert!(counters.files_released > 20 && counters.segments_sealed > 20, "{counters:?}");
+    assert!(counters.tail_bytes <= world.setup.tail_bytes_max + 64 * 1024, "{counters:?}");
+    for index in 0..world.setup.partitions {
+        world.check_reads(topic_partition(index));
+    }
+    world.crash();
+    world.start().expect("a crash is recovered from");
+}
+
+#[test]
+fn a_stop_seals_every_segment_and_leaves_nothing_to_replay() {
+    let mut world = World::new(Setup::default(), 4);
+    world.run(500);
+    world.shards[0].storage.stop();
+    while !world.shards[0].storage.is_stopped() {
+        world.end_turn(0);
+        assert!(world.complete_any(0) || world.shards[0].storage.is_stopped(), "stopping goes on");
+    }
+    world.crash();
+    let mut completed = 0;
+    recover(&mut world.disk.clone(), world::DIRECTORY, 1, &|_| true, &|_| ShardId(0), &mut |progress| {
+        completed = progress.segments_completed;
+    })
+    .expect("a stopped broker leaves an exact disk");
+    assert_eq!(completed, 0);
+    world.start().expect("a stopped broker starts");
+}
+
+fn crashes(setup: Setup, seed: u64, rounds: u64) -> Result<(), RecoveryError> {
+    let mut world = World::new(setup, seed);
+    for _ in 0..rounds {
+        let steps = world.random.below(1_500);
+        world.run(steps);
+        for (of, _) in world.logs.clone() {
+            world.check_reads(of);
+        }
+        world.crash();
+        let shards = 1 + world.random.below(3) as u16;
+        world.restart(shards)?;
+    }
+    Ok(())
+}
+
+fn setups() -> impl Strategy<Value = Setup> {
+    (1..4u16, 1..12i32, 0..4u64, 1..40u64, 0..3u32).prop_map(|(shards, partitions, ring, batch, segment)| {
+        Setup {
+            shards,
+            partitions,
+            journal_bytes_max: (256 * 1024) << ring,
+            tail_bytes_max: (64 * 1024) << ring,
+            segment_bytes: (48 * 1024) << segment,
+            batch_bytes_max: batch * 500,
+            mutations: StorageMutations::default(),
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_crash_loses_what_was_acknowledged(setup in setups(), seed in any::<u64>()) {
+        crashes(setup, seed, 5).expect("a crash is recovered from");
+    }
+}

@@ -1,0 +1,421 @@
+//! Shards with real `Storage` over the model disk, what was acknowledged beside them, and every effect answered at random.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use protocol::Piece;
+use protocol::record::BatchBuilder;
+
+use super::super::*;
+use super::model_disk::{ModelDisk, Random};
+use crate::effect::{JournalCommit, SyncId};
+use crate::model::{PartitionIndex, TopicId};
+
+pub const DIRECTORY: [u8; 16] = [9; 16];
+pub const NOW: Now = Now { instant: Instant(1_000_000_000), wall_ms: 1_000 };
+
+pub fn topic_partition(index: i32) -> TopicPartition {
+    TopicPartition { topic_id: TopicId([3; 16]), partition: PartitionIndex(index) }
+}
+
+/// One record; `value_bytes` of it are random, so that no batch equals another.
+pub fn batch(random: &mut Random, value_bytes: u64) -> BytesMut {
+    let value: Vec<u8> = (0..value_bytes).map(|_| random.next() as u8).collect();
+    let mut builder = BatchBuilder::new();
+    builder.append(1_000, None, Some(&value), &[]);
+    BytesMut::from(&builder.build()[..])
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Setup {
+    pub shards: u16,
+    pub partitions: i32,
+    pub journal_bytes_max: u64,
+    pub tail_bytes_max: u64,
+    pub segment_bytes: u32,
+    pub batch_bytes_max: u64,
+    pub mutations: StorageMutations,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Setup {
+            shards: 1,
+            partitions: 4,
+            journal_bytes_max: 512 * 1024,
+            tail_bytes_max: 128 * 1024,
+            segment_bytes: 96 * 1024,
+            batch_bytes_max: 6_000,
+            mutations: StorageMutations::default(),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Operation {
+    Commit(JournalCommit),
+    Prepare { file: u32, bytes: u64 },
+    Write { file: FileId, position: u64, bytes: Vec<u8> },
+    Sync { sync: SyncId, files: Vec<FileId> },
+    Seal { file: FileId, position: u64, tail: Bytes, length: u64 },
+    Delete(TopicPartition),
+}
+
+pub struct ShardWorld {
+    pub storage: Storage,
+    operations: Vec<Operation>,
+    files: HashMap<FileId, SegmentName>,
+}
+
+/// What a partition must hold: every batch that was appended, and how far it was acknowledged.
+#[derive(Debug, Default)]
+pub struct Expected {
+    pub batches: Vec<Bytes>,
+    pub acknowledged: i64,
+    waiting: Vec<(CommitId, i64)>,
+    deleted: bool,
+}
+
+pub struct World {
+    pub setup: Setup,
+    pub random: Random,
+    pub disk: ModelDisk,
+    pub shards: Vec<ShardWorld>,
+    pub logs: BTreeMap<TopicPartition, (usize, LogId)>,
+    pub expected: BTreeMap<TopicPartition, Expected>,
+}
+
+fn shard_of(shards: u16, of: TopicPartition) -> ShardId {
+    ShardId((of.partition.0 as u16) % shards)
+}
+
+impl World {
+    pub fn new(setup: Setup, seed: u64) -> World {
+        let mut world = World {
+            setup,
+            random: Random(seed),
+            disk: ModelDisk::default(),
+            shards: Vec::new(),
+            logs: BTreeMap::new(),
+            expected: (0..setup.partitions)
+                .map(|index| (topic_partition(index), Expected::default()))
+                .collect(),
+        };
+        world.start().expect("an empty disk recovers");
+        world
+    }
+
+    /// Recovers and opens everything; checks what came back.
+    pub fn start(&mut self) -> Result<(), RecoveryError> {
+        let (shards, mutations) = (self.setup.shards, self.setup.mutations);
+        let keep = |of: TopicPartition| self.expected.get(&of).is_some_and(|expected| !expected.deleted);
+        let recovered = recover_with(
+            &mut self.disk,
+            DIRECTORY,
+            shards,
+            &keep,
+            &|of| shard_of(shards, of),
+            &mut |_| {},
+            mutations,
+        )?;
+        self.shards = recovered
+            .into_iter()
+            .map(|recovered| {
+                let config = StorageConfig {
+                    shard: recovered.shard,
+                    directory_id: DIRECTORY,
+                    journal_bytes_max: self.setup.journal_bytes_max,
+                    tail_bytes_max: self.setup.tail_bytes_max,
+                    mutations,
+                };
+                let storage = Storage::new(config, recovered);
+                ShardWorld { storage, operations: Vec::new(), files: HashMap::new() }
+            })
+            .collect();
+        let config = TopicConfig { segment_bytes: self.setup.segment_bytes, ..TopicConfig::default() };
+        let config = Arc::new(config);
+        self.logs.clear();
+        let partitions: Vec<_> =
+            self.expected.iter().filter(|(_, expected)| !expected.deleted).map(|(of, _)| *of).collect();
+        for of in partitions {
+            let shard = usize::from(shard_of(shards, of).0);
+            let mut effects = Effects::default();
+            let id = self.shards[shard].storage.open(of, Arc::clone(&config), &mut effects);
+            self.logs.insert(of, (shard, id));
+            self.take_effects(shard, effects);
+            self.check_recovered(of);
+        }
+        Ok(())
+    }
+
+    fn check_recovered(&mut self, of: TopicPartition) {
+        let (shard, id) = self.logs[&of];
+        let end = self.shards[shard].storage.log(id).log_end_offset().0;
+        let expected = self.expected.get_mut(&of).unwrap();
+        assert!(
+            end >= expected.acknowledged,
+            "{of}: {} acknowledged, {end} recovered",
+            expected.acknowledged
+        );
+        assert!(end <= expected.batches.len() as i64, "{of}: more was recovered than was appended");
+        expected.batches.truncate(end as usize);
+        expected.acknowledged = end;
+        expected.waiting.clear();
+        self.check_reads(of);
+    }
+
+    /// All that is durable reads as it was appended.
+    pub fn check_reads(&self, of: TopicPartition) {
+        let (shard, id) = self.logs[&of];
+        let log = self.shards[shard].storage.log(id);
+        let expected = &self.expected[&of];
+        let below = Offset(expected.acknowledged);
+        let mut bytes = Vec::new();
+        let mut from = log.log_start_offset();
+        while from < below {
+            let plan = log.plan_read(from, below, 64 * 1024).expect("what is durable can be read");
+            let start = bytes.len();
+            for piece in &plan.pieces {
+                match piece {
+                    Piece::Bytes(tail) => bytes.extend_from_slice(tail),
+                    Piece::File(range) => {
+                        let name = self.shards[shard].files[&FileId(range.file)];
+                        bytes.extend(self.disk.read(name, range.position, range.length));
+                    }
+                }
+            }
+            let mut read = start;
+            while let Some(batch) = expected.batches.get(from.0 as usize) {
+                if read + batch.len() > bytes.len() {
+                    break;
+                }
+                assert_eq!(&bytes[read..read + batch.len()], &batch[..], "{of} at offset {}", from.0);
+                read += batch.len();
+                from = from.plus(1);
+            }
+            assert!(read > start, "{of}: a read from {} gives a whole batch", from.0);
+            bytes.truncate(read);
+        }
+    }
+
+    pub fn append(&mut self, of: TopicPartition) {
+        let bytes = 1 + self.random.below(self.setup.batch_bytes_max);
+        let records = batch(&mut self.random, bytes);
+        let (shard, id) = self.logs[&of];
+        let storage = &mut self.shards[shard].storage;
+        let stored =
+            storage.append(id, NOW, LeaderEpoch(1), records, false).expect("a good batch is accepted");
+        let expected = self.expected.get_mut(&of).unwrap();
+        let write = stored.appended.write.expect("no duplicates here");
+        assert_eq!(stored.appended.base_offset.0, expected.batches.len() as i64);
+        expected.batches.push(write.bytes);
+        expected.waiting.push((stored.commit, stored.appended.next_offset.0));
+    }
+
+    pub fn append_any(&mut self) {
+        let partition = self.random.below(self.setup.partitions as u64) as i32;
+        let of = topic_partition(partition);
+        let Some(&(shard, _)) = self.logs.get(&of) else { return };
+        if !self.shards[shard].storage.is_full() {
+            self.append(of);
+        }
+    }
+
+    pub fn delete(&mut self, of: TopicPartition) {
+        let (shard, id) = self.logs.remove(&of).unwrap();
+        self.expected.get_mut(&of).unwrap().deleted = true;
+        let mut effects = Effects::default();
+        self.shards[shard].storage.delete(id, &mut effects);
+        self.take_effects(shard, effects);
+    }
+
+    pub fn end_turn(&mut self, shard: usize) {
+        let mut effects = Effects::default();
+        self.shards[shard].storage.end_turn(NOW, &mut effects);
+        self.take_effects(shard, effects);
+        self.acknowledge(shard);
+    }
+
+    fn acknowledge(&mut self, shard: usize) {
+        let durable = self.shards[shard].storage.durable_commit();
+        for (of, expected) in &mut self.expected {
+            if self.logs.get(of).is_none_or(|(on, _)| *on != shard) {
+                continue;
+            }
+            while expected.waiting.first().is_some_and(|(commit, _)| *commit <= durable) {
+                expected.acknowledged = expected.waiting.remove(0).1;
+            }
+        }
+    }
+
+    fn take_effects(&mut self, shard: usize, mut effects: Effects) {
+        let world = &mut self.shards[shard];
+        while let Some(effect) = effects.pop() {
+            match effect {
+                Effect::CommitJournal(commit) => world.operations.push(Operation::Commit(commit)),
+                Effect::PrepareJournalFile { file, bytes } => {
+                    world.operations.push(Operation::Prepare { file, bytes });
+                }
+                Effect::OpenSegment { file, segment, exists } => {
+                    assert!(!exists || self.disk.length(segment).is_some(), "a recovered segment is there");
+                    assert!(world.files.insert(file, segment).is_none(), "file numbers are never used twice");
+                }
+                Effect::WriteSegment { file, position, pieces } => {
+                    let bytes = pieces.concat();
+                    assert!(position % BLOCK_BYTES == 0 && bytes.len() as u64 % BLOCK_BYTES == 0);
+                    world.operations.push(Operation::Write { file, position, bytes });
+                }
+                Effect::SyncSegments { sync, files } => {
+                    world.operations.push(Operation::Sync { sync, files })
+                }
+                Effect::SealSegment { file, position, tail, length } => {
+                    world.operations.push(Operation::Seal { file, position, tail, length });
+                }
+                Effect::CloseSegment { file } => assert!(world.files.remove(&file).is_some()),
+                Effect::DeletePartition { topic_partition } => {
+                    world.operations.push(Operation::Delete(topic_partition));
+                }
+                other => panic!("storage never asks for {other:?}"),
+            }
+        }
+    }
+
+    pub fn has_operations(&self, shard: usize) -> bool {
+        !self.shards[shard].operations.is_empty()
+    }
+
+    /// Finishes any one operation.
+    pub fn complete_any(&mut self, shard: usize) -> bool {
+        if !self.has_operations(shard) {
+            return false;
+        }
+        let index = self.random.below(self.shards[shard].operations.len() as u64) as usize;
+        let operation = self.shards[shard].operations.swap_remove(index);
+        let input = self.perform(shard, operation);
+        let (mut effects, mut durable) = (Effects::default(), Vec::new());
+        self.shards[shard].storage.on_input(NOW, &input, &mut effects, &mut durable);
+        self.take_effects(shard, effects);
+        self.acknowledge(shard);
+        for (id, end) in durable {
+            let told = self.logs.iter().find(|(_, at)| **at == (shard, id)).map(|(of, _)| *of);
+            if let Some(of) = told {
+                assert_eq!(self.expected[&of].acknowledged, end.0, "both ways of telling agree");
+            }
+        }
+        true
+    }
+
+    fn perform(&mut self, shard: usize, operation: Operation) -> Input {
+        let ahead = self.random.below(3) * 16 * 1024;
+        let shard_id = ShardId(shard as u16);
+        let files = &self.shards[shard].files;
+        match operation {
+            Operation::Commit(commit) => {
+                let mut bytes = commit.pieces.concat();
+                bytes.resize(commit.length as usize, 0);
+                self.disk.commit(shard_id, commit.file, commit.position, &bytes, true);
+                Input::JournalCommitted { commit: commit.commit }
+            }
+            Operation::Prepare { file, bytes } => {
+                self.disk.prepare_journal(shard_id, file, bytes);
+                Input::JournalFileReady { file }
+            }
+            Operation::Write { file, position, bytes } => {
+                self.disk.write(files[&file], position, &bytes, ahead);
+                Input::SegmentWritten { file, position, length: bytes.len() as u64 }
+            }
+            Operation::Sync { sync, files: numbers } => {
+                numbers.iter().for_each(|file| self.disk.sync(files[file]));
+                Input::SegmentsSynced { sync }
+            }
+            Operation::Seal { file, position, tail, length } => {
+                self.disk.write(files[&file], position, &tail, 0);
+                self.disk.truncate(files[&file], length);
+                self.disk.sync(files[&file]);
+                Input::SegmentSealed { file }
+            }
+            Operation::Delete(topic_partition) => {
+                self.disk.delete(topic_partition);
+                Input::PartitionDeleted { topic_partition }
+            }
+        }
+    }
+
+    /// The power goes: what is under way may have happened in part.
+    pub fn crash(&mut self) {
+        for shard in 0..self.shards.len() {
+            for operation in std::mem::take(&mut self.shards[shard].operations) {
+                let files = &self.shards[shard].files;
+                match operation {
+                    Operation::Commit(commit) => {
+                        let mut bytes = commit.pieces.concat();
+                        bytes.resize(commit.length as usize, 0);
+                        self.disk.commit(ShardId(shard as u16), commit.file, commit.position, &bytes, false);
+                    }
+                    Operation::Write { file, position, bytes } => {
+                        self.disk.write(files[&file], position, &bytes, 8192);
+                    }
+                    Operation::Seal { file, position, tail, length } => {
+                        self.disk.write(files[&file], position, &tail, 0);
+                        if self.random.one_in(2) {
+                            self.disk.truncate(files[&file], length);
+                        }
+                    }
+                    Operation::Delete(of) => self.disk.delete(of),
+                    Operation::Prepare { .. } | Operation::Sync { .. } => {}
+                }
+            }
+        }
+        self.disk.crash(&mut self.random);
+    }
+
+    /// Starts again, with the power going now and then in the middle of recovery.
+    pub fn restart(&mut self, shards: u16) -> Result<(), RecoveryError> {
+        self.setup.shards = shards;
+        for _ in 0..self.random.below(4) {
+            self.disk.fuse = Some(self.random.below(12));
+            let result = self.start();
+            self.disk.fuse = None;
+            match result {
+                Ok(()) => {
+                    // The fuse held; nothing ran after it, so the power may go here too.
+                    self.crash();
+                }
+                Err(RecoveryError { fault: RecoveryFault::Disk(error), .. })
+                    if error.operation == "power" =>
+                {
+                    self.disk.crash(&mut self.random);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.start()
+    }
+
+    /// Ends turns and finishes operations until nothing is left to do.
+    pub fn settle(&mut self) {
+        for shard in 0..self.shards.len() {
+            loop {
+                self.end_turn(shard);
+                if !self.complete_any(shard) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Some random steps.
+    pub fn run(&mut self, steps: u64) {
+        for _ in 0..steps {
+            let shard = self.random.below(self.shards.len() as u64) as usize;
+            match self.random.below(8) {
+                0..4 => self.append_any(),
+                4 => self.end_turn(shard),
+                _ => {
+                    self.complete_any(shard);
+                }
+            }
+        }
+    }
+}

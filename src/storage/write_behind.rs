@@ -1,0 +1,200 @@
+//! The way of durable bytes into segment files: whole blocks, in order per segment, one operation per segment at a time.
+//!
+//! Decides when a segment is written and sealed. Bytes whose commit is not durable are not there for this file.
+
+use bytes::{Bytes, BytesMut};
+
+use super::Storage;
+use crate::effect::{Effect, Effects, FileId};
+use crate::journal::format::{EntryHeader, EntryKind};
+use crate::journal::{Entry, LogId, SegmentKey};
+use crate::limits::{BLOCK_BYTES, SEGMENT_WRITE_BYTES, SEGMENT_WRITES_BYTES_MAX};
+
+/// The largest single write.
+const WRITE_BYTES_MAX: u64 = 2 * SEGMENT_WRITE_BYTES;
+
+/// What a seal counts for among the bytes under way: it is a truncate and two syncs, whatever its length.
+const SEAL_COST_BYTES: u64 = 64 * 1024;
+
+/// Segments that one turn closes to make room.
+const CLOSES_PER_TURN_MAX: usize = 64;
+
+/// Partitions that one turn looks at for that.
+const SCANS_PER_TURN_MAX: usize = 1024;
+
+const _: () = assert!(WRITE_BYTES_MAX <= SEGMENT_WRITES_BYTES_MAX);
+
+pub(super) fn block_floor(bytes: u64) -> u64 {
+    bytes / BLOCK_BYTES * BLOCK_BYTES
+}
+
+impl Storage {
+    /// Queues the segment if there is something to do for it.
+    pub(super) fn maybe_queue(&mut self, key: SegmentKey) {
+        let write_bytes = self.write_bytes();
+        let Some(length) = self.log(key.log).segment(key.base_offset).map(|segment| segment.length) else {
+            return;
+        };
+        let undurable_too = self.config.mutations.write_undurable_bytes();
+        let Some(segment) = self.slots[key.log.0 as usize].segment_mut(key.base_offset) else { return };
+        if segment.queued || segment.sealing || segment.writing > 0 {
+            return;
+        }
+        let through = block_floor(if undurable_too { length } else { segment.durable });
+        let to_write = through - segment.written.min(through);
+        let to_seal = segment.full && segment.durable == length;
+        if to_seal || to_write >= write_bytes || (to_write > 0 && segment.written < segment.wanted) {
+            segment.queued = true;
+            self.write_queue.push_back(key);
+        }
+    }
+
+    /// What makes a write worth it: less where the ring itself is small.
+    fn write_bytes(&self) -> u64 {
+        block_floor(self.journal.ring().capacity() / 32).clamp(BLOCK_BYTES, SEGMENT_WRITE_BYTES)
+    }
+
+    pub(super) fn pump_writes(&mut self, effects: &mut Effects) {
+        while self.writes_bytes < SEGMENT_WRITES_BYTES_MAX {
+            let Some(key) = self.write_queue.pop_front() else { return };
+            self.write_or_seal(key, effects);
+        }
+    }
+
+    fn write_or_seal(&mut self, key: SegmentKey, effects: &mut Effects) {
+        let undurable_too = self.config.mutations.write_undurable_bytes();
+        let slot = &mut self.slots[key.log.0 as usize];
+        let length = slot.log.segment(key.base_offset).map_or(0, |segment| segment.length);
+        // Deleted since it was queued.
+        let Some(segment) = slot.segment_mut(key.base_offset) else { return };
+        segment.queued = false;
+        assert!(segment.writing == 0 && !segment.sealing, "one operation per segment at a time");
+        assert!(segment.durable <= length, "no more is durable than was appended");
+        let through = block_floor(if undurable_too { length } else { segment.durable });
+        let (from, to) = (segment.written, through.min(segment.written + WRITE_BYTES_MAX));
+        if to > from {
+            segment.writing = to - from;
+            self.start_write(key, from, to, effects);
+        } else if segment.full && segment.durable == length {
+            segment.sealing = true;
+            self.start_seal(key, from, length, effects);
+        }
+    }
+
+    fn file_of(&mut self, key: SegmentKey, effects: &mut Effects) -> FileId {
+        let slot = &mut self.slots[key.log.0 as usize];
+        slot.operations += 1;
+        let known = slot.segment(key.base_offset).and_then(|segment| segment.file);
+        known.unwrap_or_else(|| {
+            let file = self.open_file(key, false, effects);
+            let segment = self.slots[key.log.0 as usize].segment_mut(key.base_offset);
+            segment.expect("only unsealed segments are written").file = Some(file);
+            file
+        })
+    }
+
+    fn start_write(&mut self, key: SegmentKey, from: u64, to: u64, effects: &mut Effects) {
+        assert!(
+            from.is_multiple_of(BLOCK_BYTES) && to.is_multiple_of(BLOCK_BYTES),
+            "segments are written in blocks"
+        );
+        let file = self.file_of(key, effects);
+        let pieces = self.log(key.log).slices(key.base_offset, from, to);
+        self.writes_bytes += to - from;
+        self.counters.segment_writes += 1;
+        self.counters.segment_bytes += to - from;
+        effects.push(Effect::WriteSegment { file, position: from, pieces });
+    }
+
+    fn start_seal(&mut self, key: SegmentKey, position: u64, length: u64, effects: &mut Effects) {
+        assert!(length > position || length == position, "a segment file is not longer than its segment");
+        let file = self.file_of(key, effects);
+        let tail = concat(self.log(key.log).slices(key.base_offset, position, length));
+        self.writes_bytes += SEAL_COST_BYTES;
+        let length = if self.config.mutations.seal_without_truncate() {
+            length.next_multiple_of(BLOCK_BYTES)
+        } else {
+            length
+        };
+        effects.push(Effect::SealSegment { file, position, tail, length });
+    }
+
+    pub(super) fn on_segment_written(&mut self, file: FileId, position: u64, length: u64) {
+        self.writes_bytes -= length;
+        let Some(&key) = self.files.get(&file) else { return };
+        let slot = &mut self.slots[key.log.0 as usize];
+        slot.operations -= 1;
+        let Some(segment) = slot.segment_mut(key.base_offset) else { return };
+        assert!(
+            segment.written == position && segment.writing == length,
+            "writes of a segment come back in order"
+        );
+        segment.written = position + length;
+        segment.writing = 0;
+        slot.log.on_written(key.base_offset, position + length);
+        self.maybe_queue(key);
+    }
+
+    pub(super) fn on_segment_sealed(&mut self, file: FileId) {
+        self.writes_bytes -= SEAL_COST_BYTES;
+        let Some(&key) = self.files.get(&file) else { return };
+        let slot = &mut self.slots[key.log.0 as usize];
+        slot.operations -= 1;
+        let Some(index) = slot.unsealed.iter().position(|segment| segment.base_offset == key.base_offset)
+        else {
+            return;
+        };
+        let segment = slot.unsealed.remove(index).expect("its position was just found");
+        slot.log.on_sealed(key.base_offset);
+        let header = EntryHeader {
+            kind: EntryKind::Sealed,
+            length: 0,
+            topic_partition: slot.topic_partition,
+            base_offset: key.base_offset,
+            position: segment.durable,
+        };
+        self.forget(&segment);
+        self.counters.segments_sealed += 1;
+        self.journal.push_release(Entry { header, payload: Bytes::new(), key, next_offset: None });
+    }
+
+    /// Closes segments while carrying all of them would take too much of a journal file. It takes them in turn, and only
+    /// those that wait for nothing: with room for 10,000 remainders, that is a matter of many partitions and a small ring.
+    pub(super) fn maybe_seal_for_room(&mut self) {
+        let allowed = self.journal.ring().file_bytes() / 4 * 3;
+        let mut closed = 0;
+        for _ in 0..SCANS_PER_TURN_MAX.min(self.slots.len()) {
+            if self.carry_bytes.saturating_sub(self.closing_bytes) <= allowed || closed == CLOSES_PER_TURN_MAX
+            {
+                return;
+            }
+            self.seal_hand = (self.seal_hand + 1) % self.slots.len();
+            let log = LogId(u32::try_from(self.seal_hand).expect("fewer partitions than 2^32"));
+            closed += usize::from(self.maybe_close_active(log));
+        }
+    }
+
+    /// Ends the active segment if all of it is durable.
+    pub(super) fn maybe_close_active(&mut self, log: LogId) -> bool {
+        let slot = &mut self.slots[log.0 as usize];
+        let length = slot.log.segments().last().map_or(0, |segment| segment.length);
+        let settled =
+            slot.unsealed.back().is_some_and(|last| !last.full && last.durable == length && length > 0);
+        if !settled {
+            return false;
+        }
+        let Some(base_offset) = slot.log.close_active() else { return false };
+        self.close_segment(SegmentKey { log, base_offset });
+        true
+    }
+}
+
+/// The pieces of less than a block as one.
+pub(super) fn concat(mut pieces: Vec<Bytes>) -> Bytes {
+    if pieces.len() <= 1 {
+        return pieces.pop().unwrap_or_default();
+    }
+    let mut whole = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
+    pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+    whole.freeze()
+}
