@@ -283,3 +283,119 @@ impl Session {
         }
     }
 }
+#[cfg(test)]
+mod tests {
+    use protocol::Array;
+    use protocol::messages::fetch::ForgottenTopic;
+
+    use super::*;
+    use crate::replication::failed_read;
+
+    const VERSION: i16 = 12;
+
+    fn at(seconds: u64) -> Now {
+        Now { instant: Instant(seconds * 1_000_000_000), wall_ms: 0 }
+    }
+
+    fn key(partition: i32) -> PartitionKey {
+        PartitionKey { topic_id: None, name: Arc::from("t"), partition: PartitionIndex(partition) }
+    }
+
+    fn wanted(partition: i32) -> (PartitionKey, Wanted) {
+        let unknown = LeaderEpoch(-1);
+        let wanted = Wanted {
+            fetch_offset: 0,
+            current_leader_epoch: unknown,
+            last_fetched_epoch: unknown,
+            bytes_max: 1,
+        };
+        (key(partition), wanted)
+    }
+
+    fn request(session_id: i32, session_epoch: i32) -> FetchRequest<'static> {
+        FetchRequest { session_id, session_epoch, ..Default::default() }
+    }
+
+    fn read(high_watermark: i64, bytes: u64) -> ReadResult {
+        let none = failed_read(0, ErrorCode::NONE);
+        ReadResult { high_watermark, log_start_offset: 0, bytes, ..none }
+    }
+
+    /// A session with partitions 0, 1, 2, all told once.
+    fn session(sessions: &mut FetchSessions) -> i32 {
+        let begun = sessions.begin(at(0), VERSION, &request(0, 0), vec![wanted(0), wanted(1), wanted(2)]);
+        let (_, session) = begun.expect("a new session");
+        for partition in 0..3 {
+            assert!(
+                sessions.must_report(&session, &key(partition), &read(0, 0)),
+                "the first answer is whole"
+            );
+        }
+        sessions.finish(&session)
+    }
+
+    fn partitions(begun: &Begun) -> Vec<i32> {
+        begun.0.iter().map(|(key, _)| key.partition.0).collect()
+    }
+
+    #[test]
+    fn only_what_changed_is_reported() {
+        let mut sessions = FetchSessions::new(ShardId(0), 10);
+        let id = session(&mut sessions);
+        let begun = sessions.begin(at(1), VERSION, &request(id, 1), Vec::new()).expect("goes on");
+        assert_eq!((partitions(&begun), begun.1), (vec![0, 1, 2], SessionUse::Incremental(id)));
+        let mut report = |partition, result| sessions.must_report(&begun.1, &key(partition), &result);
+        assert!(!report(0, read(0, 0)), "nothing new");
+        assert!(report(1, read(5, 0)), "the high watermark moved");
+        assert!(report(2, read(0, 9)), "there are records");
+        assert!(report(0, failed_read(0, ErrorCode::OFFSET_OUT_OF_RANGE)));
+        assert!(report(0, read(0, 0)), "the error is over");
+    }
+
+    #[test]
+    fn who_gave_records_goes_to_the_end() {
+        let mut sessions = FetchSessions::new(ShardId(0), 10);
+        let id = session(&mut sessions);
+        let begun = sessions.begin(at(1), VERSION, &request(id, 1), Vec::new()).expect("goes on");
+        sessions.must_report(&begun.1, &key(0), &read(1, 100));
+        let begun = sessions.begin(at(1), VERSION, &request(id, 2), Vec::new()).expect("goes on");
+        assert_eq!(partitions(&begun), [1, 2, 0]);
+    }
+
+    #[test]
+    fn partitions_are_added_and_forgotten() {
+        let mut sessions = FetchSessions::new(ShardId(0), 10);
+        let id = session(&mut sessions);
+        let forgotten: Array<'_, _> =
+            vec![ForgottenTopic { topic: "t", partitions: vec![0, 2].into(), ..Default::default() }].into();
+        let change = FetchRequest { forgotten_topics_data: forgotten, ..request(id, 1) };
+        let begun = sessions.begin(at(1), VERSION, &change, vec![wanted(7)]).expect("goes on");
+        assert_eq!(partitions(&begun), [1, 7]);
+    }
+
+    #[test]
+    fn wrong_ids_and_epochs_are_errors() {
+        let mut sessions = FetchSessions::new(ShardId(0), 10);
+        let id = session(&mut sessions);
+        for (version, id, epoch, error) in [
+            (VERSION, id, 5, ErrorCode::INVALID_FETCH_SESSION_EPOCH),
+            (VERSION, id + 1, 1, ErrorCode::FETCH_SESSION_ID_NOT_FOUND),
+            (TOPIC_IDS_FROM, id, 1, ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR),
+        ] {
+            let begun = sessions.begin(at(1), version, &request(id, epoch), Vec::new());
+            assert_eq!(begun.err(), Some(error));
+        }
+        let closed =
+            sessions.begin(at(1), VERSION, &request(id, FINAL_EPOCH), vec![wanted(0)]).expect("full");
+        assert_eq!((closed.1, sessions.len()), (SessionUse::None, 0));
+    }
+
+    #[test]
+    fn only_an_idle_session_makes_room_for_another() {
+        let mut sessions = FetchSessions::new(ShardId(0), 1);
+        session(&mut sessions);
+        let mut create = |seconds| sessions.begin(at(seconds), VERSION, &request(0, 0), vec![wanted(0)]);
+        assert_eq!(create(100).expect("served").1, SessionUse::None);
+        assert!(matches!(create(121).expect("served").1, SessionUse::Created(_)));
+    }
+}
