@@ -11,13 +11,13 @@ use protocol::error_code::ErrorCode;
 use protocol::messages::api_versions::{
     ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
 };
-use protocol::{Array, Message, Piece, Reader};
+use protocol::{Message, Piece, Reader};
 
 use super::{ApiContext, Outcome, RequestInfo, answer};
 
-/// The records that this broker's metadata log may hold: Kafka 3.3 to 4.3.
-const METADATA_VERSION_MIN: i16 = 7;
-const METADATA_VERSION_MAX: i16 = 30;
+/// Feature, lowest and highest level. Groups, transactions and shares join with their APIs.
+const SUPPORTED_FEATURES: &[(&str, i16, i16)] =
+    &[("metadata.version", 25, 30), ("eligible.leader.replicas.version", 0, 1)];
 
 pub fn handle(context: &ApiContext<'_>, info: RequestInfo, reader: &mut Reader<'_>) -> Outcome {
     let Ok(request) = ApiVersionsRequest::decode(reader, info.version) else {
@@ -33,21 +33,20 @@ pub fn handle(context: &ApiContext<'_>, info: RequestInfo, reader: &mut Reader<'
     if other_cluster || other_node {
         return Outcome::Answer(refuse(info, ErrorCode::REBOOTSTRAP_REQUIRED));
     }
-    let supported = [SupportedFeatureKey {
-        name: "metadata.version",
-        min_version: METADATA_VERSION_MIN,
-        max_version: METADATA_VERSION_MAX,
-    }];
-    let finalized = [FinalizedFeatureKey {
-        name: "metadata.version",
-        max_version_level: METADATA_VERSION_MAX,
-        min_version_level: METADATA_VERSION_MAX,
-    }];
+    // Below version 4 a client takes a minimum of 0 for an error, so such features are not shown to it.
+    let shown = SUPPORTED_FEATURES.iter().filter(|(_, min_version, _)| info.version >= 4 || *min_version > 0);
+    let supported =
+        shown.map(|&(name, min_version, max_version)| SupportedFeatureKey { name, min_version, max_version });
+    let finalized = context.image.features.iter().map(|(name, &level)| FinalizedFeatureKey {
+        name,
+        max_version_level: level,
+        min_version_level: level,
+    });
     let response = ApiVersionsResponse {
         api_keys: api_key::SUPPORTED.iter().map(row).collect(),
-        supported_features: Array::from(&supported[..]),
+        supported_features: supported.collect(),
         finalized_features_epoch: i64::try_from(context.image.version).unwrap_or(i64::MAX),
-        finalized_features: Array::from(&finalized[..]),
+        finalized_features: finalized.collect(),
         ..Default::default()
     };
     Outcome::Answer(answer(info, &response))

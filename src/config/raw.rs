@@ -71,7 +71,8 @@ impl ConfigError {
     }
 
     /// A key that does not exist, with the one that is probably meant.
-    pub(super) fn unknown(name: &str, scope: Scope) -> ConfigError {
+    #[must_use]
+    pub fn unknown(name: &str, scope: Scope) -> ConfigError {
         let nearest = match scope {
             Scope::Broker => super::nearest::nearest(name, broker_keys().map(|key| key.name)),
             Scope::Topic => super::nearest::nearest(name, topic_keys().map(|key| key.name)),

@@ -94,6 +94,12 @@ impl Config {
         self.layers.value(key)
     }
 
+    /// What `server.properties` or the command line says, whether or not it counts.
+    #[must_use]
+    pub fn static_value(&self, key: &Key) -> Option<&str> {
+        self.layers.fixed.get(key.name).map(String::as_str)
+    }
+
     /// What DescribeConfigs lists behind a broker key, the winning value first.
     #[must_use]
     pub fn broker_synonyms(&self, key: &Key) -> Vec<SynonymValue> {

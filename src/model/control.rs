@@ -66,6 +66,8 @@ pub struct TopicCreated {
     pub topic_id: TopicId,
     pub partitions: i32,
     pub replication_factor: i16,
+    /// What the topic sets itself.
+    pub overrides: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -55,6 +55,8 @@ pub struct MetadataImage {
     /// This broker's id: the controller too, on a single node.
     pub broker_id: BrokerId,
     pub brokers: Vec<BrokerImage>,
+    /// Finalized feature levels, by Kafka's names.
+    pub features: BTreeMap<Arc<str>, i16>,
     pub names: BTreeMap<Arc<str>, TopicId>,
     pub topics: BTreeMap<TopicId, Arc<TopicImage>>,
     /// Dynamic broker configs: (None: cluster default, or one broker) -> key -> text.
@@ -66,6 +68,21 @@ impl MetadataImage {
     #[must_use]
     pub fn without_topics(&self) -> MetadataImage {
         MetadataImage { names: BTreeMap::new(), topics: BTreeMap::new(), ..self.clone() }
+    }
+
+    /// A cluster of which nothing is known yet.
+    #[must_use]
+    pub fn empty(cluster_id: Arc<str>, broker_id: BrokerId) -> MetadataImage {
+        MetadataImage {
+            version: 0,
+            cluster_id,
+            broker_id,
+            brokers: Vec::new(),
+            features: BTreeMap::new(),
+            names: BTreeMap::new(),
+            topics: BTreeMap::new(),
+            broker_overrides: BTreeMap::new(),
+        }
     }
 
     #[must_use]
