@@ -1,1 +1,235 @@
-fn main() {}
+//! The command line: arguments become a configuration and options, and the broker runs.
+//!
+//! Decides what the commands mean and what a person is told. Everything else is the library's.
+
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, Parser, Subcommand};
+use penstock::config::{Config, ConfigError, Origin, RawConfig};
+use penstock::runtime::{self, Options, Ready, StartError, preflight};
+use tracing_subscriber::EnvFilter;
+
+/// A Kafka-compatible broker: one shard per core, durable by default.
+#[derive(Debug, Parser)]
+#[command(name = "penstock", version, max_term_width = 120)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// A broker for this machine, at once: 127.0.0.1:9092, topics are created when first used
+    Dev(Dev),
+    /// A broker for others
+    Serve(Serve),
+}
+
+#[derive(Debug, Args)]
+struct Dev {
+    /// Where the data is kept [default: penstock in your data directory]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where clients connect
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
+    listen: Vec<String>,
+    #[command(flatten)]
+    machine: Machine,
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// Where the data is kept; one broker per directory
+    #[arg(long, value_name = "DIR", required_unless_present = "config")]
+    data_dir: Option<PathBuf>,
+    /// Where clients connect; give it once per listener [default: PLAINTEXT://:9092]
+    #[arg(long, value_name = "[NAME://]HOST:PORT", num_args = 1..)]
+    listen: Vec<String>,
+    /// What clients are told to connect to, by listener [default: as --listen]
+    #[arg(long, value_name = "[NAME://]HOST:PORT", num_args = 1..)]
+    advertise: Vec<String>,
+    /// A file of Kafka's server.properties; other options win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    machine: Machine,
+}
+
+#[derive(Debug, Args)]
+struct Machine {
+    /// The cores to run on, such as 0,2-5 [default: all that are allowed]
+    #[arg(long, value_name = "LIST", value_parser = parse_cpus)]
+    cpus: Option<CpuList>,
+    /// How many shards [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    shards: Option<u16>,
+    /// Let the kernel move shards between cores
+    #[arg(long)]
+    no_pin: bool,
+    /// Set one key of the configuration; docs/CONFIG.md lists them
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Serve /metrics, /livez and /readyz over HTTP, for this host only unless you say otherwise
+    #[arg(long, value_name = "HOST:PORT")]
+    admin: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone)]
+struct CpuList(Vec<usize>);
+
+fn parse_cpus(text: &str) -> Result<CpuList, String> {
+    preflight::parse_cpus(text).map(CpuList)
+}
+
+fn main() -> ExitCode {
+    let started = Instant::now();
+    let command_line = CommandLine::parse();
+    start_log();
+    let result = match command_line.command {
+        Command::Dev(dev) => run_dev(dev, started),
+        Command::Serve(serve) => run_serve(serve, started),
+    };
+    result.unwrap_or_else(|error| {
+        // Nobody can be told if the standard error is closed.
+        let _ = writeln!(io::stderr(), "penstock: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Warnings to the standard error; `PENSTOCK_LOG` asks for more, in the syntax of tracing's filters.
+fn start_log() {
+    let filter = EnvFilter::try_from_env("PENSTOCK_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
+}
+
+fn run_dev(dev: Dev, started: Instant) -> Result<ExitCode, StartError> {
+    let mut raw = RawConfig::default();
+    set(&mut raw, "auto.create.topics.enable", "true")?;
+    set_listeners(&mut raw, "listeners", &dev.listen)?;
+    let data_dir = dev.data_dir.unwrap_or_else(preflight::default_data_dir);
+    let options = options(raw, Some(data_dir), dev.machine, started)?;
+    runtime::run(options, |ready| tell(&dev_banner(ready)))
+}
+
+fn run_serve(serve: Serve, started: Instant) -> Result<ExitCode, StartError> {
+    let mut raw = RawConfig::default();
+    if let Some(path) = &serve.config {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            StartError::new(format!("cannot read {}: {error}", path.display()), "name a readable file with --config")
+        })?;
+        let warnings = raw.set_from_properties(&text, &path.display().to_string()).map_err(refused)?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+    }
+    set_listeners(&mut raw, "listeners", &serve.listen)?;
+    set_listeners(&mut raw, "advertised.listeners", &serve.advertise)?;
+    let options = options(raw, serve.data_dir, serve.machine, started)?;
+    runtime::run(options, |ready| tell(&serve_banner(ready)))
+}
+
+fn options(
+    mut raw: RawConfig,
+    data_dir: Option<PathBuf>,
+    machine: Machine,
+    started: Instant,
+) -> Result<Options, StartError> {
+    if let Some(data_dir) = &data_dir {
+        set(&mut raw, "log.dirs", &absolute(data_dir).display().to_string())?;
+    }
+    if let Some(shards) = machine.shards {
+        set(&mut raw, "shards", &shards.to_string())?;
+    }
+    for assignment in &machine.set {
+        if let Some(warning) = raw.set_assignment(assignment).map_err(refused)? {
+            tracing::warn!("{warning}");
+        }
+    }
+    let config = Config::validate(&raw).map_err(refused)?;
+    let data_dir = PathBuf::from(&config.log_dir);
+    let cpus = machine.cpus.map(|CpuList(cpus)| cpus);
+    Ok(Options { config, data_dir, cpus, pin: !machine.no_pin, admin: machine.admin, started })
+}
+
+fn set(raw: &mut RawConfig, key: &str, value: &str) -> Result<(), StartError> {
+    if let Some(warning) = raw.set(key, value, Origin::CommandLine).map_err(refused)? {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
+}
+
+/// `HOST:PORT` is short for the listener PLAINTEXT.
+fn set_listeners(raw: &mut RawConfig, key: &str, listeners: &[String]) -> Result<(), StartError> {
+    if listeners.is_empty() {
+        return Ok(());
+    }
+    let full = |listener: &String| {
+        if listener.contains("://") { listener.clone() } else { format!("PLAINTEXT://{listener}") }
+    };
+    let full: Vec<String> = listeners.iter().map(full).collect();
+    let names = full.iter().filter_map(|listener| listener.split("://").next());
+    let own: Vec<String> = names
+        .filter(|name| !["SSL", "SASL_PLAINTEXT", "SASL_SSL"].contains(name))
+        .map(|name| format!("{name}:PLAINTEXT"))
+        .collect();
+    if key == "listeners" && full.iter().any(|listener| !listener.starts_with("PLAINTEXT://")) && !own.is_empty() {
+        set(raw, "listener.security.protocol.map", &own.join(","))?;
+    }
+    set(raw, key, &full.join(","))
+}
+
+fn refused(error: ConfigError) -> StartError {
+    StartError::new(format!("configuration: {error}"), String::new())
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Whoever started the broker may not listen.
+fn tell(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn cores(ready: &Ready) -> String {
+    match &ready.cpus {
+        Some(cpus) => format!("{} shards on cores {}", ready.shards, preflight::ranges(cpus)),
+        None => format!("{} shards, not pinned", ready.shards),
+    }
+}
+
+fn ready_line(ready: &Ready) -> String {
+    let listeners: Vec<String> =
+        ready.listeners.iter().map(|(name, address)| format!("{name}://{address}")).collect();
+    format!("penstock is ready on {} after {} ms\n", listeners.join(", "), ready.took.as_millis())
+}
+
+fn serve_banner(ready: &Ready) -> String {
+    let admin = ready.admin.map(|address| format!("  admin  http://{address}/metrics\n")).unwrap_or_default();
+    format!(
+        "  data   {}\n  cores  {}\n  cluster {}\n{admin}{}",
+        ready.data_dir.display(),
+        cores(ready),
+        ready.cluster_id,
+        ready_line(ready)
+    )
+}
+
+fn dev_banner(ready: &Ready) -> String {
+    let address = ready.listeners.first().map(|(_, address)| address.to_string()).unwrap_or_default();
+    format!(
+        "{}\n  try it:\n    \
+         echo hello | kcat -b {address} -P -t first\n    \
+         kcat -b {address} -C -t first -e\n    \
+         kafka-topics.sh --bootstrap-server {address} --create --topic second --partitions 3\n    \
+         kafka-console-producer.sh --bootstrap-server {address} --topic second\n    \
+         kafka-console-consumer.sh --bootstrap-server {address} --topic second --from-beginning\n  \
+         stop it: Ctrl-C\n",
+        serve_banner(ready)
+    )
+}

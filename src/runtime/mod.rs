@@ -1,1 +1,30 @@
-//! (runtime)
+//! The only part of the broker that touches the world: glommio, files, sockets, clocks, threads.
+//!
+//! It turns completions into inputs and effects into submissions, starts the process and stops it. It decides nothing about Kafka.
+
+mod chores;
+mod clock;
+mod completions;
+mod connection;
+mod control_thread;
+mod driver;
+mod executors;
+mod files;
+mod identity;
+mod io_threads;
+mod journal_writer;
+mod listener;
+mod mesh;
+mod metadata_file;
+pub mod preflight;
+mod recovery_disk;
+mod residency;
+mod segment_writer;
+mod shards;
+mod sockets;
+mod start;
+#[cfg(test)]
+mod tests;
+
+pub use preflight::StartError;
+pub use start::{Options, Ready, run};

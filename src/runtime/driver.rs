@@ -1,0 +1,294 @@
+//! The loop of one shard: gathers what happened, steps the core, does what it asks.
+//!
+//! A turn: all inputs that are there (up to `TURN_INPUTS_MAX`), one look at the clock, `step` for each, `end_turn`, then the effects
+//! in order, then one send per connection that has something to send. With nothing to do it sleeps until a socket, a disk
+//! completion, mail or a deadline wakes it. Nothing here knows Kafka.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use glommio::io::{PollState, PollableFd};
+use glommio::timer::Timer;
+
+use crate::effect::{DiskError, Effect, Effects, FileId};
+use crate::input::Input;
+use crate::limits::TURN_INPUTS_MAX;
+use crate::metrics::{RuntimeMetrics, ShardMetrics, ShardSnapshot};
+use crate::model::{Instant, Now, ShardId};
+
+use super::clock::Clock;
+use super::completions::Completions;
+use super::files::Files;
+use super::io_threads::IoThreads;
+use super::journal_writer::JournalWriter;
+use super::mesh::{Inbox, Mail, Mesh};
+use super::sockets::Sockets;
+
+/// The core, as the loop sees it. The real one is `shard::Shard`; tests have smaller ones.
+pub trait Core {
+    fn step(&mut self, now: Now, input: Input, effects: &mut Effects);
+    fn end_turn(&mut self, now: Now, effects: &mut Effects);
+    fn next_deadline(&self) -> Option<Instant>;
+    fn metrics(&self) -> &ShardMetrics;
+}
+
+/// What one shard works with.
+///
+/// Lives: on the executor's thread, for as long as the shard runs.
+pub struct Driver<C> {
+    pub shard: ShardId,
+    pub core: C,
+    pub clock: Clock,
+    pub inbox: Inbox,
+    pub mesh: Mesh,
+    pub sockets: Sockets,
+    pub journal: JournalWriter,
+    pub completions: Completions,
+    pub io: IoThreads,
+    pub files: Arc<Files>,
+    pub metrics: Rc<RefCell<RuntimeMetrics>>,
+}
+
+/// What is carried from turn to turn.
+#[derive(Default)]
+struct Turn {
+    inputs: VecDeque<Input>,
+    effects: Effects,
+    stopped: bool,
+}
+
+impl<C: Core> Driver<C> {
+    /// Runs the shard until it has said `Stopped`. `effects` is what the core asked for when it was made.
+    pub async fn run(mut self, effects: Effects) -> io::Result<()> {
+        let mut sleeper = Sleeper::new(&self.sockets)?;
+        let mut turn = Turn { effects, ..Turn::default() };
+        self.perform(&mut turn);
+        self.after_effects(&mut turn);
+        while !turn.stopped {
+            self.gather(&mut turn)?;
+            let due = self.core.next_deadline().is_some_and(|deadline| self.clock.instant() >= deadline);
+            if due {
+                turn.inputs.push_front(Input::Tick);
+            }
+            let worked = !turn.inputs.is_empty();
+            if worked {
+                self.turn(&mut turn);
+            } else {
+                self.after_effects(&mut turn);
+            }
+            let more = !turn.inputs.is_empty() || self.sockets.has_work();
+            match (self.journal.in_flight() > 0, worked || more) {
+                // Submissions and completions of the journal wait for the executor.
+                (true, _) if more => sleeper.pass().await?,
+                (false, true) => glommio::yield_if_needed().await,
+                _ if turn.stopped => {}
+                _ => self.sleep(&mut sleeper).await?,
+            }
+        }
+        self.finish(&mut turn).await;
+        Ok(())
+    }
+
+    fn gather(&mut self, turn: &mut Turn) -> io::Result<()> {
+        while let Some(input) = self.completions.take() {
+            turn.inputs.push_back(input);
+        }
+        let to_self = self.mesh.take_to_self();
+        let from = self.shard;
+        turn.inputs.extend(to_self.map(|message| Input::Shard { from, message }));
+        while turn.inputs.len() < TURN_INPUTS_MAX {
+            let Some(mail) = self.inbox.take() else { break };
+            self.on_mail(mail, turn);
+        }
+        let room = TURN_INPUTS_MAX.saturating_sub(turn.inputs.len());
+        if room > 0 {
+            self.sockets.poll(self.clock.instant(), room, &mut turn.inputs)?;
+        }
+        Ok(())
+    }
+
+    fn on_mail(&mut self, mail: Mail, turn: &mut Turn) {
+        match mail {
+            Mail::Messages { from, messages } => {
+                turn.inputs.extend(messages.into_iter().map(|message| Input::Shard { from, message }));
+            }
+            Mail::Input(input) => turn.inputs.push_back(input),
+            Mail::RangeResident { connection, result } => {
+                self.sockets.on_resident(connection, result, &mut turn.inputs);
+            }
+            Mail::Stop => {
+                self.sockets.stop_listening();
+                turn.inputs.push_back(Input::Stop);
+            }
+            // The asker may have given up.
+            Mail::Snapshot(to) => drop(to.try_send(self.snapshot())),
+        }
+    }
+
+    fn turn(&mut self, turn: &mut Turn) {
+        let now = self.clock.now();
+        let count = turn.inputs.len().min(TURN_INPUTS_MAX);
+        for input in turn.inputs.drain(..count) {
+            self.core.step(now, input, &mut turn.effects);
+        }
+        self.core.end_turn(now, &mut turn.effects);
+        {
+            let mut metrics = self.metrics.borrow_mut();
+            metrics.turns += 1;
+            metrics.inputs += count as u64;
+        }
+        self.perform(turn);
+        self.after_effects(turn);
+    }
+
+    fn perform(&mut self, turn: &mut Turn) {
+        while let Some(effect) = turn.effects.pop() {
+            match effect {
+                Effect::Send { connection, pieces } => {
+                    self.sockets.send(connection, pieces, &mut turn.inputs);
+                }
+                Effect::Close { connection } => self.sockets.close(connection, &mut turn.inputs),
+                Effect::Pause { connection } => self.sockets.pause(connection),
+                Effect::Resume { connection } => self.sockets.resume(connection),
+                Effect::TellShard { to, message } => self.mesh.tell(to, message),
+                Effect::Stopped => turn.stopped = true,
+                other => self.perform_on_disk(other, turn),
+            }
+        }
+    }
+
+    fn perform_on_disk(&mut self, effect: Effect, turn: &mut Turn) {
+        match effect {
+            Effect::CommitJournal(commit) => self.journal.commit(commit),
+            Effect::PrepareJournalFile { file, bytes } => self.io.prepare_journal_file(file, bytes),
+            Effect::OpenSegment { file, segment, exists: _ } => self.files.open(file, segment),
+            Effect::CloseSegment { file } => self.files.close(file),
+            Effect::WriteSegment { file, position, pieces } => match self.files.find(file) {
+                Some(open) => self.io.write(open, position, pieces),
+                None => turn.inputs.push_back(not_open(file)),
+            },
+            Effect::SealSegment { file, position, tail, length } => match self.files.find(file) {
+                Some(open) => self.io.seal(open, position, tail, length),
+                None => turn.inputs.push_back(not_open(file)),
+            },
+            Effect::SyncSegments { sync, files } => {
+                // A segment that was closed in the meantime was sealed or deleted: nothing is left to sync.
+                let open = files.into_iter().filter_map(|file| self.files.find(file)).collect();
+                self.io.sync(sync, open);
+            }
+            Effect::ReadSegment { read, file, position, length } => match self.files.find(file) {
+                Some(open) => self.io.read(read, open, position, length),
+                None => {
+                    let result = Err(DiskError { operation: "read segment", errno: libc::EBADF });
+                    turn.inputs.push_back(Input::ReadDone { read, result });
+                }
+            },
+            Effect::DeletePartition { topic_partition } => self.io.delete_partition(topic_partition),
+            Effect::AppendMetadata { append, batch } => self.io.append_metadata(append, batch),
+            other => unreachable!("{other:?} is not for the disk"),
+        }
+    }
+
+    fn after_effects(&mut self, turn: &mut Turn) {
+        let sent = self.mesh.flush();
+        self.metrics.borrow_mut().mesh_messages += sent;
+        let mut cold = Vec::new();
+        self.sockets.flush(self.clock.instant(), &mut turn.inputs, &mut cold);
+        for range in cold {
+            self.io.make_resident(range.connection, range.file, range.position, range.length);
+        }
+    }
+
+    async fn sleep(&mut self, sleeper: &mut Sleeper) -> io::Result<()> {
+        if !self.inbox.prepare_to_park() {
+            return Ok(());
+        }
+        self.metrics.borrow_mut().parks += 1;
+        let deadline = self.core.next_deadline().into_iter().chain(self.sockets.next_deadline()).min();
+        let wait = deadline.map(|deadline| Duration::from_nanos(deadline.ns_since(self.clock.instant())));
+        let result = match wait {
+            Some(Duration::ZERO) => Ok(()),
+            wait => sleeper.sleep(&self.completions, wait).await,
+        };
+        self.inbox.unpark();
+        result
+    }
+
+    /// Sends what can still be sent, and lets what was started on the disk end.
+    async fn finish(mut self, turn: &mut Turn) {
+        self.after_effects(turn);
+        while self.journal.in_flight() > 0 {
+            poll_fn(
+                |context| if self.completions.poll_ready(context) { Poll::Ready(()) } else { Poll::Pending },
+            )
+            .await;
+            while self.completions.take().is_some() {}
+        }
+        self.io.stop();
+    }
+
+    fn snapshot(&self) -> ShardSnapshot {
+        let mut runtime = self.metrics.borrow().clone();
+        self.io.counts.add_to(&mut runtime);
+        ShardSnapshot { shard: self.shard.0, core: self.core.metrics().clone(), runtime }
+    }
+}
+
+fn not_open(file: FileId) -> Input {
+    Input::SegmentFailed { file, error: DiskError { operation: "find segment", errno: libc::EBADF } }
+}
+
+/// How the loop gives way to the executor.
+struct Sleeper {
+    /// The epoll instance of the sockets: readable when any of them, or mail, is ready.
+    readiness: PollableFd<OwnedFd>,
+    /// Kept over turns: a wake-up by something else leaves the registration in place.
+    armed: PollState,
+    /// Always readable: waiting for it is one pass of the executor over its rings.
+    always: PollableFd<OwnedFd>,
+}
+
+impl Sleeper {
+    fn new(sockets: &Sockets) -> io::Result<Sleeper> {
+        let always = rustix::event::eventfd(1, rustix::event::EventfdFlags::CLOEXEC)?;
+        Ok(Sleeper {
+            readiness: PollableFd::new(sockets.readiness()?)?,
+            armed: PollState::new(),
+            always: PollableFd::new(always)?,
+        })
+    }
+
+    /// Lets other tasks run and submissions and completions pass, without sleeping.
+    ///
+    /// A plain yield would not do: the executor looks at its rings only when no task is ready, or once per preempt timer.
+    async fn pass(&self) -> io::Result<()> {
+        Ok(self.always.readable().await?)
+    }
+
+    async fn sleep(&mut self, completions: &Completions, wait: Option<Duration>) -> io::Result<()> {
+        let mut timer = wait.map(Timer::new);
+        poll_fn(|context| {
+            if completions.poll_ready(context) {
+                return Poll::Ready(Ok(()));
+            }
+            if let Some(timer) = &mut timer
+                && Pin::new(timer).poll(context).is_ready()
+            {
+                return Poll::Ready(Ok(()));
+            }
+            match self.readiness.poll_readable(context, &mut self.armed) {
+                Poll::Ready(result) => Poll::Ready(result.map_err(io::Error::from)),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
+    }
+}

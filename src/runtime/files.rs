@@ -1,0 +1,114 @@
+//! Which file a `FileId` means, for all shards of the process: a connection of one shard may send from another's segments.
+//!
+//! Files are opened when first needed, by helper threads. A `SegmentFile` lives as long as anyone sends from it: closing forgets
+//! only the number.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+
+use crate::effect::{FileId, SegmentName};
+use crate::model::{ShardId, TopicPartition};
+
+use super::segment_writer::SegmentWriter;
+
+/// One segment of one partition.
+#[derive(Debug)]
+pub struct SegmentFile {
+    pub id: FileId,
+    pub path: PathBuf,
+    read: OnceLock<File>,
+    /// Held by one helper thread at a time, and only by the one that writes this file.
+    pub writer: Mutex<SegmentWriter>,
+}
+
+impl SegmentFile {
+    fn new(data_dir: &Path, id: FileId, segment: SegmentName) -> SegmentFile {
+        let path = segment_path(data_dir, segment);
+        SegmentFile { id, path, read: OnceLock::new(), writer: Mutex::new(SegmentWriter::default()) }
+    }
+
+    /// The file for reading, if it is open already. Never touches the disk.
+    pub fn opened(&self) -> Option<&File> {
+        self.read.get()
+    }
+
+    /// Opens the file for reading. May block: helper threads only.
+    pub fn open(&self) -> io::Result<&File> {
+        if let Some(file) = self.read.get() {
+            return Ok(file);
+        }
+        let file = File::open(&self.path)?;
+        Ok(self.read.get_or_init(|| file))
+    }
+}
+
+/// The registry. Each shard changes only its own part; readers of other shards take its lock for a look-up.
+#[derive(Debug)]
+pub struct Files {
+    data_dir: PathBuf,
+    shards: Vec<RwLock<HashMap<FileId, Arc<SegmentFile>>>>,
+}
+
+impl Files {
+    #[must_use]
+    pub fn new(data_dir: PathBuf, shards: u16) -> Files {
+        Files { data_dir, shards: (0..shards).map(|_| RwLock::default()).collect() }
+    }
+
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    pub fn open(&self, id: FileId, segment: SegmentName) {
+        let file = Arc::new(SegmentFile::new(&self.data_dir, id, segment));
+        if let Some(shard) = self.shards.get(shard_of(id)) {
+            shard.write().unwrap_or_else(PoisonError::into_inner).insert(id, file);
+        }
+    }
+
+    pub fn close(&self, id: FileId) {
+        if let Some(shard) = self.shards.get(shard_of(id)) {
+            shard.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        }
+    }
+
+    #[must_use]
+    pub fn find(&self, id: FileId) -> Option<Arc<SegmentFile>> {
+        let shard = self.shards.get(shard_of(id))?;
+        shard.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+}
+
+/// The upper 16 bits name the shard.
+fn shard_of(id: FileId) -> usize {
+    usize::from(u16::try_from(id.0 >> 48).expect("16 bits remain"))
+}
+
+#[must_use]
+pub fn partition_dir(data_dir: &Path, topic_partition: TopicPartition) -> PathBuf {
+    data_dir.join(topic_partition.to_string())
+}
+
+#[must_use]
+pub fn segment_path(data_dir: &Path, segment: SegmentName) -> PathBuf {
+    partition_dir(data_dir, segment.topic_partition).join(format!("{:020}.log", segment.base_offset.0))
+}
+
+#[must_use]
+pub fn journal_dir(data_dir: &Path, shard: ShardId) -> PathBuf {
+    data_dir.join("journal").join(shard.to_string())
+}
+
+#[must_use]
+pub fn journal_path(data_dir: &Path, shard: ShardId, file: u32) -> PathBuf {
+    journal_dir(data_dir, shard).join(format!("{file}.journal"))
+}
+
+/// Makes a directory's entries durable.
+pub fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}

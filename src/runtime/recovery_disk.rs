@@ -1,0 +1,170 @@
+//! The files of a data directory, for recovery: synchronous, before any shard runs.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::effect::{DiskError, SegmentName};
+use crate::model::{Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
+use crate::storage::RecoveryDisk;
+
+use super::chores::{self, DELETED_SUFFIX};
+use super::files::{journal_dir, journal_path, partition_dir, segment_path, sync_dir};
+use super::io_threads::disk_error;
+
+/// Lives: one per start. Keeps the file that was used last open: recovery reads a file in many pieces.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    last: Option<(PathBuf, File)>,
+}
+
+impl DataDir {
+    #[must_use]
+    pub fn new(path: PathBuf) -> DataDir {
+        DataDir { path, last: None }
+    }
+
+    /// Removes what a crash left of deleted partitions.
+    pub fn remove_deleted(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().ends_with(DELETED_SUFFIX) {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn opened(&mut self, path: &Path) -> io::Result<&File> {
+        let is_last = self.last.as_ref().is_some_and(|(last, _)| last == path);
+        if !is_last {
+            let file = OpenOptions::new().read(true).write(true).open(path)?;
+            self.last = Some((path.to_owned(), file));
+        }
+        Ok(&self.last.as_ref().expect("set above").1)
+    }
+
+    fn write(&mut self, name: SegmentName, position: u64, bytes: &[u8]) -> io::Result<()> {
+        let path = segment_path(&self.path, name);
+        if !path.exists() {
+            fs::create_dir_all(partition_dir(&self.path, name.topic_partition))?;
+            File::create_new(&path)?;
+        }
+        self.opened(&path)?.write_all_at(bytes, position)
+    }
+
+    fn sync(&mut self, name: SegmentName) -> io::Result<()> {
+        let path = segment_path(&self.path, name);
+        self.opened(&path)?.sync_all()?;
+        sync_dir(&partition_dir(&self.path, name.topic_partition))?;
+        sync_dir(&self.path)
+    }
+
+    fn list_journals(&self) -> io::Result<Vec<(ShardId, Vec<u32>)>> {
+        let mut journals = Vec::new();
+        for (name, path) in entries(&self.path.join("journal"))? {
+            let Ok(shard) = name.parse() else { continue };
+            let files = entries(&path)?;
+            let number = |(name, _): &(String, PathBuf)| name.strip_suffix(".journal")?.parse().ok();
+            journals.push((ShardId(shard), files.iter().filter_map(number).collect()));
+        }
+        Ok(journals)
+    }
+
+    fn list_segments(&self) -> io::Result<Vec<(SegmentName, u64)>> {
+        let mut segments = Vec::new();
+        for (name, path) in entries(&self.path)? {
+            let Some(topic_partition) = parse_partition(&name) else { continue };
+            for (name, path) in entries(&path)? {
+                let Some(base) = name.strip_suffix(".log").and_then(|base| base.parse().ok()) else { continue };
+                let name = SegmentName { topic_partition, base_offset: Offset(base) };
+                segments.push((name, fs::metadata(path)?.len()));
+            }
+        }
+        Ok(segments)
+    }
+}
+
+/// Names and paths in a directory; none if it is not there.
+fn entries(directory: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    let found = match fs::read_dir(directory) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    found
+        .map(|entry| entry.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path())))
+        .collect()
+}
+
+/// `TOPIC_ID-PARTITION`: 32 hex digits, a number.
+fn parse_partition(name: &str) -> Option<TopicPartition> {
+    let (topic, partition) = name.split_once('-')?;
+    let is_hex = topic.len() == 32 && topic.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let topic = is_hex.then(|| u128::from_str_radix(topic, 16).ok()).flatten()?;
+    let partition = partition.parse().ok().filter(|partition| *partition >= 0)?;
+    Some(TopicPartition { topic_id: TopicId(topic.to_be_bytes()), partition: PartitionIndex(partition) })
+}
+
+fn failed(operation: &'static str) -> impl Fn(io::Error) -> DiskError {
+    move |error| disk_error(operation, &error)
+}
+
+impl RecoveryDisk for DataDir {
+    fn journals(&mut self) -> Result<Vec<(ShardId, Vec<u32>)>, DiskError> {
+        self.list_journals().map_err(failed("list journals"))
+    }
+
+    fn journal_bytes(&mut self, shard: ShardId, file: u32) -> Result<u64, DiskError> {
+        let found = fs::metadata(journal_path(&self.path, shard, file));
+        Ok(found.map_err(failed("find journal file"))?.len())
+    }
+
+    fn read_journal(&mut self, shard: ShardId, file: u32, position: u64, into: &mut [u8]) -> Result<(), DiskError> {
+        let path = journal_path(&self.path, shard, file);
+        let read = self.opened(&path).and_then(|file| file.read_exact_at(into, position));
+        read.map_err(failed("read journal"))
+    }
+
+    fn write_journal(&mut self, shard: ShardId, file: u32, position: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        let path = journal_path(&self.path, shard, file);
+        let write = |file: &File| file.write_all_at(bytes, position).and_then(|()| file.sync_data());
+        self.opened(&path).and_then(write).map_err(failed("write journal"))
+    }
+
+    fn remove_journal(&mut self, shard: ShardId) -> Result<(), DiskError> {
+        self.last = None;
+        let removed = fs::remove_dir_all(journal_dir(&self.path, shard));
+        removed.and_then(|()| sync_dir(&self.path.join("journal"))).map_err(failed("remove journal"))
+    }
+
+    fn segments(&mut self) -> Result<Vec<(SegmentName, u64)>, DiskError> {
+        self.list_segments().map_err(failed("list segments"))
+    }
+
+    fn read_segment(&mut self, segment: SegmentName, position: u64, into: &mut [u8]) -> Result<(), DiskError> {
+        let path = segment_path(&self.path, segment);
+        let read = self.opened(&path).and_then(|file| file.read_exact_at(into, position));
+        read.map_err(failed("read segment"))
+    }
+
+    fn write_segment(&mut self, segment: SegmentName, position: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        self.write(segment, position, bytes).map_err(failed("write segment"))
+    }
+
+    fn truncate_segment(&mut self, segment: SegmentName, length: u64) -> Result<(), DiskError> {
+        let path = segment_path(&self.path, segment);
+        self.opened(&path).and_then(|file| file.set_len(length)).map_err(failed("truncate segment"))
+    }
+
+    fn sync_segment(&mut self, segment: SegmentName) -> Result<(), DiskError> {
+        self.sync(segment).map_err(failed("sync segment"))
+    }
+
+    fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError> {
+        self.last = None;
+        chores::delete_partition(&self.path, topic_partition).map_err(failed("remove partition"))
+    }
+}
