@@ -136,9 +136,11 @@ impl OffsetIndex {
 
     /// The last batch that ends at or before `position`.
     pub fn batch_ending_by(&self, position: u64) -> Option<IndexedBatch> {
-        // A batch that ends exactly at a mark belongs to the mark before.
         let after = self.marks.partition_point(|mark| u64::from(mark.position) < position);
-        self.batches_from(after.checked_sub(1)?).take_while(|batch| batch.end() <= position).last()
+        let last_from = |mark| self.batches_from(mark).take_while(|batch| batch.end() <= position).last();
+        let mark = after.checked_sub(1)?;
+        // Inside the first batch after a mark, the last one that has ended belongs to the mark before.
+        last_from(mark).or_else(|| last_from(mark.checked_sub(1)?))
     }
 
     /// Where the batches with a base offset below `offset` end.

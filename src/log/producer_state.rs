@@ -147,6 +147,13 @@ impl ProducerStates {
     pub fn len(&self) -> usize {
         self.0.len()
     }
+
+    /// As recovery would know them.
+    #[cfg(test)]
+    pub fn without_times(mut self) -> ProducerStates {
+        self.0.values_mut().for_each(|producer| producer.last_append = None);
+        self
+    }
 }
 
 impl ProducerState {
