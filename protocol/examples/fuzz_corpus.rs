@@ -4,6 +4,8 @@
 //! folders `request_frame` and `response`, in the form each target reads; for `record_batch` the batches that clients sent
 //! in the record tests.
 
+#![allow(clippy::disallowed_methods)]
+
 #[path = "../tests/support/mod.rs"]
 mod support;
 
