@@ -1,13 +1,16 @@
 //! Writes valid messages as a first corpus for the fuzz targets.
 //!
 //! `cargo run -p protocol --example fuzz_corpus -- fuzz/corpus`: for every message and version a few random ones, into the
-//! folders `request_frame` and `response`, in the form each target reads.
+//! folders `request_frame` and `response`, in the form each target reads; for `record_batch` the batches that clients sent
+//! in the record tests.
+
+#![allow(clippy::disallowed_methods)]
 
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use protocol::schema::MessageKind;
 use support::{MESSAGES, Random, message_with_unknown_tags};
@@ -19,6 +22,7 @@ fn main() -> io::Result<()> {
     for target in ["request_frame", "response"] {
         std::fs::create_dir_all(root.join(target))?;
     }
+    record_batches(&root.join("record_batch"))?;
     for (index, (schema, _)) in MESSAGES.iter().enumerate() {
         for version in schema.first_version..=schema.last_version {
             for seed in 0..SEEDS {
@@ -38,6 +42,20 @@ fn main() -> io::Result<()> {
                 let path = root.join(target).join(format!("{}-{version}-{seed}", schema.name));
                 std::fs::write(path, [head, message].concat())?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Each recorded batch under three rules: as sent and inflated, compressed anew, as sent and believed.
+fn record_batches(folder: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/record/fixtures"))? {
+        let entry = entry?;
+        let batch = std::fs::read(entry.path())?;
+        for rules in [0x48, 0x38, 0x08] {
+            let name = format!("{}-{rules:x}", entry.file_name().display());
+            std::fs::write(folder.join(name), [&[rules], &batch[..]].concat())?;
         }
     }
     Ok(())

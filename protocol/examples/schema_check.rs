@@ -4,7 +4,7 @@
 //! `clients/src/main/resources/common/message` or `metadata/src/main/resources/common/metadata`. Prints every
 //! difference and ends with 1 if there is one. `about`, `entityType`, `mapKey`, `zeroCopy` and listeners say nothing about
 //! bytes and are not compared.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
