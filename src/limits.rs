@@ -62,3 +62,9 @@ pub const FETCH_SESSION_EVICTION_MS: u64 = 120_000;
 pub const FETCH_SESSION_PARTITIONS_MAX: usize = 1_000_000;
 
 const _: () = assert!(CONNECTION_FRAMES_BYTES_MAX < SHARD_REQUESTS_BYTES_MAX);
+
+/// How often each partition is looked at for what has expired.
+pub const HOUSEKEEPING_INTERVAL_MS: u64 = 60_000;
+
+/// Partitions that one turn looks at.
+pub const HOUSEKEEPING_LOGS_PER_TURN: usize = 1024;

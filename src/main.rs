@@ -103,7 +103,11 @@ fn main() -> ExitCode {
 /// Warnings to the standard error; `PENSTOCK_LOG` asks for more, in the syntax of tracing's filters.
 fn start_log() {
     let filter = EnvFilter::try_from_env("PENSTOCK_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
 }
 
 fn run_dev(dev: Dev, started: Instant) -> Result<ExitCode, StartError> {
@@ -119,7 +123,10 @@ fn run_serve(serve: Serve, started: Instant) -> Result<ExitCode, StartError> {
     let mut raw = RawConfig::default();
     if let Some(path) = &serve.config {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            StartError::new(format!("cannot read {}: {error}", path.display()), "name a readable file with --config")
+            StartError::new(
+                format!("cannot read {}: {error}", path.display()),
+                "name a readable file with --config",
+            )
         })?;
         let warnings = raw.set_from_properties(&text, &path.display().to_string()).map_err(refused)?;
         for warning in warnings {
@@ -176,7 +183,10 @@ fn set_listeners(raw: &mut RawConfig, key: &str, listeners: &[String]) -> Result
         .filter(|name| !["SSL", "SASL_PLAINTEXT", "SASL_SSL"].contains(name))
         .map(|name| format!("{name}:PLAINTEXT"))
         .collect();
-    if key == "listeners" && full.iter().any(|listener| !listener.starts_with("PLAINTEXT://")) && !own.is_empty() {
+    if key == "listeners"
+        && full.iter().any(|listener| !listener.starts_with("PLAINTEXT://"))
+        && !own.is_empty()
+    {
         set(raw, "listener.security.protocol.map", &own.join(","))?;
     }
     set(raw, key, &full.join(","))

@@ -4,7 +4,7 @@
 //! durable. Each partition of a request succeeds or fails by itself. A batch is never copied here: the request frame is cut
 //! into the records of each partition.
 //!
-//! v5 log_start_offset; v8 record errors (KIP-467); v9 flexible; v10 leader hints (KIP-951; a single node has none to give);
+//! v5 log_start_offset; v7 zstd (KIP-110); v8 record errors (KIP-467); v9 flexible; v10 leader hints (KIP-951; a single node has none to give);
 //! v12 transaction protocol 2 (KIP-890); v13 topic ids (KIP-516).
 //!
 //! Not here: transactions. A transactional batch is refused as one that was not added to its transaction.
@@ -17,12 +17,14 @@ use protocol::messages::produce::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceRequest, ProduceResponse,
     TopicProduceResponse,
 };
+use protocol::record::{BatchView, Compression};
 use protocol::{Array, Message, Piece, Reader, Records, Uuid};
 
 use super::{ApiContext, Outcome, RequestInfo, answer};
 use crate::model::{PartitionIndex, ShardId, TopicId, TopicPartition};
 use crate::shard_message::{AppendItem, AppendResult};
 
+const ZSTD_FROM: i16 = 7;
 const TOPIC_IDS_FROM: i16 = 13;
 
 /// What remains of a request while its records are appended: enough to answer it.
@@ -103,7 +105,7 @@ fn plan_cuts(
                 image.partition(of).map(|_| image.topic_id).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
             });
             let records = match &partition.records {
-                Some(Records::Wire(bytes)) if !bytes.is_empty() => Ok(*bytes),
+                Some(Records::Wire(bytes)) => check_records(plan.info.version, bytes),
                 _ => Err(ErrorCode::INVALID_RECORD),
             };
             let cut = acks_error.map_or(Ok(()), Err).and(known).and_then(|topic_id| {
@@ -118,6 +120,18 @@ fn plan_cuts(
         plan.topics.push(planned);
     }
     cuts
+}
+
+/// What the version of the request says about records; the rest is judged where they are appended.
+fn check_records(version: i16, bytes: &[u8]) -> Result<&[u8], ErrorCode> {
+    if bytes.is_empty() {
+        return Err(ErrorCode::INVALID_RECORD);
+    }
+    let is_zstd = |batch: BatchView<'_>| batch.compression().is_ok_and(|codec| codec == Compression::Zstd);
+    if version < ZSTD_FROM && BatchView::parse(bytes).is_ok_and(is_zstd) {
+        return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
+    }
+    Ok(bytes)
 }
 
 /// Cuts the frame without copying. One partition, the usual case, needs no shared buffer.

@@ -71,7 +71,9 @@ fn answer(mut stream: TcpStream, postboxes: &[Postbox], health: &Health) -> io::
     let length = read_head(&mut stream, &mut request)?;
     let (status, content_type, body) = match target(&request[..length]) {
         Some("/livez") => ("200 OK", "text/plain", "ok\n".to_owned()),
-        Some("/readyz") if health.ready.load(Ordering::Relaxed) => ("200 OK", "text/plain", "ready\n".to_owned()),
+        Some("/readyz") if health.ready.load(Ordering::Relaxed) => {
+            ("200 OK", "text/plain", "ready\n".to_owned())
+        }
         Some("/readyz") => ("503 Service Unavailable", "text/plain", "not ready\n".to_owned()),
         Some("/metrics") => ("200 OK", prometheus::CONTENT_TYPE, metrics(postboxes)),
         Some(_) => ("404 Not Found", "text/plain", "/metrics /livez /readyz\n".to_owned()),

@@ -20,8 +20,9 @@ pub fn identity(data_dir: &Path, config: &Config) -> Result<MetaProperties, Star
     let shown = path.display();
     match fs::read_to_string(&path) {
         Ok(text) => {
-            let found = MetaProperties::parse(&text)
-                .map_err(|error| StartError::new(format!("{shown}: {error}"), "restore the file from a backup"))?;
+            let found = MetaProperties::parse(&text).map_err(|error| {
+                StartError::new(format!("{shown}: {error}"), "restore the file from a backup")
+            })?;
             check(&found, config, &shown.to_string())?;
             Ok(found)
         }
@@ -32,7 +33,10 @@ pub fn identity(data_dir: &Path, config: &Config) -> Result<MetaProperties, Star
                 directory_id: random_uuid(),
             };
             write(data_dir, &made).map_err(|error| {
-                StartError::new(format!("cannot write {shown}: {error}"), "give this user the right to write there")
+                StartError::new(
+                    format!("cannot write {shown}: {error}"),
+                    "give this user the right to write there",
+                )
             })?;
             Ok(made)
         }

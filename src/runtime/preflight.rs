@@ -60,9 +60,14 @@ pub fn lock(data_dir: &Path) -> Result<DirLock, StartError> {
         )
     })?;
     let path = data_dir.join("lock");
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(|error| {
-        StartError::new(format!("cannot open {}: {error}", path.display()), "give this user the right to write there")
-    })?;
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(
+        |error| {
+            StartError::new(
+                format!("cannot open {}: {error}", path.display()),
+                "give this user the right to write there",
+            )
+        },
+    )?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(DirLock { _file: file }),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(StartError::new(
@@ -106,7 +111,11 @@ fn check_locked_memory() -> Result<(), StartError> {
         return Ok(());
     }
     Err(StartError::new(
-        format!("the limit on locked memory is {} KiB; io_uring needs {} KiB", locked / 1024, LOCKED_BYTES_MIN / 1024),
+        format!(
+            "the limit on locked memory is {} KiB; io_uring needs {} KiB",
+            locked / 1024,
+            LOCKED_BYTES_MIN / 1024
+        ),
         "raise it: `ulimit -l 8192`, LimitMEMLOCK=infinity in a systemd unit, --ulimit memlock=-1 for a container",
     ))
 }
@@ -203,9 +212,11 @@ pub fn ranges(cpus: &[usize]) -> String {
             _ => parts.push((*cpu, *cpu)),
         }
     }
-    let text = parts.iter().map(|(first, last)| {
-        if first == last { first.to_string() } else { format!("{first}-{last}") }
-    });
+    let text = parts.iter().map(
+        |(first, last)| {
+            if first == last { first.to_string() } else { format!("{first}-{last}") }
+        },
+    );
     text.collect::<Vec<_>>().join(",")
 }
 
@@ -233,7 +244,10 @@ pub fn bind_error(name: &str, address: SocketAddr, error: &io::Error) -> StartEr
     match error.raw_os_error() {
         Some(libc::EADDRINUSE) => StartError::new(
             format!("listener {name}: port {} is taken by another process ({address})", address.port()),
-            format!("find it with `ss -ltnp sport = :{}`, or choose another port with --listen", address.port()),
+            format!(
+                "find it with `ss -ltnp sport = :{}`, or choose another port with --listen",
+                address.port()
+            ),
         ),
         Some(libc::EADDRNOTAVAIL) => StartError::new(
             format!("listener {name}: {} is not an address of this host", address.ip()),

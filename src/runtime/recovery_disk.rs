@@ -78,7 +78,9 @@ impl DataDir {
         for (name, path) in entries(&self.path)? {
             let Some(topic_partition) = parse_partition(&name) else { continue };
             for (name, path) in entries(&path)? {
-                let Some(base) = name.strip_suffix(".log").and_then(|base| base.parse().ok()) else { continue };
+                let Some(base) = name.strip_suffix(".log").and_then(|base| base.parse().ok()) else {
+                    continue;
+                };
                 let name = SegmentName { topic_partition, base_offset: Offset(base) };
                 segments.push((name, fs::metadata(path)?.len()));
             }
@@ -122,13 +124,25 @@ impl RecoveryDisk for DataDir {
         Ok(found.map_err(failed("find journal file"))?.len())
     }
 
-    fn read_journal(&mut self, shard: ShardId, file: u32, position: u64, into: &mut [u8]) -> Result<(), DiskError> {
+    fn read_journal(
+        &mut self,
+        shard: ShardId,
+        file: u32,
+        position: u64,
+        into: &mut [u8],
+    ) -> Result<(), DiskError> {
         let path = journal_path(&self.path, shard, file);
         let read = self.opened(&path).and_then(|file| file.read_exact_at(into, position));
         read.map_err(failed("read journal"))
     }
 
-    fn write_journal(&mut self, shard: ShardId, file: u32, position: u64, bytes: &[u8]) -> Result<(), DiskError> {
+    fn write_journal(
+        &mut self,
+        shard: ShardId,
+        file: u32,
+        position: u64,
+        bytes: &[u8],
+    ) -> Result<(), DiskError> {
         let path = journal_path(&self.path, shard, file);
         let write = |file: &File| file.write_all_at(bytes, position).and_then(|()| file.sync_data());
         self.opened(&path).and_then(write).map_err(failed("write journal"))
@@ -144,7 +158,12 @@ impl RecoveryDisk for DataDir {
         self.list_segments().map_err(failed("list segments"))
     }
 
-    fn read_segment(&mut self, segment: SegmentName, position: u64, into: &mut [u8]) -> Result<(), DiskError> {
+    fn read_segment(
+        &mut self,
+        segment: SegmentName,
+        position: u64,
+        into: &mut [u8],
+    ) -> Result<(), DiskError> {
         let path = segment_path(&self.path, segment);
         let read = self.opened(&path).and_then(|file| file.read_exact_at(into, position));
         read.map_err(failed("read segment"))

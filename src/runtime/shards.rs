@@ -107,10 +107,15 @@ fn open_metadata(
     let (mut file, bytes) = MetadataFile::open(data_dir).map_err(failed)?;
     let node = BrokerId(identity.node_id);
     let (mut controller, end) =
-        Controller::replay(&bytes, &identity.cluster_id, node, Arc::clone(config), random_bytes()).map_err(|error| {
-            let problem = format!("the metadata log in {} cannot be read: {error}", data_dir.display());
-            StartError::new(problem, "if a newer penstock wrote it, use that; else restore the directory from a backup")
-        })?;
+        Controller::replay(&bytes, &identity.cluster_id, node, Arc::clone(config), random_bytes()).map_err(
+            |error| {
+                let problem = format!("the metadata log in {} cannot be read: {error}", data_dir.display());
+                StartError::new(
+                    problem,
+                    "if a newer penstock wrote it, use that; else restore the directory from a backup",
+                )
+            },
+        )?;
     file.cut_at(end).map_err(failed)?;
     let endpoints = config.listeners.iter().map(|listener| Endpoint {
         listener: listener.name.as_str().into(),
@@ -141,7 +146,9 @@ fn recover_logs(
     let mut last = RecoveryProgress::default();
     let directory_id = identity.directory_id.0;
     let recovered =
-        recover(&mut disk, directory_id, shards, keep, &|of| shard_of(of, shards), &mut |progress| last = progress);
+        recover(&mut disk, directory_id, shards, keep, &|of| shard_of(of, shards), &mut |progress| {
+            last = progress
+        });
     tracing::info!(?last, "recovery");
     recovered.map_err(|error| {
         StartError::new(

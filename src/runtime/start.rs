@@ -61,7 +61,9 @@ pub fn run(options: Options, on_ready: impl FnOnce(&Ready)) -> Result<ExitCode, 
     let _lock = preflight::lock(&options.data_dir)?;
     preflight::check_data_dir(&options.data_dir)?;
     let identity = identity(&options.data_dir, &options.config)?;
-    let admin = options.admin.map(|address| bind_admin(address).map_err(|error| preflight::bind_error("admin", address, &error)));
+    let admin = options
+        .admin
+        .map(|address| bind_admin(address).map_err(|error| preflight::bind_error("admin", address, &error)));
     let admin = admin.transpose()?;
     let Bound { mut config, sockets, addresses } = bind_all(options.config, shards)?;
     config.log_dir = options.data_dir.display().to_string();
@@ -150,7 +152,8 @@ fn bind_all(mut config: Config, shards: u16) -> Result<Bound, StartError> {
     let mut addresses = Vec::new();
     for listener in &mut config.listeners {
         let wanted = resolve(listener)?;
-        let bound = bind(wanted, shards).map_err(|error| preflight::bind_error(&listener.name, wanted, &error))?;
+        let bound =
+            bind(wanted, shards).map_err(|error| preflight::bind_error(&listener.name, wanted, &error))?;
         let address = local_address(&bound[0]).map_err(cannot_start)?;
         if listener.advertised_port == 0 {
             listener.advertised_port = address.port();

@@ -194,12 +194,15 @@ impl Shard {
                 topic.partition(topic_partition.partition).expect("owned partitions are of the topic");
             if let Some(partition) = self.partitions.get_mut(topic_partition) {
                 partition.leader_epoch = image.leader_epoch;
+                let log = partition.log;
+                self.storage.log_mut(log).begin_leader_epoch(image.leader_epoch);
                 if let Some(log) = self.partitions.set_config(topic_partition, &topic.config) {
                     self.storage.set_config(log, topic.config.clone());
                 }
                 continue;
             }
             let log = self.storage.open(topic_partition, topic.config.clone(), effects);
+            self.storage.log_mut(log).begin_leader_epoch(image.leader_epoch);
             let recovered = self.storage.durable_end(log);
             let partition = Partition::new(topic_partition, log, image.leader_epoch, recovered);
             self.partitions.insert(partition, topic.config.clone());

@@ -9,6 +9,7 @@ mod connection;
 mod control;
 mod fetch;
 mod frame_receiver;
+mod housekeeping;
 mod partitions;
 mod requests;
 mod topology;
@@ -22,6 +23,7 @@ use self::ask::Lookups;
 use self::connection::Connection;
 use self::control::ControlHost;
 pub use self::frame_receiver::{FrameError, FrameReceiver};
+use self::housekeeping::Housekeeping;
 use self::partitions::Partitions;
 use self::requests::{ProducerIds, Request};
 pub use self::topology::shard_of;
@@ -81,6 +83,7 @@ pub struct Shard {
     ready: Vec<ConnectionId>,
     /// Connections that could not begin one because the whole shard has too much under way.
     crowded: Vec<ConnectionId>,
+    housekeeping: Housekeeping,
     stopping: bool,
     stopped: bool,
     /// When the present turn began.
@@ -111,6 +114,7 @@ impl Shard {
             request_bytes: 0,
             ready: Vec::new(),
             crowded: Vec::new(),
+            housekeeping: Housekeeping::new(now),
             stopping: false,
             stopped: false,
             turn: now.instant,
@@ -160,7 +164,9 @@ impl Shard {
 
     /// All that had happened is stepped through: groups close here, so that they hold what arrived together.
     pub fn end_turn(&mut self, now: Now, effects: &mut Effects) {
+        self.turn = now.instant;
         self.expire(now, effects);
+        self.keep_house(now);
         self.run_deferred(now, effects);
         self.begin_ready(now, effects);
         self.storage.end_turn(now, effects);
@@ -175,7 +181,8 @@ impl Shard {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         let parked = self.deadlines.peek().map(|Reverse((instant, _))| *instant);
-        parked.into_iter().chain(self.storage.next_deadline()).min()
+        let housekeeping = self.housekeeping.next_deadline(self.turn);
+        parked.into_iter().chain(self.storage.next_deadline()).chain([housekeeping]).min()
     }
 
     #[must_use]

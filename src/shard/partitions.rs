@@ -33,6 +33,10 @@ impl Partitions {
         self.logs.get_mut(log).map(|owned| &mut owned.partition)
     }
 
+    pub fn logs(&self) -> impl Iterator<Item = LogId> + '_ {
+        self.logs.keys().copied()
+    }
+
     pub fn insert(&mut self, partition: Partition, config: Arc<TopicConfig>) {
         self.by_name.insert(partition.topic_partition, partition.log);
         self.logs.insert(partition.log, Owned { partition, config });
