@@ -68,6 +68,19 @@ fn a_stop_seals_every_segment_and_leaves_nothing_to_replay() {
     world.start().expect("a stopped broker starts");
 }
 
+#[test]
+fn a_deleted_partition_does_not_come_back() {
+    let mut world = World::new(Setup::default(), 5);
+    world.run(2_000);
+    world.delete(topic_partition(1));
+    world.run(2_000);
+    world.settle();
+    world.crash();
+    world.start().expect("a crash is recovered from");
+    let segments = world.disk.segments().expect("a list");
+    assert!(segments.iter().all(|(name, _)| name.topic_partition != topic_partition(1)));
+}
+
 fn crashes(setup: Setup, seed: u64, rounds: u64) -> Result<(), RecoveryError> {
     let mut world = World::new(setup, seed);
     for _ in 0..rounds {
