@@ -418,12 +418,14 @@ impl Storage {
             let Some(segment) = slot.segment_mut(entry.key.base_offset) else { continue };
             segment.durable = segment.durable.max(entry.end);
             slot.durable_end = slot.durable_end.max(next_offset);
-            let durable_end = DurableOffset(slot.durable_end.0);
-            match durable.last_mut().filter(|(last, _)| *last == entry.key.log) {
-                Some((_, end)) => *end = durable_end,
-                None => durable.push((entry.key.log, durable_end)),
-            }
             self.maybe_queue(entry.key);
+        }
+        // Each partition once, with the last of its entries.
+        for entry in entries {
+            let slot = &self.slots[entry.key.log.0 as usize];
+            if !slot.deleted && entry.next_offset == Some(slot.durable_end) {
+                durable.push((entry.key.log, DurableOffset(slot.durable_end.0)));
+            }
         }
     }
 

@@ -107,7 +107,7 @@ impl Storage {
     }
 
     fn start_seal(&mut self, key: SegmentKey, position: u64, length: u64, effects: &mut Effects) {
-        assert!(length > position || length == position, "a segment file is not longer than its segment");
+        assert!(length >= position, "a segment file is not longer than its segment");
         let file = self.file_of(key, effects);
         let tail = concat(self.log(key.log).slices(key.base_offset, position, length));
         self.writes_bytes += SEAL_COST_BYTES;

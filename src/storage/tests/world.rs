@@ -263,7 +263,10 @@ impl World {
                 }
                 Effect::WriteSegment { file, position, pieces } => {
                     let bytes = pieces.concat();
-                    assert!(position % BLOCK_BYTES == 0 && bytes.len() as u64 % BLOCK_BYTES == 0);
+                    assert!(
+                        position.is_multiple_of(BLOCK_BYTES)
+                            && (bytes.len() as u64).is_multiple_of(BLOCK_BYTES)
+                    );
                     world.operations.push(Operation::Write { file, position, bytes });
                 }
                 Effect::SyncSegments { sync, files } => {
