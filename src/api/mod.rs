@@ -2,6 +2,10 @@
 
 pub mod alter_configs;
 pub mod api_versions;
+mod cluster_view;
+mod config_changes;
+mod config_rows;
+mod control_error;
 pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_topics;
