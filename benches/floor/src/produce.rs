@@ -14,6 +14,7 @@ use crate::host;
 use crate::journal;
 use crate::sockets::{JournalBy, Setup, Variant};
 use crate::stage::Stage;
+use crate::tail::Keep;
 
 /// One server to measure.
 #[derive(Clone, Debug)]
@@ -25,7 +26,13 @@ pub struct Cell {
 impl Cell {
     pub fn new(variant: Variant, stage: Stage, directory: &Path) -> Cell {
         let journal = if variant == Variant::Glommio { JournalBy::Glommio } else { JournalBy::Ring };
-        let setup = Setup { stage, journal, groups_in_flight_max: 1, directory: directory.to_path_buf() };
+        let setup = Setup {
+            stage,
+            journal,
+            groups_in_flight_max: 1,
+            keep: Keep::Nothing,
+            directory: directory.to_path_buf(),
+        };
         Cell { variant, setup }
     }
 
@@ -35,7 +42,12 @@ impl Cell {
             (true, JournalBy::Ring) => ", journal by ring",
             (true, JournalBy::Glommio) => ", journal by glommio",
         };
-        format!("{}{journal}", word(self.variant))
+        let tail = match self.setup.keep {
+            Keep::Nothing => "",
+            Keep::Copies => ", tail of copies",
+            Keep::Frames => ", tail of received frames",
+        };
+        format!("{}{journal}{tail}", word(self.variant))
     }
 }
 
@@ -51,7 +63,7 @@ pub fn serve(variant: Variant, setup: Setup) -> io::Result<()> {
 }
 
 /// A listener with address reuse and a backlog that holds every connection of a workload.
-fn listen() -> io::Result<TcpListener> {
+pub fn listen() -> io::Result<TcpListener> {
     // SAFETY: plain system calls on a descriptor that this function owns until it gives it away.
     unsafe {
         let fd = libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
@@ -112,6 +124,7 @@ pub fn run(cell: &Cell, workload: Workload, duration: Duration) -> io::Result<Fi
         format!("--stage={}", word(setup.stage)),
         format!("--journal={}", word(setup.journal)),
         format!("--groups-in-flight={}", setup.groups_in_flight_max),
+        format!("--keep={}", word(setup.keep)),
         format!("--dir={}", setup.directory.display()),
     ];
     let server = ServerProcess::start(&arguments)?;
