@@ -138,10 +138,10 @@ impl Client {
         self.histogram.reset();
         self.answers = 0;
         let (begin, server_before, client_before) =
-            (Instant::now(), host::process_cpu(server_pid)?, host::thread_cpu());
+            (Instant::now(), host::cpu_of(server_pid)?, host::thread_cpu());
         self.run_until(begin + duration)?;
         let seconds = begin.elapsed().as_secs_f64();
-        let server_cpu = host::process_cpu(server_pid)? - server_before;
+        let server_cpu = host::cpu_of(server_pid)? - server_before;
         let client_cpu = host::thread_cpu() - client_before;
         if self.answers == 0 {
             return Err(io::Error::other("the server answered nothing"));

@@ -205,12 +205,12 @@ pub fn buffers(directory: &Path, rounds: usize, slice: Duration) -> io::Result<(
     let mut costs = vec![Vec::new(); names.len()];
     for round in 0..rounds * names.len() {
         let method = round % names.len();
-        let (begin, before) = (Instant::now(), host::process_cpu(std::process::id())?);
+        let (begin, before) = (Instant::now(), host::cpu_of(std::process::id())?);
         let bytes = match method {
             0 | 1 => write_by_ring(directory, method == 0, slice)?,
             _ => write_by_glommio(directory, method == 2, slice)?,
         };
-        let cpu = host::process_cpu(std::process::id())? - before;
+        let cpu = host::cpu_of(std::process::id())? - before;
         rates[method].push(bytes as f64 / begin.elapsed().as_secs_f64() / 1e9);
         costs[method].push(cpu.as_secs_f64() / (bytes as f64 / 1e9));
     }

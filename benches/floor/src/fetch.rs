@@ -147,9 +147,9 @@ fn run(method: Method, directory: &Path, duration: Duration) -> io::Result<(f64,
         Ok(bytes)
     };
     fetch_until(Instant::now() + WARM_UP)?;
-    let (begin, before) = (Instant::now(), host::process_cpu(server.pid())?);
+    let (begin, before) = (Instant::now(), host::cpu_of(server.pid())?);
     let bytes = fetch_until(begin + duration)? as f64 / 1e9;
     let seconds = begin.elapsed().as_secs_f64();
-    let cpu = (host::process_cpu(server.pid())? - before).as_secs_f64();
+    let cpu = (host::cpu_of(server.pid())? - before).as_secs_f64();
     Ok((bytes / seconds, cpu / bytes))
 }

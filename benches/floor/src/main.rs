@@ -5,6 +5,7 @@
 
 mod arena;
 mod client;
+mod cpu;
 mod disk;
 mod fetch;
 mod figures;
@@ -69,6 +70,11 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         rounds: usize,
     },
+    /// Checksum and copy, no kernel.
+    Cpu {
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
     /// 100 files: a data sync each, or one syncfs.
     Sync {
         #[arg(long, default_value_t = 5)]
@@ -117,6 +123,7 @@ fn main() -> io::Result<()> {
             disk::journal_layouts(&directory, rounds, Duration::from_millis(150))?;
             disk::buffers(&directory, rounds, Duration::from_millis(400))
         }
+        Command::Cpu { rounds } => cpu::print(rounds, Duration::from_millis(20)),
         Command::Sync { rounds } => disk::sync_many(&directory, rounds),
         Command::Report { quick } => report::print(&directory, quick),
         Command::Produce {

@@ -12,7 +12,7 @@ use crate::produce::{self, Cell};
 use crate::sockets::{JournalBy, Variant};
 use crate::stage::Stage;
 use crate::tail::Keep;
-use crate::{disk, fetch, host};
+use crate::{cpu, disk, fetch, host};
 
 pub const WORKLOADS: [Workload; 4] = [
     Workload { batch_bytes: 1 << 10, connections: 100, in_flight: 1 },
@@ -25,6 +25,8 @@ pub fn print(directory: &Path, quick: bool) -> io::Result<()> {
     let slice = if quick { Duration::from_millis(250) } else { Duration::from_secs(2) };
     let steal = host::StealMeter::start();
     print_facts(directory);
+    println!("## Processor\n");
+    cpu::print(5, slice / 10)?;
     println!("## Sockets\n");
     for workload in WORKLOADS {
         let variants = [
