@@ -85,6 +85,9 @@ enum Command {
         /// At most four minutes on a quiet machine.
         #[arg(long)]
         quick: bool,
+        /// Only these questions.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<report::Section>,
     },
     /// Produce-like traffic through socket variants and stages, interleaved; ratios are against the first of each stage.
     Produce {
@@ -125,7 +128,7 @@ fn main() -> io::Result<()> {
         }
         Command::Cpu { rounds } => cpu::print(rounds, Duration::from_millis(20)),
         Command::Sync { rounds } => disk::sync_many(&directory, rounds),
-        Command::Report { quick } => report::print(&directory, quick),
+        Command::Report { quick, only } => report::print(&directory, quick, &only),
         Command::Produce {
             variants,
             stages,

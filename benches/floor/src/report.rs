@@ -6,6 +6,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use clap::ValueEnum;
+
 use crate::client::{Figures, Workload};
 use crate::figures::{Table, median, paired_ratio, short};
 use crate::produce::{self, Cell};
@@ -21,54 +23,82 @@ pub const WORKLOADS: [Workload; 4] = [
     Workload { batch_bytes: 1 << 20, connections: 4, in_flight: 5 },
 ];
 
-pub fn print(directory: &Path, quick: bool) -> io::Result<()> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Section {
+    Cpu,
+    Sockets,
+    Stages,
+    Journal,
+    Tail,
+    Fetch,
+    Disk,
+}
+
+/// All sections, or those of `only`.
+pub fn print(directory: &Path, quick: bool, only: &[Section]) -> io::Result<()> {
     let slice = if quick { Duration::from_millis(250) } else { Duration::from_secs(2) };
     let steal = host::StealMeter::start();
     print_facts(directory);
-    println!("## Processor\n");
-    cpu::print(5, slice / 10)?;
-    println!("## Sockets\n");
+    for section in Section::value_variants() {
+        if !only.is_empty() && !only.contains(section) {
+            continue;
+        }
+        println!("## {}\n", produce::word(*section));
+        match section {
+            Section::Cpu => cpu::print(5, slice / 10)?,
+            Section::Sockets => sockets(directory, slice)?,
+            Section::Stages => {
+                WORKLOADS.iter().try_for_each(|workload| stages(directory, *workload, slice))?;
+            }
+            Section::Journal => journal_writers(directory, slice)?,
+            Section::Tail => tails(directory, slice)?,
+            Section::Fetch => fetch::compare(directory, 5, slice)?,
+            Section::Disk => {
+                disk::journal_layouts(directory, 5, slice / 2)?;
+                disk::buffers(directory, 5, slice)?;
+                disk::sync_many(directory, 5)?;
+            }
+        }
+    }
+    println!("{}", steal.sentence());
+    Ok(())
+}
+
+fn sockets(directory: &Path, slice: Duration) -> io::Result<()> {
     for workload in WORKLOADS {
-        let variants = [
-            Variant::Epoll,
-            Variant::Glommio,
-            Variant::Ring,
-            Variant::RingFd,
-            Variant::RingDefer,
-            Variant::RingBare,
-        ];
-        let cells: Vec<Cell> =
-            variants.iter().map(|variant| Cell::new(*variant, Stage::Null, directory)).collect();
+        let cells: Vec<Cell> = Variant::value_variants()
+            .iter()
+            .map(|variant| Cell::new(*variant, Stage::Null, directory))
+            .collect();
         compare(&cells, workload, 5, slice)?;
     }
-    println!("## Stages\n");
-    for workload in WORKLOADS {
-        stages(directory, workload, slice)?;
-    }
-    println!("## Who writes the journal\n");
+    Ok(())
+}
+
+/// The same sockets with the journal in the sockets' ring, or by glommio.
+fn journal_writers(directory: &Path, slice: Duration) -> io::Result<()> {
     for workload in [WORKLOADS[1], WORKLOADS[3]] {
         let by_ring = Cell::new(Variant::RingDefer, Stage::Sync, directory);
         let mut by_glommio = by_ring.clone();
         by_glommio.setup.journal = JournalBy::Glommio;
         compare(&[by_ring, by_glommio], workload, 5, slice)?;
     }
-    println!("## The hot tail\n");
+    Ok(())
+}
+
+fn tails(directory: &Path, slice: Duration) -> io::Result<()> {
     for workload in &WORKLOADS[1..] {
-        let cell = Cell::new(Variant::Epoll, Stage::Crc, directory);
-        let keeping = |keep: Keep| {
-            let mut cell = cell.clone();
-            cell.setup.keep = keep;
-            cell
-        };
-        compare(&[cell.clone(), keeping(Keep::Frames), keeping(Keep::Copies)], *workload, 5, slice)?;
+        let keeps = [Keep::Nothing, Keep::Frames, Keep::Copies];
+        let cells: Vec<Cell> = keeps
+            .iter()
+            .map(|keep| {
+                let mut cell = Cell::new(Variant::Epoll, Stage::Crc, directory);
+                cell.setup.keep = *keep;
+                cell
+            })
+            .collect();
+        compare(&cells, *workload, 5, slice)?;
     }
-    println!("## Fetch\n");
-    fetch::compare(directory, 5, slice)?;
-    println!("## Disk\n");
-    disk::journal_layouts(directory, 5, slice / 2)?;
-    disk::buffers(directory, 5, slice)?;
-    disk::sync_many(directory, 5)?;
-    println!("{}", steal.sentence());
     Ok(())
 }
 
