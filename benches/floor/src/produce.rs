@@ -16,6 +16,8 @@ use crate::sockets::{JournalBy, Setup, Variant};
 use crate::stage::Stage;
 use crate::tail::Keep;
 
+const RUNS_MAX: usize = 3;
+
 /// One server to measure.
 #[derive(Clone, Debug)]
 pub struct Cell {
@@ -133,6 +135,17 @@ pub fn run(cell: &Cell, workload: Workload, duration: Duration) -> io::Result<Fi
     client.measure(server.pid(), duration).map_err(named)
 }
 
+/// A server that stalls is a finding of its own: it is said, and the run is made again so that the page is finished.
+fn run_again(cell: &Cell, workload: Workload, duration: Duration) -> io::Result<Figures> {
+    for _ in 0..RUNS_MAX {
+        match run(cell, workload, duration) {
+            Ok(figures) => return Ok(figures),
+            Err(error) => println!("STALLED, run again: {error}\n"),
+        }
+    }
+    run(cell, workload, duration)
+}
+
 /// Runs all cells `rounds` times, every other round backwards; the result is indexed [cell][round].
 pub fn interleave(
     cells: &[Cell],
@@ -145,7 +158,7 @@ pub fn interleave(
         let order: Vec<usize> =
             if round % 2 == 0 { (0..cells.len()).collect() } else { (0..cells.len()).rev().collect() };
         for index in order {
-            found[index].push(run(&cells[index], workload, duration)?);
+            found[index].push(run_again(&cells[index], workload, duration)?);
         }
     }
     Ok(found)
