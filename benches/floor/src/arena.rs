@@ -8,6 +8,9 @@ use std::rc::Rc;
 
 use glommio::io::DmaBuffer;
 
+use crate::sockets::JournalBy;
+use crate::stage::Stage;
+
 pub const BLOCK_BYTES: usize = 4096;
 /// One group's buffer: a huge page, so that one write is one extent of physical memory.
 pub const GROUP_BYTES: usize = 2 << 20;
@@ -115,6 +118,14 @@ pub enum BufferSource {
 }
 
 impl BufferSource {
+    /// The arena is touched when it is made, so it is made only for a stage that copies.
+    pub fn for_stage(stage: Stage, journal: JournalBy) -> io::Result<BufferSource> {
+        if stage >= Stage::Copy && journal == JournalBy::Ring {
+            return Ok(BufferSource::Arena(Arena::groups()?));
+        }
+        Ok(BufferSource::Dma)
+    }
+
     pub fn take(&self) -> Buffer {
         match self {
             BufferSource::Arena(arena) => {

@@ -4,11 +4,18 @@
 //! It is a sketch of Produce v9 with one topic, one partition and one record batch: enough to cost what a broker's framing
 //! costs, not a codec.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use crc_fast::{CrcAlgorithm, checksum};
+
+use crate::tail::Tail;
 
 pub const LENGTH_BYTES: usize = 4;
 /// A frame larger than this is received straight into memory of its own size.
 pub const SMALL_FRAME_BYTES_MAX: usize = 64 << 10;
+/// Kept memory is left when less room than this remains in it.
+const ROOM_BYTES_MIN: usize = 4 << 10;
 /// What no client here exceeds: a length above it is a broken peer, not a large request.
 pub const FRAME_BYTES_MAX: usize = 16 << 20;
 pub const BATCH_HEADER_BYTES: usize = 61;
@@ -65,7 +72,7 @@ pub fn record_batch(batch_bytes: usize) -> Vec<u8> {
     batch
 }
 
-/// The answer to one Produce request; the correlation id is patched by `patch_correlation`.
+/// The answer to one Produce request; the correlation id is to be patched in.
 pub fn produce_answer() -> Vec<u8> {
     let mut answer = vec![0; LENGTH_BYTES + 4];
     answer.push(0); // header tags
@@ -136,14 +143,17 @@ pub fn batch_is_intact(batch: &[u8]) -> bool {
 /// Shape:  small: | parsed ... | partial frame | room |      large: | partial frame | room, exactly the rest |
 /// A frame that fits the small buffer is handed out in place. A larger one moves what has arrived into memory of its own,
 /// and the rest is received there directly.
+/// With a tail, the memory that frames were received into is kept there instead of being received into again.
 pub struct Assembler {
     small: Vec<u8>,
+    small_from: usize,
     small_filled: usize,
     /// Grown to the largest frame seen and never cleared: zeroing a frame's memory would cost as much as copying it.
     large: Vec<u8>,
     /// The size of the large frame in progress; 0 when there is none.
     large_bytes: usize,
     large_filled: usize,
+    tail: Option<Rc<RefCell<Tail>>>,
 }
 
 /// The peer sent a length that cannot be a frame.
@@ -152,12 +162,18 @@ pub struct BrokenFrame;
 
 impl Assembler {
     pub fn new() -> Assembler {
+        Assembler::keeping(None)
+    }
+
+    pub fn keeping(tail: Option<Rc<RefCell<Tail>>>) -> Assembler {
         Assembler {
             small: vec![0; SMALL_FRAME_BYTES_MAX],
+            small_from: 0,
             small_filled: 0,
             large: Vec::new(),
             large_bytes: 0,
             large_filled: 0,
+            tail,
         }
     }
 
@@ -181,29 +197,54 @@ impl Assembler {
             self.large_filled += count;
             if self.large_filled == self.large_bytes {
                 on_frame(&self.large[..self.large_bytes]);
+                if let Some(tail) = &self.tail {
+                    self.large = tail.borrow_mut().exchange(std::mem::take(&mut self.large));
+                }
                 self.large_bytes = 0;
             }
             return Ok(());
         }
         self.small_filled += count;
-        let (parsed, next_bytes) = parse_frames(&self.small[..self.small_filled], &mut on_frame)?;
+        let (parsed, next_bytes) =
+            parse_frames(&self.small[self.small_from..self.small_filled], &mut on_frame)?;
+        self.small_from += parsed;
         if next_bytes > SMALL_FRAME_BYTES_MAX {
-            self.begin_large(next_bytes, None, parsed);
-        } else if parsed > 0 {
-            self.small.copy_within(parsed..self.small_filled, 0);
-            self.small_filled -= parsed;
+            self.begin_large(next_bytes, None, self.small_from);
+        }
+        let room_bytes = self.small.len() - self.small_filled;
+        if self.tail.is_none() || room_bytes < ROOM_BYTES_MIN {
+            self.make_room();
         }
         Ok(())
     }
 
+    /// Moves the partial frame to the front: of the same memory, or of other memory when this one is kept.
+    fn make_room(&mut self) {
+        let partial_bytes = self.small_filled - self.small_from;
+        match &self.tail {
+            Some(tail) => {
+                let mut fresh = tail.borrow_mut().fresh(SMALL_FRAME_BYTES_MAX);
+                fresh[..partial_bytes].copy_from_slice(&self.small[self.small_from..self.small_filled]);
+                tail.borrow_mut().keep(std::mem::replace(&mut self.small, fresh));
+            }
+            None if self.small_from > 0 => self.small.copy_within(self.small_from..self.small_filled, 0),
+            None => {}
+        }
+        self.small_from = 0;
+        self.small_filled = partial_bytes;
+    }
+
     /// Takes bytes that were received elsewhere (a provided buffer); whole frames are handed out in place.
     pub fn feed(&mut self, mut bytes: &[u8], mut on_frame: impl FnMut(&[u8])) -> Result<(), BrokenFrame> {
-        while !bytes.is_empty() && (self.is_in_large_frame() || self.small_filled > 0) {
+        while !bytes.is_empty() && (self.is_in_large_frame() || self.small_filled > self.small_from) {
             let room = self.room();
             let count = bytes.len().min(room.len());
             room[..count].copy_from_slice(&bytes[..count]);
             self.advance(count, &mut on_frame)?;
             bytes = &bytes[count..];
+        }
+        if bytes.is_empty() {
+            return Ok(());
         }
         let (parsed, next_bytes) = parse_frames(bytes, &mut on_frame)?;
         let rest = &bytes[parsed..];
@@ -224,7 +265,10 @@ impl Assembler {
         self.large_bytes = frame_bytes;
         self.large[..rest.len()].copy_from_slice(rest);
         self.large_filled = rest.len();
-        self.small_filled = 0;
+        self.small_from = self.small_filled;
+        if self.tail.is_none() {
+            (self.small_from, self.small_filled) = (0, 0);
+        }
     }
 }
 
@@ -248,8 +292,9 @@ fn parse_frames(bytes: &[u8], mut on_frame: impl FnMut(&[u8])) -> Result<(usize,
 mod tests {
     use super::*;
 
-    fn frames_of(pieces: &[usize], in_place: bool, stream: &[u8]) -> Vec<Vec<u8>> {
-        let mut assembler = Assembler::new();
+    fn frames_of(pieces: &[usize], in_place: bool, keeps: bool, stream: &[u8]) -> Vec<Vec<u8>> {
+        let tail = keeps.then(|| Rc::new(RefCell::new(Tail::new(1 << 20))));
+        let mut assembler = Assembler::keeping(tail);
         let mut frames = Vec::new();
         let (mut at, mut turn) = (0, 0);
         while at < stream.len() {
@@ -278,8 +323,12 @@ mod tests {
             .collect();
         let stream = sent.concat();
         for pieces in [&[1][..], &[3, 1000], &[65_536], &[70_001, 2], &[1 << 20]] {
-            assert_eq!(frames_of(pieces, false, &stream), sent);
-            assert_eq!(frames_of(pieces, true, &stream), sent);
+            for (in_place, keeps) in [(false, false), (true, false), (false, true)] {
+                let found = frames_of(pieces, in_place, keeps, &stream);
+                let lengths = |frames: &[Vec<u8>]| frames.iter().map(Vec::len).collect::<Vec<_>>();
+                assert_eq!(lengths(&found), lengths(&sent), "pieces of {pieces:?}, in place: {in_place}");
+                assert!(found == sent, "pieces of {pieces:?}, in place: {in_place}");
+            }
         }
     }
 

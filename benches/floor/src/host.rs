@@ -28,7 +28,7 @@ fn clock(id: libc::clockid_t) -> Duration {
 }
 
 /// All processor time of a process in nanoseconds: its threads, those that ended, and its kernel I/O workers.
-pub fn process_cpu(pid: u32) -> io::Result<Duration> {
+pub fn cpu_of(pid: u32) -> io::Result<Duration> {
     let mut id: libc::clockid_t = 0;
     // SAFETY: `id` is valid to write to.
     let result = unsafe { libc::clock_getcpuclockid(pid as libc::pid_t, &mut id) };

@@ -5,26 +5,30 @@
 
 mod arena;
 mod client;
+mod cpu;
 mod disk;
+mod fetch;
 mod figures;
 mod frames;
 mod host;
 mod journal;
 mod produce;
+mod report;
 mod sockets;
 mod stage;
+mod tail;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use client::Workload;
-use figures::{Table, median, paired_ratio, short};
 use produce::Cell;
 use sockets::{JournalBy, Setup, Variant};
 use stage::Stage;
+use tail::Keep;
 
 #[derive(Parser)]
 #[command(about = "What the same bytes cost with no broker: the floor every figure is held against")]
@@ -48,6 +52,42 @@ enum Command {
         journal: JournalBy,
         #[arg(long = "groups-in-flight", default_value_t = 1)]
         groups_in_flight_max: usize,
+        #[arg(long, default_value = "nothing")]
+        keep: Keep,
+    },
+    /// One server of fetches; prints its port and serves one connection.
+    ServeFetch {
+        #[arg(long)]
+        method: fetch::Method,
+    },
+    /// The hot tail by vectored sends, by copies, by sendfile.
+    Fetch {
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
+    /// Group commits into prewritten, fallocated and extending files, and whose buffers they are written from.
+    Journal {
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
+    /// Checksum and copy, no kernel.
+    Cpu {
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
+    /// 100 files: a data sync each, or one syncfs.
+    Sync {
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
+    /// Every question, as one page of markdown.
+    Report {
+        /// At most four minutes on a quiet machine.
+        #[arg(long)]
+        quick: bool,
+        /// Only these questions.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<report::Section>,
     },
     /// Produce-like traffic through socket variants and stages, interleaved; ratios are against the first of each stage.
     Produce {
@@ -77,9 +117,18 @@ fn main() -> io::Result<()> {
     let arguments = Arguments::parse();
     let directory = arguments.directory;
     match arguments.command {
-        Command::Serve { variant, stage, journal, groups_in_flight_max } => {
-            produce::serve(variant, Setup { stage, journal, groups_in_flight_max, directory })
+        Command::Serve { variant, stage, journal, groups_in_flight_max, keep } => {
+            produce::serve(variant, Setup { stage, journal, groups_in_flight_max, keep, directory })
         }
+        Command::ServeFetch { method } => fetch::serve(method, &directory),
+        Command::Fetch { rounds } => fetch::compare(&directory, rounds, Duration::from_millis(500)),
+        Command::Journal { rounds } => {
+            disk::journal_layouts(&directory, rounds, Duration::from_millis(150))?;
+            disk::buffers(&directory, rounds, Duration::from_millis(400))
+        }
+        Command::Cpu { rounds } => cpu::print(rounds, Duration::from_millis(20)),
+        Command::Sync { rounds } => disk::sync_many(&directory, rounds),
+        Command::Report { quick, only } => report::print(&directory, quick, &only),
         Command::Produce {
             variants,
             stages,
@@ -93,7 +142,7 @@ fn main() -> io::Result<()> {
         } => {
             let workload = Workload { batch_bytes, connections, in_flight };
             let steal = host::StealMeter::start();
-            print_facts(&directory);
+            report::print_facts(&directory);
             for stage in stages {
                 let mut cells: Vec<Cell> = Vec::new();
                 for variant in &variants {
@@ -107,61 +156,10 @@ fn main() -> io::Result<()> {
                         cells.push(cell.clone());
                     }
                 }
-                compare(&cells, workload, rounds, Duration::from_secs_f64(seconds))?;
+                report::compare(&cells, workload, rounds, Duration::from_secs_f64(seconds))?;
             }
             println!("{}", steal.sentence());
             Ok(())
         }
     }
-}
-
-fn print_facts(directory: &Path) {
-    let mut table = Table::new(&["machine", ""]);
-    for (name, value) in host::facts(directory) {
-        table.row([name, value]);
-    }
-    table.print();
-}
-
-fn compare(cells: &[Cell], workload: Workload, rounds: usize, duration: Duration) -> io::Result<()> {
-    let found = produce::interleave(cells, workload, rounds, duration)?;
-    let cost = |index: usize| -> Vec<f64> {
-        found[index].iter().map(|figures| figures.cpu_seconds_per_million_requests()).collect()
-    };
-    println!(
-        "{} B x {} connections x {} in flight, stage {}\n",
-        workload.batch_bytes,
-        workload.connections,
-        workload.in_flight,
-        produce::word(cells[0].setup.stage)
-    );
-    let mut table = Table::new(&[
-        "server",
-        "CPU-s/GB",
-        "CPU-s/M req",
-        "ratio",
-        "req/s",
-        "GB/s",
-        "p50 us",
-        "p99 us",
-        "server CPU",
-        "client CPU",
-    ]);
-    for (index, cell) in cells.iter().enumerate() {
-        let of = |figure: &dyn Fn(&client::Figures) -> f64| median(found[index].iter().map(figure).collect());
-        table.row([
-            cell.name(),
-            short(of(&|f| f.cpu_seconds_per_gigabyte())),
-            short(median(cost(index))),
-            short(paired_ratio(&cost(index), &cost(0))),
-            short(of(&|f| f.requests_per_second())),
-            short(of(&|f| f.gigabytes_per_second())),
-            short(of(&|f| f.p50_microseconds as f64)),
-            short(of(&|f| f.p99_microseconds as f64)),
-            format!("{:.0} %", 100.0 * of(&|f| f.server_cpu_share())),
-            format!("{:.0} %", 100.0 * of(&|f| f.client_cpu_share())),
-        ]);
-    }
-    table.print();
-    Ok(())
 }

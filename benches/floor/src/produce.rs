@@ -14,6 +14,9 @@ use crate::host;
 use crate::journal;
 use crate::sockets::{JournalBy, Setup, Variant};
 use crate::stage::Stage;
+use crate::tail::Keep;
+
+const RUNS_MAX: usize = 3;
 
 /// One server to measure.
 #[derive(Clone, Debug)]
@@ -25,7 +28,13 @@ pub struct Cell {
 impl Cell {
     pub fn new(variant: Variant, stage: Stage, directory: &Path) -> Cell {
         let journal = if variant == Variant::Glommio { JournalBy::Glommio } else { JournalBy::Ring };
-        let setup = Setup { stage, journal, groups_in_flight_max: 1, directory: directory.to_path_buf() };
+        let setup = Setup {
+            stage,
+            journal,
+            groups_in_flight_max: 1,
+            keep: Keep::Nothing,
+            directory: directory.to_path_buf(),
+        };
         Cell { variant, setup }
     }
 
@@ -35,7 +44,12 @@ impl Cell {
             (true, JournalBy::Ring) => ", journal by ring",
             (true, JournalBy::Glommio) => ", journal by glommio",
         };
-        format!("{}{journal}", word(self.variant))
+        let tail = match self.setup.keep {
+            Keep::Nothing => "",
+            Keep::Copies => ", tail of copies",
+            Keep::Frames => ", tail of received frames",
+        };
+        format!("{}{journal}{tail}", word(self.variant))
     }
 }
 
@@ -51,7 +65,7 @@ pub fn serve(variant: Variant, setup: Setup) -> io::Result<()> {
 }
 
 /// A listener with address reuse and a backlog that holds every connection of a workload.
-fn listen() -> io::Result<TcpListener> {
+pub fn listen() -> io::Result<TcpListener> {
     // SAFETY: plain system calls on a descriptor that this function owns until it gives it away.
     unsafe {
         let fd = libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
@@ -112,12 +126,24 @@ pub fn run(cell: &Cell, workload: Workload, duration: Duration) -> io::Result<Fi
         format!("--stage={}", word(setup.stage)),
         format!("--journal={}", word(setup.journal)),
         format!("--groups-in-flight={}", setup.groups_in_flight_max),
+        format!("--keep={}", word(setup.keep)),
         format!("--dir={}", setup.directory.display()),
     ];
     let server = ServerProcess::start(&arguments)?;
     let mut client = Client::connect(server.port, workload)?;
     let named = |error: io::Error| io::Error::other(format!("{} at {workload:?}: {error}", cell.name()));
     client.measure(server.pid(), duration).map_err(named)
+}
+
+/// A server that stalls is a finding of its own: it is said, and the run is made again so that the page is finished.
+fn run_again(cell: &Cell, workload: Workload, duration: Duration) -> io::Result<Figures> {
+    for _ in 0..RUNS_MAX {
+        match run(cell, workload, duration) {
+            Ok(figures) => return Ok(figures),
+            Err(error) => println!("STALLED, run again: {error}\n"),
+        }
+    }
+    run(cell, workload, duration)
 }
 
 /// Runs all cells `rounds` times, every other round backwards; the result is indexed [cell][round].
@@ -132,7 +158,7 @@ pub fn interleave(
         let order: Vec<usize> =
             if round % 2 == 0 { (0..cells.len()).collect() } else { (0..cells.len()).rev().collect() };
         for index in order {
-            found[index].push(run(&cells[index], workload, duration)?);
+            found[index].push(run_again(&cells[index], workload, duration)?);
         }
     }
     Ok(found)

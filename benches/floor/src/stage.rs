@@ -9,6 +9,7 @@ use clap::ValueEnum;
 
 use crate::arena::{BLOCK_BYTES, Buffer, BufferSource, GROUP_BYTES};
 use crate::frames::{ANSWER_CORRELATION_AT, Request, batch_is_intact, produce_answer};
+use crate::tail::Tail;
 
 /// Each stage does what the ones above it do, and one thing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -50,6 +51,8 @@ pub struct Worker {
     outboxes: Vec<Vec<u8>>,
     dirty: Vec<u32>,
     pub requests_refused: u64,
+    /// Copies of the frames, when a tail of copies is asked for.
+    pub copies: Option<Tail>,
 }
 
 impl Worker {
@@ -65,6 +68,7 @@ impl Worker {
             outboxes: Vec::new(),
             dirty: Vec::new(),
             requests_refused: 0,
+            copies: None,
         }
     }
 
@@ -77,6 +81,9 @@ impl Worker {
         if self.stage >= Stage::Crc && !batch_is_intact(request.batch) {
             self.requests_refused += 1;
             return;
+        }
+        if let Some(tail) = &mut self.copies {
+            tail.keep_copy(frame);
         }
         if self.stage >= Stage::Copy {
             self.copy(request.batch);

@@ -1,18 +1,21 @@
 //! Readiness and system calls: recv(2), send(2), epoll_wait(2); the journal goes through a small private ring whose
 //! descriptor sits in the same epoll set.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
+use std::rc::Rc;
 
 use io_uring::IoUring;
 
 use super::{JournalBy, Setup, Sockets, send_outbox, set_nodelay};
-use crate::arena::{Arena, BufferSource};
+use crate::arena::BufferSource;
 use crate::frames::Assembler;
 use crate::host;
 use crate::journal::RingJournal;
 use crate::stage::{Stage, Worker};
+use crate::tail::{Keep, TAIL_BYTES, Tail};
 
 const EVENTS_MAX: usize = 256;
 const LISTENER: u64 = u64::MAX;
@@ -35,16 +38,18 @@ impl Sockets for EpollSockets {
             Stage::Null | Stage::Crc | Stage::Copy => None,
             stage => Some(RingJournal::open(&setup.directory, stage == Stage::Sync)?),
         };
-        let worker =
-            Worker::new(setup.stage, BufferSource::Arena(Arena::groups()?), setup.groups_in_flight_max);
+        let source = BufferSource::for_stage(setup.stage, setup.journal)?;
+        let mut worker = Worker::new(setup.stage, source, setup.groups_in_flight_max);
+        worker.copies = (setup.keep == Keep::Copies).then(|| Tail::new(TAIL_BYTES));
+        let tail = (setup.keep == Keep::Frames).then(|| Rc::new(RefCell::new(Tail::new(TAIL_BYTES))));
         // SAFETY: a plain system call; the result is checked below.
         let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
         if epoll < 0 {
             return Err(io::Error::last_os_error());
         }
         let ring = IoUring::builder().setup_coop_taskrun().build(64)?;
-        let mut server =
-            Server { epoll, listener, ring, journal, worker, connections: Vec::new(), dirty: Vec::new() };
+        let (connections, dirty) = (Vec::new(), Vec::new());
+        let mut server = Server { epoll, listener, ring, journal, worker, tail, connections, dirty };
         server.watch(server.listener.as_raw_fd(), LISTENER)?;
         server.watch(server.ring.as_raw_fd(), JOURNAL)?;
         server.run()
@@ -57,6 +62,7 @@ struct Server {
     ring: IoUring,
     journal: Option<RingJournal>,
     worker: Worker,
+    tail: Option<Rc<RefCell<Tail>>>,
     connections: Vec<(RawFd, Assembler)>,
     dirty: Vec<u32>,
 }
@@ -98,7 +104,7 @@ impl Server {
             let fd = stream.into_raw_fd();
             set_nodelay(fd);
             self.watch(fd, self.connections.len() as u64)?;
-            self.connections.push((fd, Assembler::new()));
+            self.connections.push((fd, Assembler::keeping(self.tail.clone())));
         }
         Ok(())
     }

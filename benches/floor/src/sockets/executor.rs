@@ -19,7 +19,7 @@ use glommio::{LocalExecutorBuilder, Placement, yield_if_needed};
 use io_uring::IoUring;
 
 use super::{JournalBy, Setup, Sockets, send_outbox};
-use crate::arena::{Arena, Buffer, BufferSource};
+use crate::arena::{Buffer, BufferSource};
 use crate::frames::Assembler;
 use crate::host;
 use crate::journal::{self, Positions, RingJournal};
@@ -109,10 +109,7 @@ impl Server {
 }
 
 async fn serve(listener: StdListener, setup: Setup) -> io::Result<()> {
-    let source = match setup.journal {
-        JournalBy::Ring => BufferSource::Arena(Arena::groups()?),
-        JournalBy::Glommio => BufferSource::Dma,
-    };
+    let source = BufferSource::for_stage(setup.stage, setup.journal)?;
     let worker = Worker::new(setup.stage, source, setup.groups_in_flight_max);
     let server = Rc::new(Server {
         worker: RefCell::new(worker),

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use crate::stage::{Stage, Worker};
+use crate::tail::Keep;
 
 /// Serves one worker on one listener, on one pinned thread, until the process ends.
 pub trait Sockets {
@@ -27,6 +28,8 @@ pub struct Setup {
     pub stage: Stage,
     pub journal: JournalBy,
     pub groups_in_flight_max: usize,
+    /// Only the epoll variant keeps a tail.
+    pub keep: Keep,
     pub directory: PathBuf,
 }
 

@@ -18,7 +18,7 @@ use io_uring::{IoUring, cqueue, opcode};
 use super::executor::{DmaJournal, RingDescriptor, Signal, run_pinned};
 use super::provided::{GROUP_ID, ProvidedBuffers};
 use super::{JournalBy, Setup, Sockets, set_nodelay};
-use crate::arena::{Arena, BufferSource};
+use crate::arena::BufferSource;
 use crate::frames::{Assembler, SMALL_FRAME_BYTES_MAX};
 use crate::host;
 use crate::journal::RingJournal;
@@ -102,7 +102,7 @@ impl Server {
         let ring = builder.build(SUBMISSIONS_MAX)?;
         let buffers = ProvidedBuffers::register(&ring, SMALL_FRAME_BYTES_MAX, BUFFERS)?;
         let by_ring = setup.journal == JournalBy::Ring;
-        let source = if by_ring { BufferSource::Arena(Arena::groups()?) } else { BufferSource::Dma };
+        let source = BufferSource::for_stage(setup.stage, setup.journal)?;
         let worker = Worker::new(setup.stage, source, setup.groups_in_flight_max);
         let journal = match setup.stage {
             Stage::Write | Stage::Sync if by_ring => {
