@@ -4,17 +4,21 @@ use std::sync::Arc;
 
 use penstock::config::{Config, Origin, RawConfig};
 use penstock::effect::Effects;
-use penstock::metadata::Controller;
-use penstock::model::{Now, ShardId, TopicPartition};
+use penstock::metadata::{Controller, Incarnation};
+use penstock::model::metadata_image::Endpoint;
+use penstock::model::{BrokerId, Now, ShardId, TopicPartition};
 use penstock::shard::{Shard, ShardStart, shard_of};
 use penstock::storage::{RecoveryProgress, StorageConfig, recover_with};
+use protocol::Uuid;
 
 use crate::coverage::Coverage;
 use crate::disk::Disk;
 use crate::mutations::Mutation;
 use crate::plan::Plan;
+use crate::random::Random;
 
 const DIRECTORY_ID: [u8; 16] = *b"simulated disk 1";
+const CLUSTER_ID: &str = "c2ltdWxhdGVkIGNsdXN0ZQ";
 
 pub enum BootFailure {
     /// The fuse burnt.
@@ -31,23 +35,49 @@ fn config(shards: u16) -> Config {
     Config::validate(&raw).expect("the simulator's settings are valid")
 }
 
+fn random_bytes(random: &mut Random) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&random.draw().to_le_bytes());
+    bytes[8..].copy_from_slice(&random.draw().to_le_bytes());
+    bytes
+}
+
+/// The metadata log, cut where it is torn, with this start recorded in it.
+fn start_controller(
+    config: &Arc<Config>,
+    now: Now,
+    disk: &mut Disk,
+    random: &mut Random,
+    coverage: &mut Coverage,
+) -> Result<Controller, BootFailure> {
+    let replayed =
+        Controller::replay(disk.metadata(), CLUSTER_ID, BrokerId(1), config.clone(), random_bytes(random));
+    let (mut controller, end) = replayed.map_err(|error| BootFailure::Refused(error.to_string()))?;
+    if (end as usize) < disk.metadata().len() {
+        coverage.add("recovery: metadata log cut", 1);
+        disk.cut_metadata(end as usize);
+    }
+    let incarnation = Incarnation {
+        incarnation_id: Uuid(random_bytes(random)),
+        directory_id: Uuid(DIRECTORY_ID),
+        endpoints: vec![Endpoint { listener: "PLAINTEXT".into(), host: "localhost".into(), port: 9092 }],
+    };
+    let batch = controller.start(now, &incarnation);
+    disk.append_metadata(&batch).map_err(|_| BootFailure::PowerWent)?;
+    Ok(controller)
+}
+
 /// Each shard with what it wants at once.
 pub fn start(
     shards: u16,
     plan: &Plan,
     mutation: Mutation,
     now: Now,
-    disk: &mut Disk,
+    (disk, random): (&mut Disk, &mut Random),
     coverage: &mut Coverage,
 ) -> Result<Vec<(Shard, Effects)>, BootFailure> {
     let config = Arc::new(config(shards));
-    let (mut controller, cut_at) = Controller::replay(disk.metadata());
-    if (cut_at as usize) < disk.metadata().len() {
-        coverage.add("recovery: metadata log cut", 1);
-        disk.cut_metadata(cut_at as usize);
-    }
-    let batch = controller.start();
-    disk.append_metadata(&batch).map_err(|_| BootFailure::PowerWent)?;
+    let controller = start_controller(&config, now, disk, random, coverage)?;
     let image = controller.image();
 
     let keep = |partition: TopicPartition| image.partition(partition).is_some();

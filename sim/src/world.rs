@@ -316,7 +316,8 @@ impl World {
             self.schedule.skew_wall(jump);
         }
         let now = self.schedule.now();
-        let started = boot::start(shards, &self.plan, self.mutation, now, &mut self.disk, &mut self.coverage);
+        let around = (&mut self.disk, &mut self.random);
+        let started = boot::start(shards, &self.plan, self.mutation, now, around, &mut self.coverage);
         self.disk.set_fuse(Fuse::default());
         let number = u64::from(self.life.0);
         match started {
