@@ -1,0 +1,30 @@
+//! The high watermark never goes back, whoever is told it, over crashes too. Nor does the log start.
+
+use super::{Ledger, PartitionKey};
+
+impl Ledger {
+    /// `floor`: what was the highest told when the request was sent. Answers may cross on the network, but the answer to
+    /// a later request never tells less.
+    pub fn told_high_watermark(&mut self, key: PartitionKey, high_watermark: i64, floor: i64) {
+        if high_watermark < floor {
+            self.violation("the high watermark never goes back", format!("{key:?}: {floor}, then {high_watermark}"));
+        }
+        let partition = self.partitions.entry(key).or_default();
+        partition.high_watermark = partition.high_watermark.max(high_watermark);
+    }
+
+    pub fn told_log_start(&mut self, key: PartitionKey, log_start_offset: i64) {
+        let partition = self.partitions.entry(key).or_default();
+        let before = partition.log_start_offset;
+        // Nothing in this world deletes records of a living topic.
+        if log_start_offset != 0 {
+            self.violation("the log starts where it started", format!("{key:?}: {before}, then {log_start_offset}"));
+        }
+    }
+
+    /// The highest that any client was told.
+    #[must_use]
+    pub fn high_watermark(&self, key: PartitionKey) -> i64 {
+        self.partitions.get(&key).map_or(0, |partition| partition.high_watermark)
+    }
+}

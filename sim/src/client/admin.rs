@@ -1,0 +1,214 @@
+//! The administrator: creates the topics, adds partitions, deletes a topic and creates it again.
+
+use bytes::Bytes;
+use protocol::{ApiKey, Uuid};
+
+use super::port::{Pending, Port};
+use super::wire;
+use super::{Alarm, Client, Io};
+use crate::checkers::topics::TopicState;
+use crate::network::LinkId;
+
+#[derive(Debug, Clone)]
+pub struct TopicPlan {
+    pub name: String,
+    pub partitions: i32,
+    pub partitions_max: i32,
+    pub segment_bytes: u64,
+    /// May be deleted.
+    pub churns: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct AdminPlan {
+    pub topics: Vec<TopicPlan>,
+    pub pause_ns_max: u64,
+}
+
+pub enum Expects {
+    Metadata { deletions: u64 },
+    Created { at: usize, deletions: u64 },
+    Deleted { topic_id: Uuid },
+    Partitions,
+    LogEnd { key: (Uuid, i32), floor: i64 },
+}
+
+/// What the administrator believes of one topic.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    topic_id: Option<Uuid>,
+    partitions: i32,
+}
+
+pub struct Admin {
+    plan: AdminPlan,
+    port: Port<Expects>,
+    known: Vec<Known>,
+    stale: bool,
+}
+
+impl Admin {
+    #[must_use]
+    pub fn new(plan: AdminPlan) -> Admin {
+        let known = vec![Known::default(); plan.topics.len()];
+        Admin { plan, port: Port::default(), known, stale: true }
+    }
+
+    fn create(&mut self, at: usize, io: &mut Io<'_>) {
+        let topic = &self.plan.topics[at];
+        let version = wire::version(ApiKey::CreateTopics, 7, io.random);
+        let id = self.port.next_correlation_id();
+        let configs = [("segment.bytes", topic.segment_bytes.to_string())];
+        let bytes = wire::create_topic(version, id, &topic.name, topic.partitions, &configs);
+        let expects = Expects::Created { at, deletions: io.ledger.topics.deletions };
+        self.port.send(io, ApiKey::CreateTopics, version, bytes, Some(expects));
+    }
+
+    fn disturb(&mut self, io: &mut Io<'_>) {
+        let at = io.random.below(self.plan.topics.len() as u64) as usize;
+        let topic = &self.plan.topics[at];
+        let Known { topic_id: Some(topic_id), partitions } = self.known[at].clone() else { return };
+        let id = self.port.next_correlation_id();
+        match io.random.below(10) {
+            0 | 1 if topic.churns => {
+                io.ledger.asked_deletion(topic_id);
+                let bytes = wire::delete_topic(wire::DELETE_BY_ID, id, topic_id);
+                let expects = Expects::Deleted { topic_id };
+                self.port.send(io, ApiKey::DeleteTopics, wire::DELETE_BY_ID, bytes, Some(expects));
+            }
+            2 if partitions < topic.partitions_max => {
+                let version = wire::version(ApiKey::CreatePartitions, 0, io.random);
+                let bytes = wire::create_partitions(version, id, &topic.name, partitions + 1);
+                self.port.send(io, ApiKey::CreatePartitions, version, bytes, Some(Expects::Partitions));
+            }
+            3..=6 if !topic.churns => {
+                let partition = io.random.below(partitions as u64) as i32;
+                let key = (topic_id, partition);
+                let version = wire::version(ApiKey::ListOffsets, 2, io.random);
+                let bytes = wire::list_offsets(version, id, &topic.name, partition, -1);
+                let expects = Expects::LogEnd { key, floor: io.ledger.high_watermark(key) };
+                self.port.send(io, ApiKey::ListOffsets, version, bytes, Some(expects));
+            }
+            7 => self.stale = true,
+            _ => {}
+        }
+    }
+
+    fn ask_metadata(&mut self, io: &mut Io<'_>) {
+        let version = wire::version(ApiKey::Metadata, 10, io.random);
+        let names: Vec<String> = self.plan.topics.iter().map(|topic| topic.name.clone()).collect();
+        let bytes = wire::metadata(version, self.port.next_correlation_id(), Some(&names));
+        let expects = Expects::Metadata { deletions: io.ledger.topics.deletions };
+        self.port.send(io, ApiKey::Metadata, version, bytes, Some(expects));
+    }
+
+    fn act(&mut self, io: &mut Io<'_>) -> Alarm {
+        if self.port.is_overdue(io.schedule.instant()) {
+            self.port.close(io);
+            self.stale = true;
+        }
+        if !self.port.ensure_open(io) {
+            return Some(io.random.log_uniform(1_000_000, 50_000_000));
+        }
+        if self.port.pending.is_empty() {
+            if self.stale {
+                self.ask_metadata(io);
+            } else if let Some(at) = self.known.iter().position(|known| known.topic_id.is_none()) {
+                self.create(at, io);
+            } else if !io.calm {
+                self.disturb(io);
+            }
+        }
+        Some(io.random.log_uniform(100_000, self.plan.pause_ns_max))
+    }
+
+    fn on_answer(&mut self, io: &mut Io<'_>, pending: Pending<Expects>, frame: &[u8]) -> Result<(), String> {
+        match pending.expects {
+            Expects::Metadata { deletions } => {
+                self.stale = false;
+                for answer in wire::decode_metadata(pending.version, frame)? {
+                    let named = |topic: &TopicPlan| topic.name == answer.topic.name;
+                    let Some(at) = self.plan.topics.iter().position(named) else { continue };
+                    if answer.error != 0 {
+                        self.known[at] = Known::default();
+                        continue;
+                    }
+                    let topic_id = answer.topic.topic_id;
+                    io.ledger.told_topic(&answer.topic.name, topic_id, answer.partitions, deletions);
+                    self.known[at] = Known { topic_id: Some(topic_id), partitions: answer.partitions };
+                }
+            }
+            Expects::Created { at, deletions } => {
+                let answer = wire::decode_create_topic(pending.version, frame)?;
+                self.stale = answer.error != 0;
+                if answer.error == 0 {
+                    let topic_id = answer.topic.topic_id;
+                    io.ledger.told_topic(&answer.topic.name, topic_id, answer.partitions, deletions);
+                    self.known[at] = Known { topic_id: Some(topic_id), partitions: answer.partitions };
+                } else if answer.error != 36 && answer.error != 56 {
+                    return Err(format!("creation of {}: error {}", answer.topic.name, answer.error));
+                }
+            }
+            Expects::Deleted { topic_id } => {
+                if wire::decode_delete_topic(pending.version, frame)? == 0 {
+                    io.ledger.told_deleted(topic_id);
+                }
+                self.stale = true;
+            }
+            Expects::Partitions => {
+                wire::decode_create_partitions(pending.version, frame)?;
+                self.stale = true;
+            }
+            Expects::LogEnd { key, floor } => {
+                let (error, offset) = wire::decode_list_offsets(pending.version, frame)?;
+                if error == 0 {
+                    io.ledger.told_high_watermark(key, offset, floor);
+                } else if error != 56 && io.ledger.topic_state(key.0) == Some(TopicState::Alive) {
+                    return Err(format!("log end of {key:?}: error {error}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Client for Admin {
+    fn wake(&mut self, io: &mut Io<'_>) -> Alarm {
+        self.act(io)
+    }
+
+    fn arrived(&mut self, io: &mut Io<'_>, link: LinkId, bytes: Bytes) -> Alarm {
+        if !self.port.is_current(link) {
+            return None;
+        }
+        self.port.receive(&bytes);
+        let answered = match self.port.next_answer() {
+            Ok(None) => return None,
+            Ok(Some((pending, frame))) => self.on_answer(io, pending, &frame),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = answered {
+            io.ledger.violation("answers can be read", error);
+            self.port.close(io);
+            self.stale = true;
+        }
+        Some(io.random.log_uniform(10_000, self.plan.pause_ns_max))
+    }
+
+    fn closed(&mut self, io: &mut Io<'_>, link: LinkId) -> Alarm {
+        if !self.port.is_current(link) {
+            return None;
+        }
+        self.port.forget();
+        self.stale = true;
+        Some(io.random.log_uniform(100_000, 20_000_000))
+    }
+
+    fn is_done(&self) -> bool {
+        !self.stale && self.port.pending.is_empty() && self.known.iter().all(|known| known.topic_id.is_some())
+    }
+
+    fn describe(&self) -> String {
+        format!("admin: {} pending, stale {}, knows {:?}", self.port.pending.len(), self.stale, self.known)
+    }
+}

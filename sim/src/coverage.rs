@@ -1,0 +1,104 @@
+//! Which branches of journal, write-behind and recovery a run went through: named counts, summed over seeds.
+
+use std::collections::BTreeMap;
+
+use penstock::storage::StorageCounters;
+
+use crate::checkers::Ledger;
+use crate::disk::DiskCounters;
+use crate::network::NetworkCounters;
+use crate::node::Node;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Coverage {
+    counts: BTreeMap<String, u64>,
+}
+
+impl Coverage {
+    pub fn add(&mut self, name: &str, count: u64) {
+        if let Some(sum) = self.counts.get_mut(name) {
+            *sum += count;
+        } else {
+            self.counts.insert(name.to_owned(), count);
+        }
+    }
+
+    pub fn merge(&mut self, other: &Coverage) {
+        other.iter().for_each(|(name, count)| self.add(name, count));
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.counts.iter().map(|(name, count)| (name.as_str(), *count))
+    }
+
+    #[must_use]
+    pub fn count(&self, name: &str) -> u64 {
+        self.counts.get(name).copied().unwrap_or(0)
+    }
+
+    /// The end of a life: what its shards counted.
+    pub fn add_node(&mut self, node: &Node) {
+        let counters = &node.counters;
+        self.add("node: turns", counters.turns);
+        self.add("node: messages between shards", counters.messages);
+        self.add("node: deadlines", counters.ticks);
+        self.add("node: journal failures", counters.journal_failures);
+        self.add("node: segment failures", counters.segment_failures);
+        self.add("node: stops begun", counters.stops);
+        for index in 0..node.shards() {
+            if let Some(shard) = node.shard(index) {
+                self.add_storage(shard.storage().counters());
+            }
+        }
+    }
+
+    fn add_storage(&mut self, counters: &StorageCounters) {
+        self.add("journal: files released", counters.files_released);
+        self.add("journal: bytes carried forward", counters.carried_bytes);
+        self.add("storage: segment writes", counters.segment_writes);
+        self.add("storage: segments sealed", counters.segments_sealed);
+        self.add("storage: segment syncs", counters.segment_syncs);
+    }
+
+    /// The end of a world.
+    pub fn add_world(&mut self, disk: &DiskCounters, network: &NetworkCounters, ledger: &Ledger) {
+        self.add("disk: commits synced", disk.commits);
+        self.add("disk: commits out of order", disk.commits_out_of_order);
+        self.add("disk: journal files prepared", disk.journal_files);
+        self.add("disk: segment reads", disk.reads);
+        self.add("disk: partitions deleted", disk.deletes);
+        self.add("disk: metadata appends", disk.metadata_appends);
+        self.add("disk: errors", disk.errors);
+        self.add("crash: unsynced blocks kept", disk.damage.kept);
+        self.add("crash: unsynced blocks lost", disk.damage.lost);
+        self.add("crash: unsynced blocks torn", disk.damage.torn);
+        self.add("crash: stale blocks shown", disk.damage.stale);
+        self.add("crash: files vanished", disk.files_vanished);
+        self.add("crash: unlinked files back", disk.files_reappeared);
+        self.add("crash: metadata log torn", disk.metadata_torn);
+        self.add("network: connections", network.links);
+        self.add("network: cuts", network.cuts);
+        self.add("network: sockets paused", network.pauses);
+        self.add("network: frames received directly", network.direct_receives);
+        self.add("network: file pieces sent", network.file_pieces);
+        self.add("clients: records acknowledged", ledger.acknowledged);
+        self.add("clients: records read", ledger.observed);
+        self.add("clients: batches refused", ledger.refused);
+        self.add("clients: topics deleted", ledger.topics.deletions);
+    }
+
+    /// What no seed has reached.
+    pub fn unreached(&self) -> impl Iterator<Item = &str> {
+        self.iter().filter(|(_, count)| *count == 0).map(|(name, _)| name)
+    }
+}
+
+impl std::fmt::Display for Coverage {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (name, count) in self.iter() {
+            let mark = if count == 0 { "  <- never reached" } else { "" };
+            writeln!(formatter, "  {name:<46} {count:>12}{mark}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,284 @@
+//! The disk that lies: files by name, operations that take time, and what is left of both when the power goes.
+//!
+//! It decides nothing about formats. What a crash may do to one file is `file.rs`; what recovery may ask, and the fuse
+//! that ends it, is `recovery.rs`. The disk belongs to the world and survives the broker.
+
+mod file;
+mod operation;
+mod recovery;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use penstock::effect::{FileId, SegmentName};
+use penstock::model::ShardId;
+
+pub use file::{BLOCK, Block, Damage, File, Loss};
+pub use operation::{Completion, OperationId};
+pub use recovery::Fuse;
+
+use crate::random::Random;
+use operation::Operation;
+
+/// Stale blocks that are remembered: of unlinked files, and of prepared files before they were filled.
+const STALE_BLOCKS_MAX: usize = 512;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FileName {
+    Journal(ShardId, u32),
+    Segment(SegmentName),
+}
+
+/// Lies that no disk tells unless it is broken: mutations of the world below the broker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DiskMutations {
+    /// A sync returns and has done nothing.
+    pub never_sync: bool,
+    /// A journal commit is reported when it is written, not when it is synced.
+    pub complete_before_sync: bool,
+    /// A failed journal sync is reported as success.
+    pub ignore_sync_errors: bool,
+}
+
+/// How often the disk misbehaves within what a disk may do. Times in a million.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DiskFaults {
+    pub journal_error: u64,
+    pub segment_error: u64,
+    pub read_error: u64,
+    pub metadata_error: u64,
+    /// An operation that takes up to half a second.
+    pub slow: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DiskCounters {
+    pub commits: u64,
+    pub commits_out_of_order: u64,
+    pub segment_writes: u64,
+    pub segment_syncs: u64,
+    pub seals: u64,
+    pub reads: u64,
+    pub deletes: u64,
+    pub journal_files: u64,
+    pub metadata_appends: u64,
+    pub errors: u64,
+    pub damage: Damage,
+    pub files_vanished: u64,
+    pub files_reappeared: u64,
+    pub metadata_torn: u64,
+}
+
+/// A segment that the running broker has given a number to.
+struct Open {
+    name: SegmentName,
+    /// Index into `files`; none until the first write creates it.
+    file: Option<usize>,
+}
+
+pub struct Disk {
+    random: Random,
+    pub faults: DiskFaults,
+    pub mutations: DiskMutations,
+    pub counters: DiskCounters,
+    /// Rules of the border that the broker broke.
+    pub violations: Vec<String>,
+    /// Orders writes and syncs.
+    stamp: u64,
+    /// Files are never removed from here: whoever sends from an unlinked one may finish.
+    files: Vec<File>,
+    names: BTreeMap<FileName, usize>,
+    /// Unlinked since the last directory sync: may be back after a crash.
+    unlinked: Vec<(FileName, usize)>,
+    stale: Vec<(u64, Block)>,
+    metadata: Vec<u8>,
+    metadata_durable: usize,
+    open: BTreeMap<FileId, Open>,
+    next_operation: u64,
+    operations: BTreeMap<OperationId, Operation>,
+    /// Appends of metadata are done one after the other.
+    metadata_queue: Vec<OperationId>,
+    last_commit: BTreeMap<ShardId, u64>,
+    fuse: Fuse,
+}
+
+impl Disk {
+    #[must_use]
+    pub fn new(seed: u64) -> Disk {
+        Disk {
+            random: Random::stream(seed, "disk"),
+            faults: DiskFaults::default(),
+            mutations: DiskMutations::default(),
+            counters: DiskCounters::default(),
+            violations: Vec::new(),
+            stamp: 0,
+            files: Vec::new(),
+            names: BTreeMap::new(),
+            unlinked: Vec::new(),
+            stale: Vec::new(),
+            metadata: Vec::new(),
+            metadata_durable: 0,
+            open: BTreeMap::new(),
+            next_operation: 0,
+            operations: BTreeMap::new(),
+            metadata_queue: Vec::new(),
+            last_commit: BTreeMap::new(),
+            fuse: Fuse::default(),
+        }
+    }
+
+    fn stamp(&mut self) -> u64 {
+        self.stamp += 1;
+        self.stamp
+    }
+
+    fn insert(&mut self, name: FileName, file: File) -> usize {
+        self.files.push(file);
+        let index = self.files.len() - 1;
+        self.names.insert(name, index);
+        index
+    }
+
+    fn find(&self, name: FileName) -> Option<&File> {
+        self.names.get(&name).map(|index| &self.files[*index])
+    }
+
+    fn find_mut(&mut self, name: FileName) -> Option<&mut File> {
+        self.names.get(&name).map(|index| &mut self.files[*index])
+    }
+
+    fn unlink(&mut self, name: FileName) {
+        if let Some(index) = self.names.remove(&name) {
+            let blocks: Vec<(u64, Block)> =
+                self.files[index].blocks().map(|(at, block)| (at, block.clone())).collect();
+            for block in blocks.into_iter().take(STALE_BLOCKS_MAX / 4) {
+                self.remember_stale(block);
+            }
+            self.unlinked.push((name, index));
+        }
+    }
+
+    fn remember_stale(&mut self, block: (u64, Block)) {
+        if self.stale.len() < STALE_BLOCKS_MAX {
+            self.stale.push(block);
+        } else {
+            let at = self.random.below(STALE_BLOCKS_MAX as u64) as usize;
+            self.stale[at] = block;
+        }
+    }
+
+    /// A directory was synced. File systems with a journal of metadata commit in order, so all earlier unlinks hold.
+    fn synced_directory(&mut self) {
+        self.unlinked.clear();
+    }
+
+    /// The index of an open segment's file, for a send that may outlive its name.
+    #[must_use]
+    pub fn lease(&self, file: FileId) -> Option<usize> {
+        self.open.get(&file)?.file
+    }
+
+    /// Reads what a send takes from a leased file now.
+    #[must_use]
+    pub fn read_leased(&self, index: usize, position: u64, length: u64) -> Option<Bytes> {
+        let mut bytes = vec![0; length as usize];
+        self.files[index].read(position, &mut bytes).then(|| Bytes::from(bytes))
+    }
+
+    /// The metadata log as it is, for the start of a broker.
+    #[must_use]
+    pub fn metadata(&self) -> &[u8] {
+        &self.metadata
+    }
+
+    pub fn cut_metadata(&mut self, length: usize) {
+        self.metadata.truncate(length);
+        self.metadata_durable = self.metadata_durable.min(length);
+    }
+
+    /// Partition directories and journals that are there, as lines for a failure report.
+    #[must_use]
+    pub fn listing(&self) -> Vec<String> {
+        self.names.iter().map(|(name, index)| format!("{name:?}: {} bytes", self.files[*index].length())).collect()
+    }
+
+    /// The power goes: what is under way happens, or happens in part, or not; then each file takes its damage.
+    pub fn crash(&mut self) {
+        let operations = std::mem::take(&mut self.operations);
+        for operation in operations.into_values() {
+            if self.random.percent(60) {
+                self.interrupt(operation);
+            }
+        }
+        self.metadata_queue.clear();
+        self.open.clear();
+        self.last_commit.clear();
+        self.fuse = Fuse::default();
+        self.restore_unlinked();
+        self.crash_files();
+        self.crash_metadata();
+        self.collect_files();
+    }
+
+    fn restore_unlinked(&mut self) {
+        for (name, index) in std::mem::take(&mut self.unlinked) {
+            if !self.names.contains_key(&name) && self.random.percent(40) {
+                self.names.insert(name, index);
+                self.counters.files_reappeared += 1;
+            }
+        }
+    }
+
+    fn crash_files(&mut self) {
+        let loss = *self.random.pick(&[Loss::KeepAll, Loss::LoseAll, Loss::Suffix, Loss::AnySubset, Loss::AnySubset]);
+        // A segment that grew new blocks which are lost shows what stood there before: mostly its own kind.
+        let stale = std::mem::take(&mut self.stale);
+        let names: Vec<(FileName, usize)> = self.names.iter().map(|(name, index)| (*name, *index)).collect();
+        for (name, index) in names {
+            if !self.files[index].linked && loss != Loss::KeepAll && self.random.percent(50) {
+                self.names.remove(&name);
+                self.counters.files_vanished += 1;
+                continue;
+            }
+            let segment = matches!(name, FileName::Segment(_));
+            if self.files[index].is_synced() && self.files[index].sealed {
+                continue;
+            }
+            let damage = self.files[index].crash(loss, segment, &stale, &mut self.random);
+            let total = &mut self.counters.damage;
+            total.kept += damage.kept;
+            total.lost += damage.lost;
+            total.torn += damage.torn;
+            total.stale += damage.stale;
+        }
+        self.stale = stale;
+    }
+
+    /// The unsynced end of the metadata log is kept in part, and part of that part may be zeros.
+    fn crash_metadata(&mut self) {
+        let durable = self.metadata_durable;
+        if self.metadata.len() > durable {
+            let kept = self.random.between(durable as u64, self.metadata.len() as u64 + 1) as usize;
+            self.metadata.truncate(kept);
+            if kept > durable && self.random.percent(30) {
+                let from = self.random.between(durable as u64, kept as u64) as usize;
+                self.metadata[from..].fill(0);
+            }
+            self.counters.metadata_torn += 1;
+        }
+        self.metadata_durable = self.metadata.len();
+    }
+
+    /// Forgets what no name leads to.
+    fn collect_files(&mut self) {
+        let live: BTreeSet<usize> = self.names.values().copied().collect();
+        for (index, file) in self.files.iter_mut().enumerate() {
+            if !live.contains(&index) {
+                *file = File::default();
+            }
+        }
+    }
+}

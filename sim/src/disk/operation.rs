@@ -1,0 +1,430 @@
+//! What the shards ask of the disk while they run: stages, latencies, errors, and the input that answers each.
+
+use bytes::Bytes;
+use penstock::effect::{CommitId, DiskError, Effect, FileId, JournalCommit, ReadId, SegmentName, SyncId};
+use penstock::input::Input;
+use penstock::model::{ShardId, TopicPartition};
+
+use super::{BLOCK, Disk, File, FileName, Open};
+use crate::schedule::{Event, Life, Schedule};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperationId(u64);
+
+const EIO: i32 = 5;
+const ENOSPC: i32 = 28;
+const ENOENT: i32 = 2;
+
+pub(super) enum Operation {
+    CommitWrite { shard: ShardId, commit: JournalCommit },
+    CommitSync { shard: ShardId, commit: CommitId, file: u32, through: u64, told: bool },
+    Prepare { shard: ShardId, file: u32, bytes: u64 },
+    Write { shard: ShardId, file: FileId, position: u64, bytes: Vec<u8>, whole: u64 },
+    Sync { shard: ShardId, sync: SyncId, files: Vec<(FileId, Option<usize>)>, through: u64 },
+    SealWrite { shard: ShardId, file: FileId, position: u64, tail: Bytes, length: u64 },
+    SealSync { shard: ShardId, file: FileId, index: usize, through: u64 },
+    Read { shard: ShardId, read: ReadId, file: FileId, index: Option<usize>, position: u64, length: u64 },
+    Delete { shard: ShardId, topic_partition: TopicPartition },
+    Metadata { append: u64, batch: Bytes },
+}
+
+/// What the end of a stage means to the world.
+pub enum Completion {
+    /// Another stage follows.
+    Continues,
+    Answer(ShardId, Input),
+}
+
+fn join(pieces: &[Bytes]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(pieces.iter().map(Bytes::len).sum());
+    for piece in pieces {
+        bytes.extend_from_slice(piece);
+    }
+    bytes
+}
+
+impl Disk {
+    /// Takes an effect that concerns the disk; gives back any other.
+    pub fn submit(&mut self, life: Life, shard: ShardId, effect: Effect, schedule: &mut Schedule) -> Option<Effect> {
+        let operation = match effect {
+            Effect::CommitJournal(commit) => {
+                self.check_commit(shard, &commit);
+                Operation::CommitWrite { shard, commit }
+            }
+            Effect::PrepareJournalFile { file, bytes } => Operation::Prepare { shard, file, bytes },
+            Effect::OpenSegment { file, segment, exists } => {
+                self.open_segment(file, segment, exists);
+                return None;
+            }
+            Effect::CloseSegment { file } => {
+                self.open.remove(&file);
+                return None;
+            }
+            Effect::WriteSegment { file, position, pieces } => {
+                let bytes = join(&pieces);
+                self.check_segment_write(file, position, bytes.len() as u64);
+                let whole = bytes.len() as u64;
+                Operation::Write { shard, file, position, bytes, whole }
+            }
+            Effect::SyncSegments { sync, files } => {
+                let files = files.into_iter().map(|file| (file, self.lease(file))).collect();
+                Operation::Sync { shard, sync, files, through: self.stamp }
+            }
+            Effect::SealSegment { file, position, tail, length } => {
+                if !position.is_multiple_of(BLOCK) || position + tail.len() as u64 != length {
+                    let end = position + tail.len() as u64;
+                    self.violations.push(format!("seal of {file:?}: tail ends at {end}, length {length}"));
+                }
+                Operation::SealWrite { shard, file, position, tail, length }
+            }
+            Effect::ReadSegment { read, file, position, length } => {
+                Operation::Read { shard, read, file, index: self.lease(file), position, length }
+            }
+            Effect::DeletePartition { topic_partition } => Operation::Delete { shard, topic_partition },
+            Effect::AppendMetadata { append, batch } => Operation::Metadata { append, batch },
+            other => return Some(other),
+        };
+        self.begin(life, operation, schedule);
+        None
+    }
+
+    fn begin(&mut self, life: Life, operation: Operation, schedule: &mut Schedule) {
+        self.next_operation += 1;
+        let id = OperationId(self.next_operation);
+        let metadata = matches!(operation, Operation::Metadata { .. });
+        self.operations.insert(id, operation);
+        if metadata {
+            self.metadata_queue.push(id);
+            if self.metadata_queue.len() > 1 {
+                return;
+            }
+        }
+        self.schedule(life, id, schedule);
+    }
+
+    fn schedule(&mut self, life: Life, operation: OperationId, schedule: &mut Schedule) {
+        let slow = self.random.per_million(self.faults.slow);
+        let latency = if slow {
+            self.random.between(10_000_000, 500_000_000)
+        } else {
+            self.random.log_uniform(15_000, 3_000_000)
+        };
+        schedule.after(latency, Event::Disk { life, operation });
+    }
+
+    fn check_commit(&mut self, shard: ShardId, commit: &JournalCommit) {
+        let bytes: u64 = commit.pieces.iter().map(|piece| piece.len() as u64).sum();
+        if !commit.position.is_multiple_of(BLOCK) || !commit.length.is_multiple_of(BLOCK) || bytes > commit.length {
+            let (position, length) = (commit.position, commit.length);
+            self.violations.push(format!("commit of {bytes} bytes at {position} padded to {length}"));
+        }
+        let end = commit.position + commit.length;
+        match self.find(FileName::Journal(shard, commit.file)) {
+            Some(file) if file.length() >= end => {}
+            _ => self.violations.push(format!("commit up to {end} of an unprepared journal file {}", commit.file)),
+        }
+    }
+
+    fn check_segment_write(&mut self, file: FileId, position: u64, length: u64) {
+        if !position.is_multiple_of(BLOCK) || !length.is_multiple_of(BLOCK) || length == 0 {
+            self.violations.push(format!("segment write of {length} bytes at {position}: not whole blocks"));
+        }
+        let sealed = self.lease(file).is_some_and(|index| self.files[index].sealed);
+        if sealed {
+            self.violations.push(format!("a sealed segment is written: {file:?} at {position}"));
+        }
+        if !self.open.contains_key(&file) {
+            self.violations.push(format!("a segment that is not open is written: {file:?} at {position}"));
+        }
+    }
+
+    fn open_segment(&mut self, file: FileId, name: SegmentName, exists: bool) {
+        let found = self.names.get(&FileName::Segment(name)).copied();
+        if exists && found.is_none() {
+            self.violations.push(format!("{name:?} is opened as existing and does not exist"));
+        }
+        if !exists && found.is_some() {
+            self.violations.push(format!("{name:?} is opened as new and exists"));
+        }
+        if let Some(earlier) = self.open.insert(file, Open { name, file: found }) {
+            self.violations.push(format!("{file:?} names {name:?} and {:?}", earlier.name));
+        }
+    }
+
+    /// One stage of an operation is over.
+    pub fn complete(&mut self, life: Life, id: OperationId, schedule: &mut Schedule) -> Completion {
+        let Some(operation) = self.operations.remove(&id) else { return Completion::Continues };
+        match operation {
+            Operation::CommitWrite { shard, commit } => self.commit_written(life, id, shard, commit, schedule),
+            Operation::CommitSync { shard, commit, file, through, told } => {
+                self.commit_synced(shard, commit, file, through, told)
+            }
+            Operation::Prepare { shard, file, bytes } => {
+                self.counters.journal_files += 1;
+                if let Some(index) = self.names.remove(&FileName::Journal(shard, file)) {
+                    self.unlinked.push((FileName::Journal(shard, file), index));
+                }
+                self.insert(FileName::Journal(shard, file), File::zeroed(bytes));
+                self.synced_directory();
+                Completion::Answer(shard, Input::JournalFileReady { file })
+            }
+            Operation::Write { shard, file, position, bytes, whole } => {
+                self.segment_written(shard, file, position, &bytes, whole)
+            }
+            Operation::Sync { shard, sync, files, through } => self.segments_synced(shard, sync, &files, through),
+            Operation::SealWrite { shard, file, position, tail, length } => {
+                self.seal_written(life, id, (shard, file), (position, &tail, length), schedule)
+            }
+            Operation::SealSync { shard, file, index, through } => {
+                self.segment_sealed(shard, file, index, through)
+            }
+            Operation::Read { shard, read, file, index, position, length } => {
+                let bytes = index.and_then(|index| self.read_leased(index, position, length));
+                if bytes.is_none() {
+                    self.violations.push(format!("read of {length} bytes at {position} of {file:?}: not there"));
+                }
+                self.counters.reads += 1;
+                let fails = self.fails(self.faults.read_error);
+                let result = bytes.filter(|_| !fails).ok_or(DiskError { operation: "read", errno: EIO });
+                Completion::Answer(shard, Input::ReadDone { read, result })
+            }
+            Operation::Delete { shard, topic_partition } => {
+                self.counters.deletes += 1;
+                self.unlink_partition(topic_partition);
+                Completion::Answer(shard, Input::PartitionDeleted { topic_partition })
+            }
+            Operation::Metadata { append, batch } => self.metadata_appended(life, append, &batch, schedule),
+        }
+    }
+
+    fn fails(&mut self, per_million: u64) -> bool {
+        let fails = self.random.per_million(per_million);
+        self.counters.errors += u64::from(fails);
+        fails
+    }
+
+    fn commit_written(
+        &mut self,
+        life: Life,
+        id: OperationId,
+        shard: ShardId,
+        commit: JournalCommit,
+        schedule: &mut Schedule,
+    ) -> Completion {
+        self.apply_commit(shard, &commit);
+        let told = self.mutations.complete_before_sync;
+        let sync =
+            Operation::CommitSync { shard, commit: commit.commit, file: commit.file, through: self.stamp, told };
+        self.operations.insert(id, sync);
+        self.schedule(life, id, schedule);
+        if told {
+            return Completion::Answer(shard, Input::JournalCommitted { commit: commit.commit });
+        }
+        Completion::Continues
+    }
+
+    fn apply_commit(&mut self, shard: ShardId, commit: &JournalCommit) {
+        let mut bytes = join(&commit.pieces);
+        bytes.resize(commit.length as usize, 0);
+        let stamp = self.stamp();
+        if let Some(file) = self.find_mut(FileName::Journal(shard, commit.file)) {
+            file.write(stamp, commit.position, &bytes);
+        }
+    }
+
+    fn commit_synced(
+        &mut self,
+        shard: ShardId,
+        commit: CommitId,
+        file: u32,
+        through: u64,
+        told: bool,
+    ) -> Completion {
+        self.counters.commits += 1;
+        let last = self.last_commit.entry(shard).or_default();
+        self.counters.commits_out_of_order += u64::from(*last > commit.0);
+        *last = commit.0.max(*last);
+        let fails = self.fails(self.faults.journal_error);
+        let never = self.mutations.never_sync;
+        let name = FileName::Journal(shard, file);
+        if let Some(index) = self.names.get(&name).copied() {
+            if fails {
+                self.files[index].fail_sync(through, &mut self.random);
+            } else if !never {
+                self.files[index].sync(through);
+            }
+        }
+        if told {
+            return Completion::Continues;
+        }
+        if fails && !self.mutations.ignore_sync_errors {
+            let error = DiskError { operation: "fdatasync", errno: EIO };
+            return Completion::Answer(shard, Input::JournalFailed { error });
+        }
+        Completion::Answer(shard, Input::JournalCommitted { commit })
+    }
+
+    fn segment_written(
+        &mut self,
+        shard: ShardId,
+        file: FileId,
+        position: u64,
+        bytes: &[u8],
+        whole: u64,
+    ) -> Completion {
+        self.counters.segment_writes += 1;
+        if self.fails(self.faults.segment_error) {
+            let short = &bytes[..self.random.below(bytes.len() as u64 / BLOCK) as usize * BLOCK as usize];
+            self.apply_write(file, position, short);
+            let error = DiskError { operation: "pwritev", errno: ENOSPC };
+            return Completion::Answer(shard, Input::SegmentFailed { file, error });
+        }
+        self.apply_write(file, position, bytes);
+        Completion::Answer(shard, Input::SegmentWritten { file, position, length: whole })
+    }
+
+    /// The file of an open segment, created now if it is the first time.
+    fn create(&mut self, file: FileId) -> Option<usize> {
+        let open = self.open.get(&file)?;
+        if open.file.is_some() {
+            return open.file;
+        }
+        let index = self.insert(FileName::Segment(open.name), File::default());
+        self.open.get_mut(&file)?.file = Some(index);
+        Some(index)
+    }
+
+    fn apply_write(&mut self, file: FileId, position: u64, bytes: &[u8]) {
+        let stamp = self.stamp();
+        if let Some(index) = self.create(file) {
+            self.files[index].write(stamp, position, bytes);
+        }
+    }
+
+    fn segments_synced(
+        &mut self,
+        shard: ShardId,
+        sync: SyncId,
+        files: &[(FileId, Option<usize>)],
+        through: u64,
+    ) -> Completion {
+        self.counters.segment_syncs += 1;
+        if let Some((file, index)) = files.first()
+            && self.fails(self.faults.segment_error)
+        {
+            if let Some(index) = index {
+                self.files[*index].fail_sync(through, &mut self.random);
+            }
+            let error = DiskError { operation: "fdatasync", errno: EIO };
+            return Completion::Answer(shard, Input::SegmentFailed { file: *file, error });
+        }
+        if !self.mutations.never_sync {
+            for index in files.iter().filter_map(|(_, index)| *index) {
+                self.files[index].sync(through);
+                self.files[index].linked = true;
+            }
+            self.synced_directory();
+        }
+        Completion::Answer(shard, Input::SegmentsSynced { sync })
+    }
+
+    fn seal_written(
+        &mut self,
+        life: Life,
+        id: OperationId,
+        (shard, file): (ShardId, FileId),
+        (position, tail, length): (u64, &Bytes, u64),
+        schedule: &mut Schedule,
+    ) -> Completion {
+        self.apply_write(file, position, tail);
+        let stamp = self.stamp();
+        let Some(index) = self.lease(file) else {
+            let error = DiskError { operation: "open", errno: ENOENT };
+            self.violations.push(format!("{file:?} is sealed and not open"));
+            return Completion::Answer(shard, Input::SegmentFailed { file, error });
+        };
+        if self.files[index].length() < length {
+            self.violations.push(format!("{file:?} is sealed at {length}: its file is shorter"));
+        }
+        self.files[index].truncate(stamp, length);
+        self.files[index].sealed = true;
+        self.operations.insert(id, Operation::SealSync { shard, file, index, through: self.stamp });
+        self.schedule(life, id, schedule);
+        Completion::Continues
+    }
+
+    fn segment_sealed(&mut self, shard: ShardId, file: FileId, index: usize, through: u64) -> Completion {
+        self.counters.seals += 1;
+        if self.fails(self.faults.segment_error) {
+            self.files[index].fail_sync(through, &mut self.random);
+            let error = DiskError { operation: "fsync", errno: EIO };
+            return Completion::Answer(shard, Input::SegmentFailed { file, error });
+        }
+        if !self.mutations.never_sync {
+            self.files[index].sync(through);
+            self.files[index].linked = true;
+            self.synced_directory();
+        }
+        Completion::Answer(shard, Input::SegmentSealed { file })
+    }
+
+    pub(super) fn unlink_partition(&mut self, topic_partition: TopicPartition) {
+        let names: Vec<FileName> = self.names.keys().copied().collect();
+        for name in names {
+            if matches!(name, FileName::Segment(segment) if segment.topic_partition == topic_partition) {
+                self.unlink(name);
+            }
+        }
+    }
+
+    fn metadata_appended(
+        &mut self,
+        life: Life,
+        append: u64,
+        batch: &Bytes,
+        schedule: &mut Schedule,
+    ) -> Completion {
+        self.counters.metadata_appends += 1;
+        self.metadata_queue.remove(0);
+        if let Some(next) = self.metadata_queue.first().copied() {
+            self.schedule(life, next, schedule);
+        }
+        self.metadata.extend_from_slice(batch);
+        let result = if self.fails(self.faults.metadata_error) {
+            Err(DiskError { operation: "fdatasync", errno: EIO })
+        } else {
+            if !self.mutations.never_sync {
+                self.metadata_durable = self.metadata.len();
+            }
+            Ok(())
+        };
+        Completion::Answer(ShardId(0), Input::MetadataAppended { append, result })
+    }
+
+    /// The power goes while the operation is under way: it was done, without being synced.
+    pub(super) fn interrupt(&mut self, operation: Operation) {
+        match operation {
+            Operation::CommitWrite { shard, commit } => self.apply_commit(shard, &commit),
+            Operation::Write { file, position, bytes, .. } => self.apply_write(file, position, &bytes),
+            Operation::SealWrite { file, position, tail, length, .. } => {
+                self.apply_write(file, position, &tail);
+                let stamp = self.stamp();
+                if let Some(index) = self.lease(file) {
+                    self.files[index].truncate(stamp, length);
+                }
+            }
+            Operation::Prepare { shard, file, bytes } => {
+                if self.find(FileName::Journal(shard, file)).is_none() {
+                    let written = self.random.between(0, bytes / BLOCK + 1) * BLOCK;
+                    self.insert(FileName::Journal(shard, file), File::zeroed(written));
+                }
+            }
+            Operation::Delete { topic_partition, .. } => self.unlink_partition(topic_partition),
+            Operation::Metadata { batch, .. } => self.metadata.extend_from_slice(&batch),
+            Operation::CommitSync { .. }
+            | Operation::Sync { .. }
+            | Operation::SealSync { .. }
+            | Operation::Read { .. } => {}
+        }
+    }
+}

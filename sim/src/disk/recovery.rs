@@ -1,0 +1,179 @@
+//! What recovery asks of the disk, one step after the other, and the fuse that ends it in the middle.
+
+use penstock::effect::{DiskError, SegmentName};
+use penstock::model::{ShardId, TopicPartition};
+use penstock::storage::RecoveryDisk;
+
+use super::{Disk, FileName};
+
+const POWER_WENT: DiskError = DiskError { operation: "power", errno: 0 };
+
+/// Counts down the steps of a recovery; at zero the power goes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Fuse {
+    left: Option<u64>,
+    pub burnt: bool,
+}
+
+impl Fuse {
+    #[must_use]
+    pub fn after(steps: Option<u64>) -> Fuse {
+        Fuse { left: steps, burnt: false }
+    }
+}
+
+impl Disk {
+    pub fn set_fuse(&mut self, fuse: Fuse) {
+        self.fuse = fuse;
+    }
+
+    #[must_use]
+    pub fn power_went(&self) -> bool {
+        self.fuse.burnt
+    }
+
+    /// One step. `cost`: steps that change something are more likely to be the last.
+    fn burn(&mut self, cost: u64) -> Result<(), DiskError> {
+        if self.fuse.burnt {
+            return Err(POWER_WENT);
+        }
+        if let Some(left) = &mut self.fuse.left {
+            if *left <= cost {
+                self.fuse.burnt = true;
+                return Err(POWER_WENT);
+            }
+            *left -= cost;
+        }
+        Ok(())
+    }
+
+    /// The start of a broker appends to the metadata log, synced.
+    pub fn append_metadata(&mut self, batch: &[u8]) -> Result<(), DiskError> {
+        let burnt = self.burn(20);
+        if burnt.is_ok() || self.random.percent(50) {
+            self.metadata.extend_from_slice(batch);
+        }
+        burnt?;
+        if !self.mutations.never_sync {
+            self.metadata_durable = self.metadata.len();
+        }
+        Ok(())
+    }
+}
+
+fn missing(operation: &'static str) -> DiskError {
+    DiskError { operation, errno: 2 }
+}
+
+impl RecoveryDisk for Disk {
+    fn journals(&mut self) -> Result<Vec<(ShardId, Vec<u32>)>, DiskError> {
+        self.burn(1)?;
+        let mut journals: Vec<(ShardId, Vec<u32>)> = Vec::new();
+        for name in self.names.keys() {
+            if let FileName::Journal(shard, file) = name {
+                match journals.last_mut() {
+                    Some((last, files)) if last == shard => files.push(*file),
+                    _ => journals.push((*shard, vec![*file])),
+                }
+            }
+        }
+        Ok(journals)
+    }
+
+    fn journal_bytes(&mut self, shard: ShardId, file: u32) -> Result<u64, DiskError> {
+        self.burn(1)?;
+        Ok(self.find(FileName::Journal(shard, file)).ok_or(missing("stat"))?.length())
+    }
+
+    fn read_journal(&mut self, shard: ShardId, file: u32, position: u64, into: &mut [u8]) -> Result<(), DiskError> {
+        self.burn(1)?;
+        let found = self.find(FileName::Journal(shard, file)).ok_or(missing("open"))?;
+        if found.read(position, into) { Ok(()) } else { Err(DiskError { operation: "pread", errno: 0 }) }
+    }
+
+    fn write_journal(&mut self, shard: ShardId, file: u32, position: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        let burnt = self.burn(20);
+        let happens = burnt.is_ok() || self.random.percent(50);
+        let synced = !self.mutations.never_sync;
+        let stamp = self.stamp();
+        let found = self.find_mut(FileName::Journal(shard, file)).ok_or(missing("open"))?;
+        if happens {
+            found.write(stamp, position, bytes);
+        }
+        burnt?;
+        if synced {
+            found.sync(stamp);
+        }
+        Ok(())
+    }
+
+    fn remove_journal(&mut self, shard: ShardId) -> Result<(), DiskError> {
+        self.burn(20)?;
+        let names: Vec<FileName> = self.names.keys().copied().collect();
+        for name in names {
+            if matches!(name, FileName::Journal(owner, _) if owner == shard) {
+                // The power may go between two files.
+                self.burn(5)?;
+                self.unlink(name);
+            }
+        }
+        Ok(())
+    }
+
+    fn segments(&mut self) -> Result<Vec<(SegmentName, u64)>, DiskError> {
+        self.burn(1)?;
+        let segments = self.names.iter().filter_map(|(name, index)| match name {
+            FileName::Segment(segment) => Some((*segment, self.files[*index].length())),
+            FileName::Journal(..) => None,
+        });
+        Ok(segments.collect())
+    }
+
+    fn read_segment(&mut self, segment: SegmentName, position: u64, into: &mut [u8]) -> Result<(), DiskError> {
+        self.burn(1)?;
+        let found = self.find(FileName::Segment(segment)).ok_or(missing("open"))?;
+        if found.read(position, into) { Ok(()) } else { Err(DiskError { operation: "pread", errno: 0 }) }
+    }
+
+    fn write_segment(&mut self, segment: SegmentName, position: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        let burnt = self.burn(20);
+        // The last write may be short.
+        let kept = if burnt.is_ok() { bytes.len() as u64 } else { self.random.below(bytes.len() as u64 + 1) };
+        let name = FileName::Segment(segment);
+        let stamp = self.stamp();
+        if self.find(name).is_none() {
+            self.insert(name, super::File::default());
+        }
+        let found = self.find_mut(name).ok_or(missing("open"))?;
+        found.write(stamp, position, &bytes[..kept as usize]);
+        burnt
+    }
+
+    fn truncate_segment(&mut self, segment: SegmentName, length: u64) -> Result<(), DiskError> {
+        self.burn(20)?;
+        let stamp = self.stamp();
+        let found = self.find_mut(FileName::Segment(segment)).ok_or(missing("open"))?;
+        found.truncate(stamp, length);
+        Ok(())
+    }
+
+    fn sync_segment(&mut self, segment: SegmentName) -> Result<(), DiskError> {
+        self.burn(20)?;
+        if self.mutations.never_sync {
+            return Ok(());
+        }
+        let stamp = self.stamp;
+        let found = self.find_mut(FileName::Segment(segment)).ok_or(missing("open"))?;
+        found.sync(stamp);
+        found.linked = true;
+        found.sealed = true;
+        self.synced_directory();
+        Ok(())
+    }
+
+    fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError> {
+        self.burn(20)?;
+        self.unlink_partition(topic_partition);
+        Ok(())
+    }
+}

@@ -1,0 +1,33 @@
+//! The rules that can be switched off, each by a name: those of the storage, and the lies of the disk below it.
+//!
+//! A simulator that does not notice is worth nothing, so the swarm must catch every one of them.
+
+use penstock::storage::StorageMutations;
+
+use crate::disk::DiskMutations;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mutation {
+    pub storage: StorageMutations,
+    pub disk: DiskMutations,
+}
+
+const DISK: [&str; 3] = ["disk_never_syncs", "disk_completes_before_sync", "disk_hides_sync_errors"];
+
+impl Mutation {
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        DISK.into_iter().chain(StorageMutations::NAMES.iter().copied())
+    }
+
+    #[must_use]
+    pub fn named(name: &str) -> Option<Mutation> {
+        let mut mutation = Mutation::default();
+        match name {
+            "disk_never_syncs" => mutation.disk.never_sync = true,
+            "disk_completes_before_sync" => mutation.disk.complete_before_sync = true,
+            "disk_hides_sync_errors" => mutation.disk.ignore_sync_errors = true,
+            name => mutation.storage = StorageMutations::named(name)?,
+        }
+        Some(mutation)
+    }
+}

@@ -1,0 +1,140 @@
+//! What a seed stands for: the shape of the broker, its clients, and how the world misbehaves. Few features at a time.
+
+use crate::client::admin::{AdminPlan, TopicPlan};
+use crate::client::consumer::ConsumerPlan;
+use crate::client::producer::ProducerPlan;
+use crate::disk::DiskFaults;
+use crate::network::NetworkFaults;
+use crate::random::Random;
+
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// A start picks one of them.
+    pub shards: Vec<u16>,
+    pub journal_bytes_max: u64,
+    pub tail_bytes_max: u64,
+    pub admin: AdminPlan,
+    pub producers: Vec<ProducerPlan>,
+    pub consumers: Vec<ConsumerPlan>,
+    pub disk_faults: DiskFaults,
+    pub network_faults: NetworkFaults,
+    /// Crashes before the world is allowed to come to rest.
+    pub crashes_min: u32,
+    pub steps_min: u64,
+    pub commits_min: u64,
+    /// A life lasts so long at most, in nanoseconds.
+    pub life_ns_max: u64,
+    /// Of 100 starts, so many are cut short while they recover.
+    pub recovery_crash_percent: u64,
+    /// Of 100 ends of a life, so many are orderly stops.
+    pub stop_percent: u64,
+    pub wall_jumps: bool,
+}
+
+impl Plan {
+    #[must_use]
+    pub fn of_seed(seed: u64) -> Plan {
+        let mut random = Random::stream(seed, "plan");
+        let large = random.percent(25);
+        let topics = topics(&mut random);
+        let churns = topics.iter().any(|topic| topic.churns);
+        let producers = (0..random.between(1, 5)).map(|_| producer(&topics, large, &mut random)).collect();
+        let consumers = (0..random.below(4)).map(|_| consumer(&topics, churns, &mut random)).collect();
+        let pause_ns_max = random.log_uniform(1_000_000, 200_000_000);
+        Plan {
+            shards: shards(&mut random),
+            // From a ring that is always full to one that is never reused.
+            journal_bytes_max: random.log_uniform(if large { 6 << 20 } else { 1 << 20 }, 64 << 20),
+            tail_bytes_max: random.log_uniform(64 << 10, 32 << 20),
+            admin: AdminPlan { topics, pause_ns_max },
+            producers,
+            consumers,
+            disk_faults: disk_faults(&mut random),
+            network_faults: network_faults(&mut random),
+            crashes_min: random.between(2, 6) as u32,
+            steps_min: 500,
+            commits_min: 20,
+            life_ns_max: random.log_uniform(20_000_000, 4_000_000_000),
+            recovery_crash_percent: if random.percent(60) { 40 } else { 0 },
+            stop_percent: if random.percent(40) { 30 } else { 0 },
+            wall_jumps: random.percent(20),
+        }
+    }
+}
+
+fn shards(random: &mut Random) -> Vec<u16> {
+    let first = random.between(1, 5) as u16;
+    if random.percent(50) { vec![first] } else { vec![first, random.between(1, 5) as u16, 1] }
+}
+
+fn topics(random: &mut Random) -> Vec<TopicPlan> {
+    let churn = random.percent(35);
+    let count = random.between(1, 3) + u64::from(churn);
+    let topics = (0..count).map(|index| {
+        let churns = churn && index == count - 1;
+        let partitions = random.log_uniform(1, 12) as i32;
+        let grows = random.percent(20);
+        TopicPlan {
+            name: if churns { "churning".to_owned() } else { format!("steady-{index}") },
+            partitions,
+            partitions_max: if grows && !churns { partitions + 2 } else { partitions },
+            segment_bytes: 1 << 20,
+            churns,
+        }
+    });
+    topics.collect()
+}
+
+fn some_topics(topics: &[TopicPlan], random: &mut Random) -> (Vec<String>, bool) {
+    let all = random.percent(60);
+    let mut chosen: Vec<&TopicPlan> = topics.iter().filter(|_| all || random.percent(50)).collect();
+    if chosen.is_empty() {
+        chosen.push(random.pick(topics));
+    }
+    (chosen.iter().map(|topic| topic.name.clone()).collect(), chosen.iter().any(|topic| topic.churns))
+}
+
+fn producer(topics: &[TopicPlan], large: bool, random: &mut Random) -> ProducerPlan {
+    let (topics, by_id) = some_topics(topics, random);
+    let idempotent = random.percent(60);
+    let batch_bytes_max = if large { 900_000 } else { random.log_uniform(200, 60_000) };
+    ProducerPlan {
+        idempotent,
+        acks: if idempotent { -1 } else { *random.pick(&[-1, -1, 1, 1, 0]) },
+        requests_in_flight_max: random.between(1, 6) as usize,
+        topics,
+        by_id,
+        records_max: random.log_uniform(1, 50),
+        value_bytes_max: if large { random.log_uniform(10_000, 800_000) } else { random.log_uniform(8, 20_000) },
+        batch_bytes_max,
+        pause_ns_max: random.log_uniform(50_000, 20_000_000),
+        batches_max: if large { 60 } else { random.between(50, 400) },
+    }
+}
+
+fn consumer(topics: &[TopicPlan], churns: bool, random: &mut Random) -> ConsumerPlan {
+    let (topics, by_id) = some_topics(topics, random);
+    ConsumerPlan {
+        topics,
+        by_id: by_id || churns,
+        sessions: random.percent(50),
+        pause_ns_max: random.log_uniform(100_000, 50_000_000),
+        drains: false,
+    }
+}
+
+fn disk_faults(random: &mut Random) -> DiskFaults {
+    let mut sometimes = |percent: u64, per_million: u64| if random.percent(percent) { per_million } else { 0 };
+    DiskFaults {
+        journal_error: sometimes(15, 3_000),
+        segment_error: sometimes(15, 8_000),
+        read_error: sometimes(10, 10_000),
+        metadata_error: sometimes(10, 20_000),
+        slow: sometimes(30, 10_000),
+    }
+}
+
+fn network_faults(random: &mut Random) -> NetworkFaults {
+    let cut = if random.percent(50) { random.log_uniform(500, 20_000) } else { 0 };
+    NetworkFaults { cut, slow: if random.percent(30) { 10_000 } else { 0 } }
+}
