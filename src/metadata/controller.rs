@@ -63,7 +63,8 @@ impl Controller {
         let mut state = State::new(image, config);
         let end = state.replay(log)?;
         let image = Arc::new(state.image.clone());
-        Ok((Controller { state, topic_ids: TopicIds::new(random), image }, end))
+        let topic_ids = TopicIds::new(random, image.version);
+        Ok((Controller { state, topic_ids, image }, end))
     }
 
     /// Registers this run of the broker and makes it leader of its partitions anew, under higher leader epochs: what

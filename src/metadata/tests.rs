@@ -528,7 +528,7 @@ fn a_thousand_topics_are_one_append() {
 
 #[test]
 fn topic_ids_are_distinct_and_none_that_kafka_reserves() {
-    let mut ids = TopicIds::new([0; 16]);
+    let mut ids = TopicIds::new([0; 16], 0);
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..20_000 {
         let id = ids.next();

@@ -9,8 +9,9 @@ pub(super) struct TopicIds {
 }
 
 impl TopicIds {
-    pub(super) fn new(random: [u8; 16]) -> TopicIds {
-        TopicIds { state: u128::from_be_bytes(random) }
+    /// `start` differs between runs: even a random source that repeats itself does not give an id twice.
+    pub(super) fn new(random: [u8; 16], start: u64) -> TopicIds {
+        TopicIds { state: u128::from_be_bytes(random) ^ (u128::from(start) << 64) }
     }
 
     /// The next id: of UUID version 4, and none that Kafka reserves.
