@@ -84,8 +84,7 @@ pub fn start(
     let owner = |partition: TopicPartition| shard_of(partition, shards);
     let mut last = RecoveryProgress::default();
     let mut progress = |so_far| last = so_far;
-    let recovered =
-        recover_with(disk, DIRECTORY_ID, shards, &keep, &owner, &mut progress, mutation.storage);
+    let recovered = recover_with(disk, DIRECTORY_ID, shards, &keep, &owner, &mut progress, mutation.storage);
     coverage.add("recovery: journals replayed", last.journals_replayed);
     coverage.add("recovery: segments completed", last.segments_completed);
     coverage.add("recovery: bytes replayed", last.bytes_replayed);

@@ -120,7 +120,13 @@ impl Network {
     }
 
     /// A client connects to a shard of the running broker.
-    pub fn connect(&mut self, client: ClientId, shard: ShardId, frame_bytes_max: usize, schedule: &mut Schedule) -> LinkId {
+    pub fn connect(
+        &mut self,
+        client: ClientId,
+        shard: ShardId,
+        frame_bytes_max: usize,
+        schedule: &mut Schedule,
+    ) -> LinkId {
         self.next_link += 1;
         self.counters.links += 1;
         let link = LinkId(self.next_link);
@@ -436,7 +442,8 @@ fn receive(
     let rounds = random.between(1, 4);
     for _ in 0..rounds {
         let Some(front) = link.to_broker.front_mut() else { break };
-        let mut room = if random.percent(70) { front.len() } else { random.between(1, front.len() as u64 + 1) as usize };
+        let mut room =
+            if random.percent(70) { front.len() } else { random.between(1, front.len() as u64 + 1) as usize };
         let direct = random.percent(70);
         if direct && let Some(buffer) = link.receiver.direct() {
             room = room.min(buffer.capacity() - buffer.len());
@@ -468,7 +475,8 @@ fn leave(link: &mut Link, room: u64, disk: &Disk, violations: &mut Vec<String>) 
             Leaving::Bytes(bytes) => bytes.split_to(count as usize),
             Leaving::File { index, position, length } => {
                 let read = disk.read_leased(*index, *position, count).unwrap_or_else(|| {
-                    violations.push(format!("an answer names bytes that are not there: {position} + {length}"));
+                    violations
+                        .push(format!("an answer names bytes that are not there: {position} + {length}"));
                     Bytes::from(vec![0; count as usize])
                 });
                 *position += count;

@@ -72,7 +72,13 @@ impl Node {
         };
         let mut wanted = Vec::new();
         for (shard, effects) in shards {
-            node.hosts.push(Host { shard, inputs: VecDeque::new(), turn_due: false, alarm: None, stopped: false });
+            node.hosts.push(Host {
+                shard,
+                inputs: VecDeque::new(),
+                turn_due: false,
+                alarm: None,
+                stopped: false,
+            });
             wanted.push(effects);
         }
         for (index, mut effects) in wanted.into_iter().enumerate() {
@@ -193,7 +199,9 @@ impl Node {
         let now = around.schedule.instant();
         while let Some(effect) = effects.pop() {
             around.trace.effect(now, shard.0, &effect);
-            let Some(effect) = around.disk.submit(self.life, shard, effect, around.schedule) else { continue };
+            let Some(effect) = around.disk.submit(self.life, shard, effect, around.schedule) else {
+                continue;
+            };
             match effect {
                 Effect::Send { connection, pieces } => {
                     around.network.send(shard, connection, pieces, around.disk, around.schedule);

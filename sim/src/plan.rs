@@ -105,7 +105,11 @@ fn producer(topics: &[TopicPlan], large: bool, random: &mut Random) -> ProducerP
         topics,
         by_id,
         records_max: random.log_uniform(1, 50),
-        value_bytes_max: if large { random.log_uniform(10_000, 800_000) } else { random.log_uniform(8, 20_000) },
+        value_bytes_max: if large {
+            random.log_uniform(10_000, 800_000)
+        } else {
+            random.log_uniform(8, 20_000)
+        },
         batch_bytes_max,
         pause_ns_max: random.log_uniform(50_000, 20_000_000),
         batches_max: if large { 60 } else { random.between(50, 400) },
@@ -124,7 +128,8 @@ fn consumer(topics: &[TopicPlan], churns: bool, random: &mut Random) -> Consumer
 }
 
 fn disk_faults(random: &mut Random) -> DiskFaults {
-    let mut sometimes = |percent: u64, per_million: u64| if random.percent(percent) { per_million } else { 0 };
+    let mut sometimes =
+        |percent: u64, per_million: u64| if random.percent(percent) { per_million } else { 0 };
     DiskFaults {
         journal_error: sometimes(15, 3_000),
         segment_error: sometimes(15, 8_000),

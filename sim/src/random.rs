@@ -76,10 +76,12 @@ mod tests {
 
     #[test]
     fn a_stream_repeats_and_names_differ() {
-        let draws = |name| std::array::from_fn::<u64, 8, _>({
-            let mut random = Random::stream(7, name);
-            move |_| random.draw()
-        });
+        let draws = |name| {
+            std::array::from_fn::<u64, 8, _>({
+                let mut random = Random::stream(7, name);
+                move |_| random.draw()
+            })
+        };
         assert_eq!(draws("disk"), draws("disk"));
         assert_ne!(draws("disk"), draws("network"));
     }

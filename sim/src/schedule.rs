@@ -89,7 +89,10 @@ impl Schedule {
 
     #[must_use]
     pub fn now(&self) -> Now {
-        Now { instant: self.now, wall_ms: WALL_START_MS + (self.now.0 / 1_000_000) as i64 + self.wall_skew_ms }
+        Now {
+            instant: self.now,
+            wall_ms: WALL_START_MS + (self.now.0 / 1_000_000) as i64 + self.wall_skew_ms,
+        }
     }
 
     #[must_use]

@@ -97,7 +97,9 @@ impl Trace {
                 for piece in pieces {
                     match piece {
                         Piece::Bytes(bytes) => self.mix_bytes(bytes),
-                        Piece::File(range) => self.mix(range.file ^ range.position.rotate_left(7) ^ range.length),
+                        Piece::File(range) => {
+                            self.mix(range.file ^ range.position.rotate_left(7) ^ range.length)
+                        }
                     }
                 }
             }
@@ -138,7 +140,9 @@ fn name_input(input: &Input) -> (&'static str, [u64; 3]) {
         Input::JournalCommitted { commit } => ("> JournalCommitted", [commit.0, 0, 0]),
         Input::JournalFailed { .. } => ("> JournalFailed", [0; 3]),
         Input::JournalFileReady { file } => ("> JournalFileReady", [u64::from(*file), 0, 0]),
-        Input::SegmentWritten { file, position, length } => ("> SegmentWritten", [file.0, *position, *length]),
+        Input::SegmentWritten { file, position, length } => {
+            ("> SegmentWritten", [file.0, *position, *length])
+        }
         Input::SegmentsSynced { sync } => ("> SegmentsSynced", [sync.0, 0, 0]),
         Input::SegmentSealed { file } => ("> SegmentSealed", [file.0, 0, 0]),
         Input::SegmentFailed { file, .. } => ("> SegmentFailed", [file.0, 0, 0]),
@@ -161,9 +165,10 @@ fn name_effect(effect: &Effect) -> (&'static str, [u64; 3]) {
         Effect::Close { connection } => ("< Close", [connection.0, 0, 0]),
         Effect::Pause { connection } => ("< Pause", [connection.0, 0, 0]),
         Effect::Resume { connection } => ("< Resume", [connection.0, 0, 0]),
-        Effect::CommitJournal(commit) => {
-            ("< CommitJournal", [commit.commit.0, u64::from(commit.file) << 40 | commit.position, commit.length])
-        }
+        Effect::CommitJournal(commit) => (
+            "< CommitJournal",
+            [commit.commit.0, u64::from(commit.file) << 40 | commit.position, commit.length],
+        ),
         Effect::PrepareJournalFile { file, bytes } => ("< PrepareJournalFile", [u64::from(*file), *bytes, 0]),
         Effect::OpenSegment { file, segment, exists } => {
             ("< OpenSegment", [file.0, segment.base_offset.0 as u64, u64::from(*exists)])

@@ -153,7 +153,8 @@ impl World {
     /// A run that never meets trouble proves nothing.
     fn check_thickness(&mut self) {
         let plan = &self.plan;
-        let thin = self.steps < plan.steps_min || self.crashes < plan.crashes_min || self.commits < plan.commits_min;
+        let thin =
+            self.steps < plan.steps_min || self.crashes < plan.crashes_min || self.commits < plan.commits_min;
         if thin {
             let what = format!("{} steps, {} crashes, {} commits", self.steps, self.crashes, self.commits);
             self.ledger.violation("every seed is thick", what);
@@ -322,7 +323,12 @@ impl World {
         let number = u64::from(self.life.0);
         match started {
             Ok(started) => {
-                self.trace.step(now.instant, WORLD, "starts", [number, u64::from(shards), started.len() as u64]);
+                self.trace.step(
+                    now.instant,
+                    WORLD,
+                    "starts",
+                    [number, u64::from(shards), started.len() as u64],
+                );
                 self.begin_life(started);
             }
             Err(BootFailure::PowerWent) => {
@@ -357,7 +363,13 @@ impl World {
             self.enter(Phase::Reading);
             self.seats.clear();
             let sessions = self.random.percent(50);
-            let drain = ConsumerPlan { topics: Vec::new(), by_id: true, sessions, pause_ns_max: 1_000_000, drains: true };
+            let drain = ConsumerPlan {
+                topics: Vec::new(),
+                by_id: true,
+                sessions,
+                pause_ns_max: 1_000_000,
+                drains: true,
+            };
             self.seat(Box::new(Consumer::new(drain)));
         }
     }
@@ -397,17 +409,23 @@ impl World {
     }
 
     fn check_patience(&mut self) {
-        let late = self.schedule.instant().ns_since(self.phase_since) > PHASE_NS_MAX || self.events > EVENTS_MAX;
+        let late =
+            self.schedule.instant().ns_since(self.phase_since) > PHASE_NS_MAX || self.events > EVENTS_MAX;
         if late && self.phase != Phase::Done {
-            let clients: Vec<String> =
-                self.seats.iter().filter(|seat| !seat.client.is_done()).map(|seat| seat.client.describe()).collect();
+            let clients: Vec<String> = self
+                .seats
+                .iter()
+                .filter(|seat| !seat.client.is_done())
+                .map(|seat| seat.client.describe())
+                .collect();
             let what = format!("{:?} does not end after {} events: {clients:#?}", self.phase, self.events);
             self.ledger.violation("what was begun ends", what);
         }
     }
 
     fn maybe_finish(&mut self) {
-        let drained = self.seats.first().and_then(|seat| seat.client.as_consumer()).and_then(Consumer::drained);
+        let drained =
+            self.seats.first().and_then(|seat| seat.client.as_consumer()).and_then(Consumer::drained);
         let Some(read) = drained else { return };
         let read: BTreeMap<_, _> = read;
         self.ledger.last_word(&read);

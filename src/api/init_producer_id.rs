@@ -12,13 +12,20 @@ use protocol::{Message, Piece, Reader};
 use super::{ApiContext, Outcome, RequestInfo, answer};
 use crate::model::ProducerId;
 
+/// `transaction.max.timeout.ms` at its default.
+const TRANSACTION_TIMEOUT_MS_MAX: i32 = 15 * 60 * 1000;
+
 pub fn handle(_context: &ApiContext<'_>, info: RequestInfo, reader: &mut Reader<'_>) -> Outcome {
     let Ok(request) = InitProducerIdRequest::decode(reader, info.version) else {
         return Outcome::Close("an InitProducerId request that cannot be read");
     };
+    let timeout_ms = request.transaction_timeout_ms;
     match request.transactional_id {
         None => Outcome::ProducerId { info },
         Some("") => Outcome::Answer(refuse(info, ErrorCode::INVALID_REQUEST)),
+        Some(_) if !(1..=TRANSACTION_TIMEOUT_MS_MAX).contains(&timeout_ms) => {
+            Outcome::Answer(refuse(info, ErrorCode::INVALID_TRANSACTION_TIMEOUT))
+        }
         Some(_) => Outcome::Answer(refuse(info, ErrorCode::UNSUPPORTED_VERSION)),
     }
 }

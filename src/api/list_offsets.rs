@@ -27,6 +27,8 @@ pub const EARLIEST_LOCAL: i64 = -4;
 pub const LATEST_TIERED: i64 = -5;
 pub const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
+const LEADER_EPOCHS_FROM: i16 = 4;
+
 pub fn handle(context: &ApiContext<'_>, info: RequestInfo, reader: &mut Reader<'_>) -> Outcome {
     let Ok(request) = ListOffsetsRequest::decode(reader, info.version) else {
         return Outcome::Close("a ListOffsets request that cannot be read");
@@ -63,12 +65,12 @@ fn special_from(timestamp: i64) -> i16 {
 fn respond(info: RequestInfo, topics: &[(Arc<str>, Vec<PartitionAnswer>)]) -> Vec<Piece> {
     let topics = topics.iter().map(|(name, partitions)| ListOffsetsTopicResponse {
         name,
-        partitions: partitions.iter().map(partition_response).collect(),
+        partitions: partitions.iter().map(|of| partition_response(info.version, of)).collect(),
     });
     answer(info, &ListOffsetsResponse { topics: topics.collect(), ..Default::default() })
 }
 
-fn partition_response(of: &PartitionAnswer) -> ListOffsetsPartitionResponse {
+fn partition_response(version: i16, of: &PartitionAnswer) -> ListOffsetsPartitionResponse {
     let (timestamp, offset, leader_epoch) = match of.answer {
         Answer::OffsetAt { timestamp, offset, leader_epoch } => (timestamp, offset, leader_epoch.0),
         _ => (-1, -1, -1),
@@ -78,6 +80,6 @@ fn partition_response(of: &PartitionAnswer) -> ListOffsetsPartitionResponse {
         error_code: of.error as i16,
         timestamp,
         offset,
-        leader_epoch,
+        leader_epoch: if version >= LEADER_EPOCHS_FROM { leader_epoch } else { -1 },
     }
 }

@@ -28,7 +28,10 @@ impl Ledger {
         if let Some(expected) = expected
             && expected != batch.base_offset
         {
-            self.violation(OFFSETS_DENSE, format!("{key:?}: batch at {}, expected {expected}", batch.base_offset));
+            self.violation(
+                OFFSETS_DENSE,
+                format!("{key:?}: batch at {}, expected {expected}", batch.base_offset),
+            );
         }
         let end = batch.base_offset + batch.records.len() as i64;
         if end > below {
@@ -39,16 +42,23 @@ impl Ledger {
             let offset = batch.base_offset + index as i64;
             self.place(key, offset, *id, "read");
             let Some(fate) = self.records.get(id) else { continue };
-            let expected = fate.writer.map(|(producer, epoch, sequence)| (producer, epoch, sequence - index as i32));
+            let expected =
+                fate.writer.map(|(producer, epoch, sequence)| (producer, epoch, sequence - index as i32));
             let writer = (batch.writer.producer_id >= 0).then_some((
                 batch.writer.producer_id,
                 batch.writer.producer_epoch,
                 batch.writer.base_sequence,
             ));
             if fate.value_bytes as usize != value.len() || !is_value_of(*id, value) {
-                self.violation("acknowledged bytes are read", format!("{key:?} offset {offset}: {id:?} has changed"));
+                self.violation(
+                    "acknowledged bytes are read",
+                    format!("{key:?} offset {offset}: {id:?} has changed"),
+                );
             } else if expected != writer {
-                self.violation("batches stay verbatim", format!("{key:?} offset {offset}: {writer:?} for {expected:?}"));
+                self.violation(
+                    "batches stay verbatim",
+                    format!("{key:?} offset {offset}: {writer:?} for {expected:?}"),
+                );
             }
         }
     }

@@ -7,7 +7,10 @@ impl Ledger {
     /// a later request never tells less.
     pub fn told_high_watermark(&mut self, key: PartitionKey, high_watermark: i64, floor: i64) {
         if high_watermark < floor {
-            self.violation("the high watermark never goes back", format!("{key:?}: {floor}, then {high_watermark}"));
+            self.violation(
+                "the high watermark never goes back",
+                format!("{key:?}: {floor}, then {high_watermark}"),
+            );
         }
         let partition = self.partitions.entry(key).or_default();
         partition.high_watermark = partition.high_watermark.max(high_watermark);
@@ -18,7 +21,10 @@ impl Ledger {
         let before = partition.log_start_offset;
         // Nothing in this world deletes records of a living topic.
         if log_start_offset != 0 {
-            self.violation("the log starts where it started", format!("{key:?}: {before}, then {log_start_offset}"));
+            self.violation(
+                "the log starts where it started",
+                format!("{key:?}: {before}, then {log_start_offset}"),
+            );
         }
     }
 

@@ -25,7 +25,9 @@ impl Ledger {
         for (stream, records) in streams {
             for (index, (offset, sequence)) in records.iter().enumerate() {
                 if *sequence != index as i32 {
-                    let what = format!("{key:?} {stream:?}: offset {offset} has sequence {sequence}, expected {index}");
+                    let what = format!(
+                        "{key:?} {stream:?}: offset {offset} has sequence {sequence}, expected {index}"
+                    );
                     self.violation("idempotent: once and in order", what);
                     break;
                 }

@@ -52,13 +52,19 @@ impl Ledger {
             let id = partition.at[&last];
             let acknowledged = self.records.get(&id).is_some_and(|fate| fate.acknowledged);
             let word = if acknowledged { "acknowledged" } else { "read" };
-            self.violation("acknowledged => readable", format!("{key:?}: {last} was {word}, the log ends at {end}"));
+            self.violation(
+                "acknowledged => readable",
+                format!("{key:?}: {last} was {word}, the log ends at {end}"),
+            );
         }
         if last == Some(end - 1) && count != end {
             self.violation("offsets are dense", format!("{key:?}: {count} records below {end}"));
         }
         if high_watermark > end {
-            self.violation("acknowledged => readable", format!("{key:?}: high watermark {high_watermark} > {end}"));
+            self.violation(
+                "acknowledged => readable",
+                format!("{key:?}: high watermark {high_watermark} > {end}"),
+            );
         }
     }
 }

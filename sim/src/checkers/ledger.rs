@@ -72,8 +72,13 @@ impl Ledger {
                 let Writer { producer_id, producer_epoch, base_sequence } = batch.writer;
                 (producer_id, producer_epoch, base_sequence + index as i32)
             });
-            let fate =
-                RecordFate { partition, value_bytes: *value_bytes, offset: None, acknowledged: false, writer };
+            let fate = RecordFate {
+                partition,
+                value_bytes: *value_bytes,
+                offset: None,
+                acknowledged: false,
+                writer,
+            };
             self.records.insert(*id, fate);
         }
     }
@@ -86,20 +91,32 @@ impl Ledger {
         if let Some(before) = partition.at.insert(offset, id)
             && before != id
         {
-            self.violation("offsets never change", format!("{key:?} offset {offset}: {before:?}, then {how} {id:?}"));
+            self.violation(
+                "offsets never change",
+                format!("{key:?} offset {offset}: {before:?}, then {how} {id:?}"),
+            );
         }
         let Some(fate) = self.records.get_mut(&id) else {
-            self.violation("only what was sent is read", format!("{key:?} offset {offset}: {id:?} was never sent"));
+            self.violation(
+                "only what was sent is read",
+                format!("{key:?} offset {offset}: {id:?} was never sent"),
+            );
             return;
         };
         if fate.partition != key {
             let sent = fate.partition;
-            self.violation("only what was sent is read", format!("{id:?} was sent to {sent:?}, {how} in {key:?}"));
+            self.violation(
+                "only what was sent is read",
+                format!("{id:?} was sent to {sent:?}, {how} in {key:?}"),
+            );
             return;
         }
         match fate.offset {
             Some(earlier) if earlier != offset => {
-                self.violation("a record stands once", format!("{key:?} {id:?}: at {earlier} and {how} at {offset}"));
+                self.violation(
+                    "a record stands once",
+                    format!("{key:?} {id:?}: at {earlier} and {how} at {offset}"),
+                );
             }
             _ => fate.offset = Some(offset),
         }

@@ -107,7 +107,8 @@ fn a_sequence_out_of_order_or_missing_is_noticed() {
 fn a_record_nobody_sent_is_noticed() {
     check(1, "only what was sent is read", |ledger| {
         ledger.told_topic("t", KEY.0, 1, 9);
-        let stranger = SentBatch { records: vec![(crate::client::batch::RecordId(999), 20)], writer: Writer::NOBODY };
+        let stranger =
+            SentBatch { records: vec![(crate::client::batch::RecordId(999), 20)], writer: Writer::NOBODY };
         let bytes = stamped(&stranger, 0);
         read(ledger, &bytes, 1);
     });

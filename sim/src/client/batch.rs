@@ -99,7 +99,8 @@ pub fn encode(records: &[(RecordId, u32)], writer: Writer, timestamp: i64) -> By
     batch.put_i32(records.len() as i32);
     for (delta, (id, length)) in records.iter().enumerate() {
         let delta = delta as i64;
-        let body = 1 + 1 + varint_bytes(delta) + 1 + 8 + varint_bytes(i64::from(*length)) + *length as usize + 1;
+        let body =
+            1 + 1 + varint_bytes(delta) + 1 + 8 + varint_bytes(i64::from(*length)) + *length as usize + 1;
         put_varint(&mut batch, body as i64);
         batch.put_u8(0);
         put_varint(&mut batch, 0);

@@ -186,7 +186,13 @@ impl Consumer {
         }
     }
 
-    fn on_fetched(&mut self, io: &mut Io<'_>, asked: &[Asked], version: i16, frame: &[u8]) -> Result<bool, String> {
+    fn on_fetched(
+        &mut self,
+        io: &mut Io<'_>,
+        asked: &[Asked],
+        version: i16,
+        frame: &[u8],
+    ) -> Result<bool, String> {
         let fetched = wire::decode_fetch(version, frame)?;
         match fetched.error {
             0 => {}
@@ -229,7 +235,12 @@ impl Consumer {
         Ok(fine)
     }
 
-    fn on_partition(&mut self, io: &mut Io<'_>, asked: Asked, answer: &FetchAnswer<'_>) -> Result<bool, String> {
+    fn on_partition(
+        &mut self,
+        io: &mut Io<'_>,
+        asked: Asked,
+        answer: &FetchAnswer<'_>,
+    ) -> Result<bool, String> {
         let key = asked.key;
         if answer.error != 0 {
             return self.on_partition_error(io, asked, answer.error);
@@ -243,7 +254,10 @@ impl Consumer {
             let end = batch.base_offset + i64::from(batch.count);
             if expected.is_none() && !(batch.base_offset..end).contains(&asked.from) {
                 let range = batch.base_offset..end;
-                io.ledger.violation("a fetch begins where it was asked to", format!("{key:?} {}: {range:?}", asked.from));
+                io.ledger.violation(
+                    "a fetch begins where it was asked to",
+                    format!("{key:?} {}: {range:?}", asked.from),
+                );
             }
             io.ledger.observed(key, &batch, expected, answer.high_watermark);
             expected = Some(end);
@@ -270,7 +284,10 @@ impl Consumer {
             5 | 6 | 56 => Ok(false),
             error => {
                 if io.ledger.topic_state(asked.key.0) == Some(TopicState::Alive) {
-                    let what = format!("{:?} at {}: error {error}, known up to {}", asked.key, asked.from, asked.floor);
+                    let what = format!(
+                        "{:?} at {}: error {error}, known up to {}",
+                        asked.key, asked.from, asked.floor
+                    );
                     io.ledger.violation("what was read stays readable", what);
                 }
                 self.stale = true;
@@ -279,7 +296,12 @@ impl Consumer {
         }
     }
 
-    fn on_answer(&mut self, io: &mut Io<'_>, pending: Pending<Expects>, frame: &[u8]) -> Result<bool, String> {
+    fn on_answer(
+        &mut self,
+        io: &mut Io<'_>,
+        pending: Pending<Expects>,
+        frame: &[u8],
+    ) -> Result<bool, String> {
         match pending.expects {
             Expects::Metadata { deletions } => {
                 self.on_metadata(io, &wire::decode_metadata(pending.version, frame)?, deletions);

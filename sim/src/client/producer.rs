@@ -189,7 +189,12 @@ impl Producer {
         Some(io.random.log_uniform(10_000, self.plan.pause_ns_max))
     }
 
-    fn on_answer(&mut self, io: &mut Io<'_>, pending: Pending<Expects>, frame: &[u8]) -> Result<bool, String> {
+    fn on_answer(
+        &mut self,
+        io: &mut Io<'_>,
+        pending: Pending<Expects>,
+        frame: &[u8],
+    ) -> Result<bool, String> {
         match pending.expects {
             Expects::Metadata { deletions } => {
                 self.on_metadata(io, &wire::decode_metadata(pending.version, frame)?, deletions);
@@ -211,11 +216,16 @@ impl Producer {
                 let mut fine = true;
                 for answer in &answers {
                     let named = |key: &&PartitionKey| {
-                        let name = self.targets.iter().find(|target| target.key == **key).map(|target| &target.name);
+                        let name =
+                            self.targets.iter().find(|target| target.key == **key).map(|target| &target.name);
                         key.1 == answer.partition
                             && (key.0 == answer.topic.topic_id || name == Some(&answer.topic.name))
                     };
-                    let key = keys.iter().find(named).copied().ok_or_else(|| format!("an answer for {answer:?}"))?;
+                    let key = keys
+                        .iter()
+                        .find(named)
+                        .copied()
+                        .ok_or_else(|| format!("an answer for {answer:?}"))?;
                     fine &= self.on_produced(io, key, answer);
                 }
                 Ok(fine)
@@ -242,7 +252,8 @@ impl Producer {
             }
         }
         if self.plan.by_id && topics.iter().any(|topic| topic.error != 0) {
-            let gone = |name: &String| topics.iter().any(|topic| topic.error != 0 && topic.topic.name == *name);
+            let gone =
+                |name: &String| topics.iter().any(|topic| topic.error != 0 && topic.topic.name == *name);
             self.targets.retain(|target| !gone(&target.name));
             self.stale = self.targets.is_empty();
         }
@@ -272,7 +283,8 @@ impl Producer {
             // OUT_OF_ORDER_SEQUENCE_NUMBER is due only to a batch whose predecessor was refused.
             45 if idempotent && at > 0 => {}
             error => {
-                let deleting = io.ledger.topic_state(key.0) != Some(crate::checkers::topics::TopicState::Alive);
+                let deleting =
+                    io.ledger.topic_state(key.0) != Some(crate::checkers::topics::TopicState::Alive);
                 if !deleting {
                     let what = format!("{key:?}: error {error} {} for a valid batch", answer.message);
                     io.ledger.violation("valid batches are taken", what);
@@ -337,6 +349,9 @@ impl Client for Producer {
         let queued: Vec<(PartitionKey, usize)> =
             self.targets.iter().map(|target| (target.key, target.queue.len())).collect();
         let (pending, producer) = (self.port.pending.len(), self.producer);
-        format!("producer {producer:?}: {pending} requests pending, batches queued {queued:?}, stale {}", self.stale)
+        format!(
+            "producer {producer:?}: {pending} requests pending, batches queued {queued:?}, stale {}",
+            self.stale
+        )
     }
 }

@@ -28,7 +28,8 @@ pub fn version(api_key: ApiKey, at_least: i16, random: &mut Random) -> i16 {
 }
 
 fn encode<'a>(api_key: ApiKey, api_version: i16, correlation_id: i32, message: &impl Message<'a>) -> Bytes {
-    let header = RequestHeader { api_key: api_key.key(), api_version, correlation_id, client_id: Some("sim") };
+    let header =
+        RequestHeader { api_key: api_key.key(), api_version, correlation_id, client_id: Some("sim") };
     let pieces = encode_request(header, message).expect("the clients use fields that the version has");
     let mut bytes = BytesMut::new();
     for piece in pieces {
@@ -289,7 +290,13 @@ pub fn decode_create_partitions(version: i16, frame: &[u8]) -> Result<i16, Strin
 }
 
 #[must_use]
-pub fn list_offsets(version: i16, correlation_id: i32, name: &str, partition_index: i32, timestamp: i64) -> Bytes {
+pub fn list_offsets(
+    version: i16,
+    correlation_id: i32,
+    name: &str,
+    partition_index: i32,
+    timestamp: i64,
+) -> Bytes {
     let partition = ListOffsetsPartition { partition_index, current_leader_epoch: -1, timestamp };
     let topic = ListOffsetsTopic { name, partitions: Array::from(vec![partition]) };
     let request = ListOffsetsRequest {

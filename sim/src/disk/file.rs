@@ -129,7 +129,8 @@ impl File {
     /// Everything written up to `through` is durable now.
     pub fn sync(&mut self, through: u64) {
         for (index, versions) in &mut self.unsynced {
-            let Some(last) = versions.iter().rposition(|version| version.stamp <= through && !version.doomed) else {
+            let Some(last) = versions.iter().rposition(|version| version.stamp <= through && !version.doomed)
+            else {
                 continue;
             };
             self.durable.insert(*index, versions[last].block.clone());
@@ -153,15 +154,23 @@ impl File {
     /// The blocks that are there, for the pool of stale blocks.
     pub fn blocks(&self) -> impl Iterator<Item = (u64, &Block)> {
         let durable = self.durable.iter().map(|(index, block)| (*index, block));
-        let newer = self.unsynced.iter().filter_map(|(index, versions)| Some((*index, &versions.last()?.block)));
+        let newer =
+            self.unsynced.iter().filter_map(|(index, versions)| Some((*index, &versions.last()?.block)));
         durable.chain(newer)
     }
 
     /// The power goes. `preallocates`: space behind the synced end may be there with what stood on the platter before.
-    pub fn crash(&mut self, loss: Loss, preallocates: bool, stale: &[(u64, Block)], random: &mut Random) -> Damage {
+    pub fn crash(
+        &mut self,
+        loss: Loss,
+        preallocates: bool,
+        stale: &[(u64, Block)],
+        random: &mut Random,
+    ) -> Damage {
         let mut damage = Damage::default();
         self.crash_length(loss, preallocates, random);
-        let suffix_from = self.unsynced.keys().nth(random.below(self.unsynced.len() as u64 + 1) as usize).copied();
+        let suffix_from =
+            self.unsynced.keys().nth(random.below(self.unsynced.len() as u64 + 1) as usize).copied();
         for (index, versions) in std::mem::take(&mut self.unsynced) {
             let fate = match loss {
                 Loss::KeepAll => 0,
@@ -205,7 +214,8 @@ impl File {
                 Loss::KeepAll => self.length,
                 Loss::LoseAll => self.durable_length,
                 Loss::Suffix | Loss::AnySubset => {
-                    let (low, high) = (self.length.min(self.durable_length), self.length.max(self.durable_length));
+                    let (low, high) =
+                        (self.length.min(self.durable_length), self.length.max(self.durable_length));
                     match random.below(3) {
                         0 => low,
                         1 => high,

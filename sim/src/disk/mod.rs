@@ -202,7 +202,10 @@ impl Disk {
     /// Partition directories and journals that are there, as lines for a failure report.
     #[must_use]
     pub fn listing(&self) -> Vec<String> {
-        self.names.iter().map(|(name, index)| format!("{name:?}: {} bytes", self.files[*index].length())).collect()
+        self.names
+            .iter()
+            .map(|(name, index)| format!("{name:?}: {} bytes", self.files[*index].length()))
+            .collect()
     }
 
     /// The power goes: what is under way happens, or happens in part, or not; then each file takes its damage.
@@ -233,7 +236,13 @@ impl Disk {
     }
 
     fn crash_files(&mut self) {
-        let loss = *self.random.pick(&[Loss::KeepAll, Loss::LoseAll, Loss::Suffix, Loss::AnySubset, Loss::AnySubset]);
+        let loss = *self.random.pick(&[
+            Loss::KeepAll,
+            Loss::LoseAll,
+            Loss::Suffix,
+            Loss::AnySubset,
+            Loss::AnySubset,
+        ]);
         // A segment that grew new blocks which are lost shows what stood there before: mostly its own kind.
         let stale = std::mem::take(&mut self.stale);
         let names: Vec<(FileName, usize)> = self.names.iter().map(|(name, index)| (*name, *index)).collect();

@@ -45,7 +45,13 @@ fn join(pieces: &[Bytes]) -> Vec<u8> {
 
 impl Disk {
     /// Takes an effect that concerns the disk; gives back any other.
-    pub fn submit(&mut self, life: Life, shard: ShardId, effect: Effect, schedule: &mut Schedule) -> Option<Effect> {
+    pub fn submit(
+        &mut self,
+        life: Life,
+        shard: ShardId,
+        effect: Effect,
+        schedule: &mut Schedule,
+    ) -> Option<Effect> {
         let operation = match effect {
             Effect::CommitJournal(commit) => {
                 self.check_commit(shard, &commit);
@@ -114,14 +120,19 @@ impl Disk {
 
     fn check_commit(&mut self, shard: ShardId, commit: &JournalCommit) {
         let bytes: u64 = commit.pieces.iter().map(|piece| piece.len() as u64).sum();
-        if !commit.position.is_multiple_of(BLOCK) || !commit.length.is_multiple_of(BLOCK) || bytes > commit.length {
+        if !commit.position.is_multiple_of(BLOCK)
+            || !commit.length.is_multiple_of(BLOCK)
+            || bytes > commit.length
+        {
             let (position, length) = (commit.position, commit.length);
             self.violations.push(format!("commit of {bytes} bytes at {position} padded to {length}"));
         }
         let end = commit.position + commit.length;
         match self.find(FileName::Journal(shard, commit.file)) {
             Some(file) if file.length() >= end => {}
-            _ => self.violations.push(format!("commit up to {end} of an unprepared journal file {}", commit.file)),
+            _ => self
+                .violations
+                .push(format!("commit up to {end} of an unprepared journal file {}", commit.file)),
         }
     }
 
@@ -155,7 +166,9 @@ impl Disk {
     pub fn complete(&mut self, life: Life, id: OperationId, schedule: &mut Schedule) -> Completion {
         let Some(operation) = self.operations.remove(&id) else { return Completion::Continues };
         match operation {
-            Operation::CommitWrite { shard, commit } => self.commit_written(life, id, shard, commit, schedule),
+            Operation::CommitWrite { shard, commit } => {
+                self.commit_written(life, id, shard, commit, schedule)
+            }
             Operation::CommitSync { shard, commit, file, through, told } => {
                 self.commit_synced(shard, commit, file, through, told)
             }
@@ -171,7 +184,9 @@ impl Disk {
             Operation::Write { shard, file, position, bytes, whole } => {
                 self.segment_written(shard, file, position, &bytes, whole)
             }
-            Operation::Sync { shard, sync, files, through } => self.segments_synced(shard, sync, &files, through),
+            Operation::Sync { shard, sync, files, through } => {
+                self.segments_synced(shard, sync, &files, through)
+            }
             Operation::SealWrite { shard, file, position, tail, length } => {
                 self.seal_written(life, id, (shard, file), (position, &tail, length), schedule)
             }
@@ -181,7 +196,8 @@ impl Disk {
             Operation::Read { shard, read, file, index, position, length } => {
                 let bytes = index.and_then(|index| self.read_leased(index, position, length));
                 if bytes.is_none() {
-                    self.violations.push(format!("read of {length} bytes at {position} of {file:?}: not there"));
+                    self.violations
+                        .push(format!("read of {length} bytes at {position} of {file:?}: not there"));
                 }
                 self.counters.reads += 1;
                 let fails = self.fails(self.faults.read_error);
@@ -213,8 +229,13 @@ impl Disk {
     ) -> Completion {
         self.apply_commit(shard, &commit);
         let told = self.mutations.complete_before_sync;
-        let sync =
-            Operation::CommitSync { shard, commit: commit.commit, file: commit.file, through: self.stamp, told };
+        let sync = Operation::CommitSync {
+            shard,
+            commit: commit.commit,
+            file: commit.file,
+            through: self.stamp,
+            told,
+        };
         self.operations.insert(id, sync);
         self.schedule(life, id, schedule);
         if told {

@@ -85,13 +85,25 @@ impl RecoveryDisk for Disk {
         Ok(self.find(FileName::Journal(shard, file)).ok_or(missing("stat"))?.length())
     }
 
-    fn read_journal(&mut self, shard: ShardId, file: u32, position: u64, into: &mut [u8]) -> Result<(), DiskError> {
+    fn read_journal(
+        &mut self,
+        shard: ShardId,
+        file: u32,
+        position: u64,
+        into: &mut [u8],
+    ) -> Result<(), DiskError> {
         self.burn(1)?;
         let found = self.find(FileName::Journal(shard, file)).ok_or(missing("open"))?;
         if found.read(position, into) { Ok(()) } else { Err(DiskError { operation: "pread", errno: 0 }) }
     }
 
-    fn write_journal(&mut self, shard: ShardId, file: u32, position: u64, bytes: &[u8]) -> Result<(), DiskError> {
+    fn write_journal(
+        &mut self,
+        shard: ShardId,
+        file: u32,
+        position: u64,
+        bytes: &[u8],
+    ) -> Result<(), DiskError> {
         let burnt = self.burn(20);
         let happens = burnt.is_ok() || self.random.percent(50);
         let synced = !self.mutations.never_sync;
@@ -129,7 +141,12 @@ impl RecoveryDisk for Disk {
         Ok(segments.collect())
     }
 
-    fn read_segment(&mut self, segment: SegmentName, position: u64, into: &mut [u8]) -> Result<(), DiskError> {
+    fn read_segment(
+        &mut self,
+        segment: SegmentName,
+        position: u64,
+        into: &mut [u8],
+    ) -> Result<(), DiskError> {
         self.burn(1)?;
         let found = self.find(FileName::Segment(segment)).ok_or(missing("open"))?;
         if found.read(position, into) { Ok(()) } else { Err(DiskError { operation: "pread", errno: 0 }) }
