@@ -13,11 +13,11 @@ pub mod config;
 
 pub mod metrics;
 
-pub mod input;
+pub mod shard_message;
 
 pub mod effect;
 
-pub mod shard_message;
+pub mod input;
 
 pub mod log;
 

@@ -1,3 +1,5 @@
+//! The table of keys, what text means, and what is refused.
+
 use std::collections::BTreeMap;
 
 use super::meta_properties::MetaProperties;

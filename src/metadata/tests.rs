@@ -1,3 +1,5 @@
+//! Rules of the controller by table; replay of every prefix of a log.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Counters as the text that is scraped.
+
 use super::prometheus::text;
 use super::*;
 

@@ -1,22 +1,16 @@
 //! The loop of one shard: gathers what happened, steps the core, does what it asks.
 //!
 //! A turn: all inputs that are there (up to `TURN_INPUTS_MAX`), one look at the clock, `step` for each, `end_turn`, then the effects
-//! in order, then one send per connection that has something to send. With nothing to do it sleeps until a socket, a disk
-//! completion, mail or a deadline wakes it. Nothing here knows Kafka.
+//! in order, then one send per connection that has something to send. With nothing to do it sleeps in its own epoll until a socket,
+//! a commit, mail or a deadline wakes it: never in the executor's reactor, which costs several system calls for each park
+//! (docs/decisions/0005). Nothing here knows Kafka.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
-
-use glommio::io::{PollState, PollableFd};
-use glommio::timer::Timer;
 
 use crate::effect::{DiskError, Effect, Effects, FileId};
 use crate::input::Input;
@@ -25,7 +19,6 @@ use crate::metrics::{RuntimeMetrics, ShardMetrics, ShardSnapshot};
 use crate::model::{Instant, Now, ShardId};
 
 use super::clock::Clock;
-use super::completions::Completions;
 use super::files::Files;
 use super::io_threads::IoThreads;
 use super::journal_writer::JournalWriter;
@@ -51,7 +44,6 @@ pub struct Driver<C> {
     pub mesh: Mesh,
     pub sockets: Sockets,
     pub journal: JournalWriter,
-    pub completions: Completions,
     pub io: IoThreads,
     pub files: Arc<Files>,
     pub metrics: Rc<RefCell<RuntimeMetrics>>,
@@ -67,10 +59,9 @@ struct Turn {
 
 impl<C: Core> Driver<C> {
     /// Runs the shard until it has said `Stopped`. `effects` is what the core asked for when it was made.
-    pub async fn run(mut self, effects: Effects) -> io::Result<()> {
-        let mut sleeper = Sleeper::new(&self.sockets)?;
+    pub fn run(mut self, effects: Effects) -> io::Result<()> {
         let mut turn = Turn { effects, ..Turn::default() };
-        self.perform(&mut turn);
+        self.perform(&mut turn)?;
         self.after_effects(&mut turn);
         while !turn.stopped {
             self.gather(&mut turn)?;
@@ -78,29 +69,21 @@ impl<C: Core> Driver<C> {
             if due {
                 turn.inputs.push_front(Input::Tick);
             }
-            let worked = !turn.inputs.is_empty();
-            if worked {
-                self.turn(&mut turn);
-            } else {
+            if turn.inputs.is_empty() {
                 self.after_effects(&mut turn);
+            } else {
+                self.turn(&mut turn)?;
             }
-            let more = !turn.inputs.is_empty() || self.sockets.has_work();
-            match (self.journal.in_flight() > 0, worked || more) {
-                // Submissions and completions of the journal wait for the executor.
-                (true, _) if more => sleeper.pass().await?,
-                (false, true) => glommio::yield_if_needed().await,
-                _ if turn.stopped => {}
-                _ => self.sleep(&mut sleeper).await?,
+            let more = !turn.inputs.is_empty() || self.sockets.has_work() || self.mesh.has_to_self();
+            if !more && !turn.stopped {
+                self.sleep()?;
             }
         }
-        self.finish(&mut turn).await;
-        Ok(())
+        self.finish(&mut turn)
     }
 
     fn gather(&mut self, turn: &mut Turn) -> io::Result<()> {
-        while let Some(input) = self.completions.take() {
-            turn.inputs.push_back(input);
-        }
+        self.journal.reap(&mut turn.inputs);
         let to_self = self.mesh.take_to_self();
         let from = self.shard;
         turn.inputs.extend(to_self.map(|message| Input::Shard { from, message }));
@@ -133,7 +116,7 @@ impl<C: Core> Driver<C> {
         }
     }
 
-    fn turn(&mut self, turn: &mut Turn) {
+    fn turn(&mut self, turn: &mut Turn) -> io::Result<()> {
         let now = self.clock.now();
         let count = turn.inputs.len().min(TURN_INPUTS_MAX);
         for input in turn.inputs.drain(..count) {
@@ -145,11 +128,12 @@ impl<C: Core> Driver<C> {
             metrics.turns += 1;
             metrics.inputs += count as u64;
         }
-        self.perform(turn);
+        self.perform(turn)?;
         self.after_effects(turn);
+        Ok(())
     }
 
-    fn perform(&mut self, turn: &mut Turn) {
+    fn perform(&mut self, turn: &mut Turn) -> io::Result<()> {
         while let Some(effect) = turn.effects.pop() {
             match effect {
                 Effect::Send { connection, pieces } => {
@@ -163,11 +147,12 @@ impl<C: Core> Driver<C> {
                 other => self.perform_on_disk(other, turn),
             }
         }
+        self.journal.submit()
     }
 
     fn perform_on_disk(&mut self, effect: Effect, turn: &mut Turn) {
         match effect {
-            Effect::CommitJournal(commit) => self.journal.commit(commit),
+            Effect::CommitJournal(commit) => self.journal.commit(commit, &mut turn.inputs),
             Effect::PrepareJournalFile { file, bytes } => self.io.prepare_journal_file(file, bytes),
             Effect::OpenSegment { file, segment, exists: _ } => self.files.open(file, segment),
             Effect::CloseSegment { file } => self.files.close(file),
@@ -207,32 +192,27 @@ impl<C: Core> Driver<C> {
         }
     }
 
-    async fn sleep(&mut self, sleeper: &mut Sleeper) -> io::Result<()> {
+    fn sleep(&mut self) -> io::Result<()> {
         if !self.inbox.prepare_to_park() {
             return Ok(());
         }
         self.metrics.borrow_mut().parks += 1;
         let deadline = self.core.next_deadline().into_iter().chain(self.sockets.next_deadline()).min();
         let wait = deadline.map(|deadline| Duration::from_nanos(deadline.ns_since(self.clock.instant())));
-        let result = match wait {
-            Some(Duration::ZERO) => Ok(()),
-            wait => sleeper.sleep(&self.completions, wait).await,
-        };
+        let result = self.sockets.sleep(wait);
         self.inbox.unpark();
         result
     }
 
     /// Sends what can still be sent, and lets what was started on the disk end.
-    async fn finish(mut self, turn: &mut Turn) {
+    fn finish(mut self, turn: &mut Turn) -> io::Result<()> {
         self.after_effects(turn);
         while self.journal.in_flight() > 0 {
-            poll_fn(
-                |context| if self.completions.poll_ready(context) { Poll::Ready(()) } else { Poll::Pending },
-            )
-            .await;
-            while self.completions.take().is_some() {}
+            self.journal.wait()?;
+            self.journal.reap(&mut turn.inputs);
         }
         self.io.stop();
+        Ok(())
     }
 
     fn snapshot(&self) -> ShardSnapshot {
@@ -244,51 +224,4 @@ impl<C: Core> Driver<C> {
 
 fn not_open(file: FileId) -> Input {
     Input::SegmentFailed { file, error: DiskError { operation: "find segment", errno: libc::EBADF } }
-}
-
-/// How the loop gives way to the executor.
-struct Sleeper {
-    /// The epoll instance of the sockets: readable when any of them, or mail, is ready.
-    readiness: PollableFd<OwnedFd>,
-    /// Kept over turns: a wake-up by something else leaves the registration in place.
-    armed: PollState,
-    /// Always readable: waiting for it is one pass of the executor over its rings.
-    always: PollableFd<OwnedFd>,
-}
-
-impl Sleeper {
-    fn new(sockets: &Sockets) -> io::Result<Sleeper> {
-        let always = rustix::event::eventfd(1, rustix::event::EventfdFlags::CLOEXEC)?;
-        Ok(Sleeper {
-            readiness: PollableFd::new(sockets.readiness()?)?,
-            armed: PollState::new(),
-            always: PollableFd::new(always)?,
-        })
-    }
-
-    /// Lets other tasks run and submissions and completions pass, without sleeping.
-    ///
-    /// A plain yield would not do: the executor looks at its rings only when no task is ready, or once per preempt timer.
-    async fn pass(&self) -> io::Result<()> {
-        Ok(self.always.readable().await?)
-    }
-
-    async fn sleep(&mut self, completions: &Completions, wait: Option<Duration>) -> io::Result<()> {
-        let mut timer = wait.map(Timer::new);
-        poll_fn(|context| {
-            if completions.poll_ready(context) {
-                return Poll::Ready(Ok(()));
-            }
-            if let Some(timer) = &mut timer
-                && Pin::new(timer).poll(context).is_ready()
-            {
-                return Poll::Ready(Ok(()));
-            }
-            match self.readiness.poll_readable(context, &mut self.armed) {
-                Poll::Ready(result) => Poll::Ready(result.map_err(io::Error::from)),
-                Poll::Pending => Poll::Pending,
-            }
-        })
-        .await
-    }
 }

@@ -15,7 +15,6 @@ use crate::effect::Effects;
 use crate::model::ShardId;
 
 use super::clock::Clock;
-use super::completions::Completions;
 use super::driver::{Core, Driver};
 use super::files::Files;
 use super::io_threads::IoThreads;
@@ -139,20 +138,19 @@ fn run_shard<C: Core + 'static>(
         // The first sleep of an executor registers with the kernel, which can take milliseconds: not in a client's time.
         glommio::timer::sleep(Duration::from_micros(100)).await;
         let metrics = Rc::new(RefCell::default());
-        let completions = Completions::default();
         let Parts { shard, inbox, mesh, io, listeners } = parts;
+        let journal = JournalWriter::new(common.data_dir, shard, Rc::clone(&metrics))?;
+        let (wake, commits) = (inbox.wake_fd(), journal.readiness());
         let mut sockets =
-            Sockets::new(common.sockets, Arc::clone(&files), inbox.wake_fd(), Rc::clone(&metrics))?;
-        let journal = JournalWriter::new(common.data_dir, shard, completions.clone(), Rc::clone(&metrics));
+            Sockets::new(common.sockets, Arc::clone(&files), wake, commits, Rc::clone(&metrics))?;
         let (core, effects) = make(&common.clock);
         for (index, listener) in listeners.into_iter().enumerate() {
             sockets.listen(listener, u16::try_from(index).expect("few listeners"))?;
         }
         let clock = common.clock;
-        let driver =
-            Driver { shard, core, clock, inbox, mesh, sockets, journal, completions, io, files, metrics };
+        let driver = Driver { shard, core, clock, inbox, mesh, sockets, journal, io, files, metrics };
         // The starter hears from every shard once; it is there until then.
         let _ = ready.send(Ok(()));
-        driver.run(effects).await
+        driver.run(effects)
     })
 }

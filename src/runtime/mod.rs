@@ -2,9 +2,9 @@
 //!
 //! It turns completions into inputs and effects into submissions, starts the process and stops it. It decides nothing about Kafka.
 
+mod aligned;
 mod chores;
 mod clock;
-mod completions;
 mod connection;
 mod control_thread;
 mod driver;

@@ -1,8 +1,8 @@
 //! All client sockets of one shard, behind five calls: `poll`, `send`, `close`, `pause`/`resume`, `flush`.
 //!
-//! Readiness comes from one epoll instance, edge-triggered, that the executor polls as one descriptor: an idle connection costs
-//! no task and no timer, and a turn learns of all ready sockets with one system call. Nothing outside this file knows that, so
-//! that another way to do socket I/O can take its place.
+//! Readiness comes from one epoll instance, edge-triggered, in which the shard also sleeps: an idle connection costs no task and
+//! no timer, and a turn learns of all ready sockets with one system call. Nothing outside this file knows that, so that another
+//! way to do socket I/O can take its place.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -10,6 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use protocol::Piece;
@@ -41,6 +42,7 @@ const ACCEPT_REST_MS: u64 = 100;
 /// The low bits of a connection id are its slot; the bits above count connections and are never reused.
 const SLOT_BITS: u32 = 20;
 
+/// Something else than a socket woke the shard: mail, or a commit.
 const WAKE: u64 = u64::MAX;
 const LISTENER: u64 = 1 << 63;
 
@@ -81,6 +83,8 @@ pub struct Sockets {
     /// At their end of stream, given one more turn for answers.
     ending: Vec<ConnectionId>,
     events: Vec<Event>,
+    /// `sleep` has taken the events of this turn already.
+    is_fresh: bool,
     buffer: Box<[u8]>,
     frames: Vec<BytesMut>,
     config: SocketConfig,
@@ -94,10 +98,12 @@ impl Sockets {
         config: SocketConfig,
         files: Arc<Files>,
         wake: impl AsFd,
+        journal: impl AsFd,
         metrics: Rc<RefCell<RuntimeMetrics>>,
     ) -> io::Result<Sockets> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, wake, EventData::new_u64(WAKE), EventFlags::IN | EventFlags::ET)?;
+        epoll::add(&epoll, journal, EventData::new_u64(WAKE), EventFlags::IN)?;
         Ok(Sockets {
             epoll,
             listeners: Vec::new(),
@@ -108,6 +114,7 @@ impl Sockets {
             dirty: Vec::new(),
             ending: Vec::new(),
             events: Vec::with_capacity(EVENTS_MAX),
+            is_fresh: false,
             buffer: vec![0; RECEIVE_BYTES].into_boxed_slice(),
             frames: Vec::new(),
             config,
@@ -117,9 +124,11 @@ impl Sockets {
         })
     }
 
-    /// Readable when `poll` would find something new.
-    pub fn readiness(&self) -> io::Result<OwnedFd> {
-        self.epoll.try_clone()
+    /// Sleeps until the kernel has something, or for `wait` (None: for ever). What it has is taken by the next `poll`.
+    pub fn sleep(&mut self, wait: Option<Duration>) -> io::Result<()> {
+        self.take_events(wait)?;
+        self.is_fresh = true;
+        Ok(())
     }
 
     /// Starts to accept from a bound socket.
@@ -162,7 +171,9 @@ impl Sockets {
                 None => {}
             }
         }
-        self.take_events()?;
+        if !std::mem::take(&mut self.is_fresh) {
+            self.take_events(Some(Duration::ZERO))?;
+        }
         self.accept(now, inputs);
         self.receive(now, room, inputs);
         if now >= self.next_sweep {
@@ -171,11 +182,12 @@ impl Sockets {
         Ok(())
     }
 
-    fn take_events(&mut self) -> io::Result<()> {
-        let no_wait = Timespec { tv_sec: 0, tv_nsec: 0 };
+    fn take_events(&mut self, wait: Option<Duration>) -> io::Result<()> {
+        // What cannot be said in a Timespec is longer than anybody waits.
+        let wait = wait.and_then(|wait| Timespec::try_from(wait).ok());
         self.events.clear();
         let buffer = rustix::buffer::spare_capacity(&mut self.events);
-        match epoll::wait(&self.epoll, buffer, Some(&no_wait)) {
+        match epoll::wait(&self.epoll, buffer, wait.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
