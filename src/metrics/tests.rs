@@ -1,3 +1,5 @@
+//! The text that a scrape sees, and the arithmetic under it.
+
 use super::prometheus::text;
 use super::*;
 
