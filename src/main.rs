@@ -2,6 +2,8 @@
 //!
 //! Decides what the commands mean and what a person is told. Everything else is the library's.
 
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "the process starts here")]
+
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

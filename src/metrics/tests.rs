@@ -1,4 +1,4 @@
-//! Counters as the text that is scraped.
+//! The text that a scrape sees, and the arithmetic under it.
 
 use super::prometheus::text;
 use super::*;

@@ -2,6 +2,12 @@
 //!
 //! It turns completions into inputs and effects into submissions, starts the process and stops it. It decides nothing about Kafka.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "this is the part of the broker that touches the world"
+)]
+
 mod aligned;
 mod chores;
 mod clock;

@@ -8,6 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, OFlags, flock, statvfs};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -21,6 +22,10 @@ const FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
 
 /// Enough for 10,000 connections and as many segments.
 const OPEN_FILES_WANTED: u64 = 1_048_576;
+
+/// A broker that was killed holds its lock until the kernel has taken its memory back: its successor waits this long for it.
+const LOCK_TRIES: u32 = 40;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// Why the broker does not start.
 #[derive(Debug)]
@@ -68,7 +73,15 @@ pub fn lock(data_dir: &Path) -> Result<DirLock, StartError> {
             )
         },
     )?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    let mut result = flock(&file, FlockOperation::NonBlockingLockExclusive);
+    for _ in 0..LOCK_TRIES {
+        if result != Err(rustix::io::Errno::WOULDBLOCK) {
+            break;
+        }
+        std::thread::sleep(LOCK_PAUSE);
+        result = flock(&file, FlockOperation::NonBlockingLockExclusive);
+    }
+    match result {
         Ok(()) => Ok(DirLock { _file: file }),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(StartError::new(
             format!("another broker runs in {shown}: it holds {}", path.display()),
