@@ -96,6 +96,22 @@ fn crashes(setup: Setup, seed: u64, rounds: u64) -> Result<(), RecoveryError> {
     Ok(())
 }
 
+/// A first commit whose file header was lost, and then a header with the same sequence before it.
+#[test]
+fn a_commit_without_its_file_header_never_lines_up_again() {
+    let setup = Setup {
+        shards: 2,
+        journal_bytes_max: 256 * 1024,
+        tail_bytes_max: 64 * 1024,
+        segment_bytes: 192 * 1024,
+        batch_bytes_max: 1_500,
+        ..Setup::default()
+    };
+    for seed in [17_102_142_142_351_550_921, 1, 2, 3] {
+        crashes(setup, seed, 5).expect("a crash is recovered from");
+    }
+}
+
 fn setups() -> impl Strategy<Value = Setup> {
     (1..4u16, 1..12i32, 0..4u64, 1..40u64, 0..3u32).prop_map(|(shards, partitions, ring, batch, segment)| {
         Setup {
