@@ -28,8 +28,9 @@ use format::{CommitHeader, FileHeader, commit_bytes};
 use group::encode_commit;
 use ring::{Lane, Placement, Ring};
 
-/// A second commit goes to the device only if it is at least this large: smaller groups gain more from waiting together.
-const SECOND_COMMIT_BYTES_MIN: u64 = 256 * 1024;
+/// A second commit goes to the device only if its group is at least this part of the largest one (256 KiB of 4 MiB): smaller
+/// groups gain more from waiting together.
+const SECOND_COMMIT_DIVISOR: u64 = 16;
 
 /// Records that wait for a commit; beyond it the journal calls itself congested.
 const WAITING_BYTES_MAX: u64 = 4 * COMMIT_BYTES_MAX;
@@ -199,7 +200,7 @@ impl Journal {
         if self.in_flight.len() >= COMMITS_IN_FLIGHT_MAX {
             return None;
         }
-        if !self.in_flight.is_empty() && next_group_bytes < SECOND_COMMIT_BYTES_MIN {
+        if !self.in_flight.is_empty() && next_group_bytes < self.commit_bytes_max / SECOND_COMMIT_DIVISOR {
             return None;
         }
         let (released, released_bytes) = self.count_release();

@@ -84,7 +84,8 @@ pub struct LiveFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplayPlan {
     pub live: Vec<LiveFile>,
-    /// Above all sequences that the journal ever used, as far as its files tell.
+    /// Above all sequences that the journal ever used: the one after the newest header's may stand in commits whose file
+    /// header was lost. Were it used again, these would line up behind the new header.
     pub next_sequence: u64,
 }
 
@@ -123,7 +124,7 @@ pub fn plan(
         let fault = ReplayFault::SequenceTwice(pair[1].header.file_sequence);
         return Err(ReplayError { file: pair[1].number, position: 0, fault });
     }
-    let Some(&newest) = valid.last() else { return Ok(ReplayPlan { live: Vec::new(), next_sequence: 1 }) };
+    let Some(&newest) = valid.last() else { return Ok(ReplayPlan { live: Vec::new(), next_sequence: 2 }) };
     let oldest = find_oldest_live(&newest, read, mutations)?;
     let live: Vec<LiveFile> = valid.into_iter().filter(|file| file.header.file_sequence >= oldest).collect();
     for (sequence, file) in (oldest..=newest.header.file_sequence).zip(&live) {
@@ -135,7 +136,7 @@ pub fn plan(
             });
         }
     }
-    Ok(ReplayPlan { live, next_sequence: newest.header.file_sequence.saturating_add(1) })
+    Ok(ReplayPlan { live, next_sequence: newest.header.file_sequence.saturating_add(2) })
 }
 
 fn find_oldest_live(

@@ -146,7 +146,7 @@ fn every_flip_in_a_commit_is_seen() {
     let (bytes, _) = commit(1, 1, 0, 1, &entries);
     let summed = COMMIT_HEADER_BYTES + entries.iter().map(|entry| entry.bytes() as usize).sum::<usize>();
     let header = file_header(1, 1, 0);
-    assert_eq!(read_back(&[file(&header, &[bytes.clone()])]), Ok(as_found(&entries)));
+    assert_eq!(read_back(&[file(&header, std::slice::from_ref(&bytes))]), Ok(as_found(&entries)));
     for at in 0..summed {
         let mut flipped = bytes.clone();
         flipped[at] ^= 0x10;

@@ -408,9 +408,6 @@ impl Recovery<'_> {
         plan: &ReplayPlan,
         files: &[(u32, u64)],
     ) -> Result<u64, DiskError> {
-        if plan.live.is_empty() {
-            return Ok(plan.next_sequence);
-        }
         let is_live = |number: u32| plan.live.iter().any(|live| live.number == number);
         let free = files.iter().find(|(number, bytes)| !is_live(*number) && *bytes >= BLOCK_BYTES);
         let oldest = plan.live.first().map(|&LiveFile { number, bytes, .. }| (number, bytes));

@@ -133,6 +133,7 @@ impl ModelDisk {
         self.journals.values_mut().for_each(|file| file.crash(random));
         self.segments.values_mut().for_each(|file| file.crash(random));
         self.segments.retain(|_, file| file.named || random.one_in(2));
+        self.segments.values_mut().for_each(|file| file.named = true);
     }
 
     fn burn(&mut self) -> Result<(), DiskError> {
