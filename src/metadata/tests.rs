@@ -495,6 +495,18 @@ fn broker_settings_change_where_kafka_lets_them() {
 }
 
 #[test]
+fn dynamic_settings_are_news_to_a_shard_that_starts() {
+    let mut world = World::new("");
+    let set = ConfigOperationKind::Set;
+    world.alter(ConfigResource::Broker(None), &[("log.retention.ms", set, Some("888"))]);
+    world.restart();
+    let image = world.controller.image();
+    assert_ne!(image.without_topics().broker_overrides, image.broker_overrides);
+    let config = world.config.with_dynamic(&image.broker_overrides);
+    assert_eq!(config.topic_defaults.retention_ms, 888);
+}
+
+#[test]
 fn producer_ids_come_in_blocks_and_never_twice() {
     let mut world = World::new("");
     let mut firsts = Vec::new();

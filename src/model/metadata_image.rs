@@ -64,10 +64,12 @@ pub struct MetadataImage {
 }
 
 impl MetadataImage {
-    /// The same cluster before its first topic.
+    /// The same cluster before its first topic and its first dynamic setting: what a shard begins with, so that applying the
+    /// whole image is a change in both.
     #[must_use]
     pub fn without_topics(&self) -> MetadataImage {
-        MetadataImage { names: BTreeMap::new(), topics: BTreeMap::new(), ..self.clone() }
+        let (names, topics, broker_overrides) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        MetadataImage { names, topics, broker_overrides, ..self.clone() }
     }
 
     /// A cluster of which nothing is known yet.
