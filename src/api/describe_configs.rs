@@ -13,7 +13,7 @@ use protocol::messages::describe_configs::{
     DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResponse,
     DescribeConfigsResult, DescribeConfigsSynonym,
 };
-use protocol::{Message, Reader};
+use protocol::{Message, Piece, Reader};
 
 use super::config_changes::{BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC, broker_named};
 use super::config_rows::ConfigRow;
@@ -24,31 +24,36 @@ use crate::metadata::topic_name_problem;
 use crate::model::control::ControlError;
 
 /// Past this, resources are refused: a short request can ask for the same long list very often.
-const RESPONSE_BYTES_MAX: usize = 256 << 20;
+const RESPONSE_BYTES_MAX: usize = 128 << 20;
 
 pub fn handle(context: &ApiContext<'_>, info: RequestInfo, reader: &mut Reader<'_>) -> Outcome {
     let Ok(request) = DescribeConfigsRequest::decode(reader, info.version) else {
         return Outcome::Close("a DescribeConfigs request that cannot be read");
     };
-    let mut bytes_left = RESPONSE_BYTES_MAX;
-    let described: Vec<Described<'_>> = request
-        .resources
-        .iter()
-        .map(|resource| {
-            let rows = if bytes_left == 0 {
-                Err(refused(ErrorCode::INVALID_REQUEST, "the answer is too long: ask for fewer resources"))
-            } else {
-                describe(context, &resource, request.include_synonyms)
-            };
-            let bytes: usize = rows.iter().flatten().map(ConfigRow::bytes_max).sum();
-            bytes_left = bytes_left.saturating_sub(bytes);
-            Described { resource, rows }
-        })
-        .collect();
-    let documentation = request.include_documentation;
-    let results = described.iter().map(|described| described.result(documentation));
-    let response = DescribeConfigsResponse { results: results.collect(), ..Default::default() };
-    Outcome::Answer(answer(info, &response))
+    Outcome::Answer(respond(context, info, &request, RESPONSE_BYTES_MAX))
+}
+
+/// Resources are described until the answer may have `bytes_max`, and refused from there on.
+pub(super) fn respond(
+    context: &ApiContext<'_>,
+    info: RequestInfo,
+    request: &DescribeConfigsRequest<'_>,
+    bytes_max: usize,
+) -> Vec<Piece> {
+    let mut bytes_left = bytes_max;
+    let described = request.resources.iter().map(|resource| {
+        let rows = if bytes_left == 0 {
+            Err(refused(ErrorCode::INVALID_REQUEST, "the answer is too long: ask for fewer resources"))
+        } else {
+            describe(context, &resource, request.include_synonyms)
+        };
+        let bytes: usize = rows.iter().flatten().map(ConfigRow::bytes_max).sum();
+        bytes_left = bytes_left.saturating_sub(bytes);
+        Described { resource, rows }
+    });
+    let described: Vec<Described<'_>> = described.collect();
+    let results = described.iter().map(|described| described.result(request.include_documentation));
+    answer(info, &DescribeConfigsResponse { results: results.collect(), ..Default::default() })
 }
 
 struct Described<'a> {

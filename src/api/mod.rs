@@ -23,6 +23,8 @@ pub mod metadata;
 pub mod offset_for_leader_epoch;
 pub mod partition_questions;
 pub mod produce;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
