@@ -63,12 +63,12 @@ fn special_from(timestamp: i64) -> i16 {
 fn respond(info: RequestInfo, topics: &[(Arc<str>, Vec<PartitionAnswer>)]) -> Vec<Piece> {
     let topics = topics.iter().map(|(name, partitions)| ListOffsetsTopicResponse {
         name,
-        partitions: partitions.iter().map(partition_response).collect(),
+        partitions: partitions.iter().map(|partition| partition_response(info.version, partition)).collect(),
     });
     answer(info, &ListOffsetsResponse { topics: topics.collect(), ..Default::default() })
 }
 
-fn partition_response(of: &PartitionAnswer) -> ListOffsetsPartitionResponse {
+fn partition_response(version: i16, of: &PartitionAnswer) -> ListOffsetsPartitionResponse {
     let (timestamp, offset, leader_epoch) = match of.answer {
         Answer::OffsetAt { timestamp, offset, leader_epoch } => (timestamp, offset, leader_epoch.0),
         _ => (-1, -1, -1),
@@ -78,6 +78,7 @@ fn partition_response(of: &PartitionAnswer) -> ListOffsetsPartitionResponse {
         error_code: of.error as i16,
         timestamp,
         offset,
-        leader_epoch,
+        // Before version 4 there is no such field, and the codec loses no value silently.
+        leader_epoch: if version < 4 { -1 } else { leader_epoch },
     }
 }
