@@ -83,6 +83,8 @@ pub struct World {
     commits: u64,
     crashes: u32,
     coverage: Coverage,
+    /// The power goes when so many more stages of disk operations are over: between a write and its sync, mostly.
+    stages_left: Option<u64>,
 }
 
 impl World {
@@ -108,6 +110,7 @@ impl World {
             commits: 0,
             crashes: 0,
             coverage: Coverage::default(),
+            stages_left: None,
             plan,
         };
         world.disk.mutations = mutation.disk;
@@ -177,6 +180,7 @@ impl World {
                 if let Completion::Answer(shard, input) = completion {
                     self.input(shard, input);
                 }
+                self.count_stage();
             }
             Event::Turn { life, shard } if self.is_current(life) => {
                 self.with_node(|node, around| node.turn(shard, around));
@@ -219,6 +223,15 @@ impl World {
             | Event::Deadline { .. }
             | Event::Crash { .. }
             | Event::Stop { .. } => {}
+        }
+    }
+
+    fn count_stage(&mut self) {
+        let Some(left) = &mut self.stages_left else { return };
+        *left = left.saturating_sub(1);
+        if *left == 0 && self.node.is_some() {
+            self.coverage.add("crashes between stages of a disk operation", 1);
+            self.crash();
         }
     }
 
@@ -298,6 +311,7 @@ impl World {
             self.commits += node.counters.commits;
             self.coverage.add_node(&node);
         }
+        self.stages_left = None;
         self.network.crash(&mut self.schedule);
         self.disk.crash();
         self.life = Life(self.life.0 + 1);
@@ -312,8 +326,8 @@ impl World {
         let fuse = if burns { Some(self.random.log_uniform(1, 400)) } else { None };
         self.disk.set_fuse(Fuse::after(fuse));
         if self.plan.wall_jumps && chaos {
-            let jump = self.random.below(7_200_000) as i64 - 3_600_000;
-            self.schedule.skew_wall(jump);
+            // Less than what makes a timestamp of before the jump invalid.
+            self.schedule.skew_wall(self.random.below(2_400_000) as i64 - 1_200_000);
         }
         let now = self.schedule.now();
         let around = (&mut self.disk, &mut self.random);
@@ -352,6 +366,9 @@ impl World {
             let orderly = self.random.percent(self.plan.stop_percent);
             let end = if orderly { Event::Stop { life } } else { Event::Crash { life } };
             self.schedule.after(lasts, end);
+            if self.random.percent(50) {
+                self.stages_left = Some(self.random.log_uniform(1, 2_000));
+            }
         }
         if self.phase == Phase::Ending {
             self.enter(Phase::Reading);
@@ -378,6 +395,7 @@ impl World {
                 if thick && self.crashes >= plan.crashes_min {
                     self.disk.faults = Default::default();
                     self.network.faults = Default::default();
+                    self.stages_left = None;
                     self.enter(Phase::Settling);
                 }
             }
