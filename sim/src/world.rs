@@ -249,6 +249,7 @@ impl World {
 
     fn with_client(&mut self, id: ClientId, act: impl FnOnce(&mut dyn Client, &mut Io<'_>) -> Alarm) {
         let shards = self.node.as_ref().map_or(0, Node::shards);
+        let thin = self.phase == Phase::Chaos && !self.is_thick();
         let Some(seat) = self.seats.get_mut(usize::from(id.0)) else { return };
         let mut io = Io {
             client: id,
@@ -258,6 +259,7 @@ impl World {
             random: &mut seat.random,
             shards,
             calm: self.phase != Phase::Chaos,
+            thin,
         };
         if let Some(delay) = act(seat.client.as_mut(), &mut io) {
             seat.turn += 1;
@@ -385,14 +387,15 @@ impl World {
         self.trace.step(self.phase_since, WORLD, "phase", [phase as u64, 0, 0]);
     }
 
+    fn is_thick(&self) -> bool {
+        let (steps, commits) = self.node.as_ref().map_or((0, 0), |node| (node.counters.steps, node.counters.commits));
+        self.steps + steps >= self.plan.steps_min && self.commits + commits >= self.plan.commits_min
+    }
+
     fn maybe_next_phase(&mut self) {
-        let steps = self.steps + self.node.as_ref().map_or(0, |node| node.counters.steps);
-        let commits = self.commits + self.node.as_ref().map_or(0, |node| node.counters.commits);
         match self.phase {
             Phase::Chaos => {
-                let plan = &self.plan;
-                let thick = steps >= plan.steps_min && commits >= plan.commits_min;
-                if thick && self.crashes >= plan.crashes_min {
+                if self.is_thick() && self.crashes >= self.plan.crashes_min {
                     self.disk.faults = Default::default();
                     self.network.faults = Default::default();
                     self.stages_left = None;
