@@ -44,7 +44,7 @@ impl Plan {
         Plan {
             shards: shards(&mut random),
             // From a ring that is always full to one that is never reused.
-            journal_bytes_max: random.log_uniform(if large { 6 << 20 } else { 1 << 20 }, 64 << 20),
+            journal_bytes_max: random.log_uniform(if large { 8 << 20 } else { 1 << 20 }, 64 << 20),
             tail_bytes_max: random.log_uniform(64 << 10, 32 << 20),
             admin: AdminPlan { topics, pause_ns_max },
             producers,
@@ -97,11 +97,12 @@ fn some_topics(topics: &[TopicPlan], random: &mut Random) -> (Vec<String>, bool)
 fn producer(topics: &[TopicPlan], large: bool, random: &mut Random) -> ProducerPlan {
     let (topics, by_id) = some_topics(topics, random);
     let idempotent = random.percent(60);
+    let flood = !idempotent && random.percent(20);
     let batch_bytes_max = if large { 900_000 } else { random.log_uniform(200, 60_000) };
     ProducerPlan {
         idempotent,
         acks: if idempotent { -1 } else { *random.pick(&[-1, -1, 1, 1, 0]) },
-        requests_in_flight_max: random.between(1, 6) as usize,
+        requests_in_flight_max: if flood { 400 } else { random.between(1, 6) as usize },
         topics,
         by_id,
         records_max: random.log_uniform(1, 50),
@@ -111,7 +112,7 @@ fn producer(topics: &[TopicPlan], large: bool, random: &mut Random) -> ProducerP
             random.log_uniform(8, 20_000)
         },
         batch_bytes_max,
-        pause_ns_max: random.log_uniform(50_000, 20_000_000),
+        pause_ns_max: if flood { 100_000 } else { random.log_uniform(50_000, 20_000_000) },
         batches_max: if large { 60 } else { random.between(50, 400) },
     }
 }

@@ -100,9 +100,9 @@ impl Schedule {
         self.now
     }
 
-    /// The wall clock jumps, also backwards.
+    /// The wall clock jumps to so much from the truth, also backwards.
     pub fn skew_wall(&mut self, ms: i64) {
-        self.wall_skew_ms += ms;
+        self.wall_skew_ms = ms;
     }
 
     pub fn after(&mut self, ns: u64, event: Event) {

@@ -25,6 +25,7 @@ enum Line {
     Begin(u64),
     Fine(Totals),
     Failed(u64, String),
+    Panic(String),
     Cover(String, u64),
     /// The worker is gone.
     End,
@@ -40,8 +41,9 @@ struct Totals {
 
 /// The body of a worker process: one line for each thing that the parent must know.
 pub fn work(job: &Job) -> std::io::Result<()> {
-    let mutation =
-        job.mutation.as_deref().map_or(Some(Mutation::default()), Mutation::named).unwrap_or_default();
+    let mutation = job.mutation.as_deref().map_or(Some(Mutation::default()), Mutation::named).unwrap_or_default();
+    // The broker's last words, where the parent finds them: stderr is for people.
+    std::panic::set_hook(Box::new(|panic| println!("panic {}", panic.to_string().replace('\n', " "))));
     let mut out = std::io::stdout().lock();
     let mut coverage = Coverage::default();
     let mut seed = job.from;
@@ -82,6 +84,7 @@ fn parse(line: &str) -> Option<Line> {
             let (seed, what) = rest.split_once(' ')?;
             Some(Line::Failed(seed.parse().ok()?, what.to_owned()))
         }
+        "panic" => Some(Line::Panic(rest.to_owned())),
         "cover" => {
             let (count, name) = rest.split_once(' ')?;
             Some(Line::Cover(name.to_owned(), count.parse().ok()?))
@@ -97,8 +100,7 @@ fn spawn(job: &Job, worker: usize, lines: Sender<(usize, Line)>) -> std::io::Res
     if let Some(mutation) = &job.mutation {
         command.args(["--mutation", mutation]);
     }
-    let quiet = job.mutation.is_some();
-    command.stdout(Stdio::piped()).stderr(if quiet { Stdio::null() } else { Stdio::inherit() });
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn()?;
     let out = child.stdout.take().ok_or_else(|| std::io::Error::other("the worker has no output"))?;
     std::thread::spawn(move || {
@@ -117,6 +119,7 @@ struct Worker {
     child: Child,
     /// Begun and not yet ended.
     seed: Option<u64>,
+    panic: String,
 }
 
 /// Runs `count` seeds from `first` on. True: all were fine.
@@ -128,7 +131,7 @@ pub fn swarm(first: u64, count: u64, workers: usize) -> std::io::Result<bool> {
         let stride = workers as u64;
         let job = Job { from: first + worker as u64, to: first + count, stride, mutation: None };
         let child = spawn(&job, worker, lines.clone())?;
-        crew.push(Some(Worker { job, child, seed: None }));
+        crew.push(Some(Worker { job, child, seed: None, panic: String::new() }));
     }
     let mut seeds = 0_u64;
     let mut totals = Totals::default();
@@ -152,18 +155,20 @@ pub fn swarm(first: u64, count: u64, workers: usize) -> std::io::Result<bool> {
                 failures.push((seed, what));
                 worker.seed = None;
             }
+            Line::Panic(words) => worker.panic = words,
             Line::Cover(name, sum) => coverage.add(&name, sum),
             Line::End => {
                 let _ = worker.child.wait();
                 let died = worker.seed;
+                let words = std::mem::take(&mut worker.panic);
                 let mut job = worker.job.clone();
                 crew[at] = None;
                 if let Some(seed) = died {
-                    println!("FAILED seed {seed}: the broker aborted (its words are above)");
-                    failures.push((seed, "aborted".to_owned()));
+                    println!("FAILED seed {seed}: {words}");
+                    failures.push((seed, words));
                     job.from = seed + job.stride;
                     let child = spawn(&job, at, lines.clone())?;
-                    crew[at] = Some(Worker { job, child, seed: None });
+                    crew[at] = Some(Worker { job, child, seed: None, panic: String::new() });
                 }
             }
         }
@@ -211,7 +216,7 @@ pub fn mutations(only: Option<&str>, first: u64, budget: u64, workers: usize) ->
             {
                 let job = Job { from: first, to: first + budget, stride: 1, mutation: Some(name.to_owned()) };
                 let child = spawn(&job, at, lines.clone())?;
-                *seat = Some(Trial { name, child, seed: None, caught: None, fine: 0 });
+                *seat = Some(Trial { name, child, seed: None, caught: None, fine: 0, panic: String::new() });
             }
         }
         if crew.iter().all(Option::is_none) {
@@ -229,6 +234,7 @@ struct Trial {
     seed: Option<u64>,
     caught: Option<String>,
     fine: u64,
+    panic: String,
 }
 
 /// One line of a trial. Some(survived) when the trial is over.
@@ -245,10 +251,11 @@ fn hear(from_workers: &Receiver<(usize, Line)>, crew: &mut [Option<Trial>]) -> O
             trial.caught = Some(format!("seed {seed}: {}", what.chars().take(140).collect::<String>()));
             trial.seed = None;
         }
+        Line::Panic(words) => trial.panic = words,
         Line::Cover(..) => {}
         Line::End => {
             let _ = trial.child.wait();
-            let aborted = trial.seed.map(|seed| format!("seed {seed}: an assertion of the broker"));
+            let aborted = trial.seed.map(|seed| format!("seed {seed}: {}", trial.panic));
             let caught = trial.caught.take().or(aborted);
             let (name, seeds) = (trial.name, trial.fine + 1);
             crew[at] = None;
@@ -267,6 +274,5 @@ fn hear(from_workers: &Receiver<(usize, Line)>, crew: &mut [Option<Trial>]) -> O
 pub fn revision() -> String {
     let output = Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
     let text = output.ok().filter(|output| output.status.success()).map(|output| output.stdout);
-    text.and_then(|text| String::from_utf8(text).ok())
-        .map_or("unknown".to_owned(), |text| text.trim().to_owned())
+    text.and_then(|text| String::from_utf8(text).ok()).map_or("unknown".to_owned(), |text| text.trim().to_owned())
 }

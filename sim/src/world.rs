@@ -83,6 +83,8 @@ pub struct World {
     commits: u64,
     crashes: u32,
     coverage: Coverage,
+    /// The power goes when so many more stages of disk operations are over: between a write and its sync, mostly.
+    stages_left: Option<u64>,
 }
 
 impl World {
@@ -108,6 +110,7 @@ impl World {
             commits: 0,
             crashes: 0,
             coverage: Coverage::default(),
+            stages_left: None,
             plan,
         };
         world.disk.mutations = mutation.disk;
@@ -178,6 +181,7 @@ impl World {
                 if let Completion::Answer(shard, input) = completion {
                     self.input(shard, input);
                 }
+                self.count_stage();
             }
             Event::Turn { life, shard } if self.is_current(life) => {
                 self.with_node(|node, around| node.turn(shard, around));
@@ -223,6 +227,15 @@ impl World {
         }
     }
 
+    fn count_stage(&mut self) {
+        let Some(left) = &mut self.stages_left else { return };
+        *left = left.saturating_sub(1);
+        if *left == 0 && self.node.is_some() {
+            self.coverage.add("crashes between stages of a disk operation", 1);
+            self.crash();
+        }
+    }
+
     fn with_node(&mut self, act: impl FnOnce(&mut Node, &mut Surroundings<'_>)) {
         let Some(node) = &mut self.node else { return };
         let mut around = Surroundings {
@@ -237,6 +250,7 @@ impl World {
 
     fn with_client(&mut self, id: ClientId, act: impl FnOnce(&mut dyn Client, &mut Io<'_>) -> Alarm) {
         let shards = self.node.as_ref().map_or(0, Node::shards);
+        let thin = self.phase == Phase::Chaos && !self.is_thick();
         let Some(seat) = self.seats.get_mut(usize::from(id.0)) else { return };
         let mut io = Io {
             client: id,
@@ -246,6 +260,7 @@ impl World {
             random: &mut seat.random,
             shards,
             calm: self.phase != Phase::Chaos,
+            thin,
         };
         if let Some(delay) = act(seat.client.as_mut(), &mut io) {
             seat.turn += 1;
@@ -299,6 +314,7 @@ impl World {
             self.commits += node.counters.commits;
             self.coverage.add_node(&node);
         }
+        self.stages_left = None;
         self.network.crash(&mut self.schedule);
         self.disk.crash();
         self.life = Life(self.life.0 + 1);
@@ -313,8 +329,8 @@ impl World {
         let fuse = if burns { Some(self.random.log_uniform(1, 400)) } else { None };
         self.disk.set_fuse(Fuse::after(fuse));
         if self.plan.wall_jumps && chaos {
-            let jump = self.random.below(7_200_000) as i64 - 3_600_000;
-            self.schedule.skew_wall(jump);
+            // Less than what makes a timestamp of before the jump invalid.
+            self.schedule.skew_wall(self.random.below(2_400_000) as i64 - 1_200_000);
         }
         let now = self.schedule.now();
         let around = (&mut self.disk, &mut self.random);
@@ -358,6 +374,9 @@ impl World {
             let orderly = self.random.percent(self.plan.stop_percent);
             let end = if orderly { Event::Stop { life } } else { Event::Crash { life } };
             self.schedule.after(lasts, end);
+            if self.random.percent(50) {
+                self.stages_left = Some(self.random.log_uniform(1, 2_000));
+            }
         }
         if self.phase == Phase::Ending {
             self.enter(Phase::Reading);
@@ -380,16 +399,18 @@ impl World {
         self.trace.step(self.phase_since, WORLD, "phase", [phase as u64, 0, 0]);
     }
 
+    fn is_thick(&self) -> bool {
+        let (steps, commits) = self.node.as_ref().map_or((0, 0), |node| (node.counters.steps, node.counters.commits));
+        self.steps + steps >= self.plan.steps_min && self.commits + commits >= self.plan.commits_min
+    }
+
     fn maybe_next_phase(&mut self) {
-        let steps = self.steps + self.node.as_ref().map_or(0, |node| node.counters.steps);
-        let commits = self.commits + self.node.as_ref().map_or(0, |node| node.counters.commits);
         match self.phase {
             Phase::Chaos => {
-                let plan = &self.plan;
-                let thick = steps >= plan.steps_min && commits >= plan.commits_min;
-                if thick && self.crashes >= plan.crashes_min {
+                if self.is_thick() && self.crashes >= self.plan.crashes_min {
                     self.disk.faults = Default::default();
                     self.network.faults = Default::default();
+                    self.stages_left = None;
                     self.enter(Phase::Settling);
                 }
             }

@@ -31,6 +31,7 @@ pub enum Expects {
     Deleted { topic_id: Uuid },
     Partitions,
     LogEnd { key: (Uuid, i32), floor: i64 },
+    AtTime { key: (Uuid, i32) },
 }
 
 /// What the administrator believes of one topic.
@@ -89,7 +90,15 @@ impl Admin {
                 let expects = Expects::LogEnd { key, floor: io.ledger.high_watermark(key) };
                 self.port.send(io, ApiKey::ListOffsets, version, bytes, Some(expects));
             }
-            7 => self.stale = true,
+            7 if !topic.churns => {
+                let partition = io.random.below(partitions as u64) as i32;
+                let version = wire::version(ApiKey::ListOffsets, 1, io.random);
+                let timestamp = io.schedule.now().wall_ms - io.random.below(5_000) as i64;
+                let bytes = wire::list_offsets(version, id, &topic.name, partition, timestamp);
+                let expects = Expects::AtTime { key: (topic_id, partition) };
+                self.port.send(io, ApiKey::ListOffsets, version, bytes, Some(expects));
+            }
+            8 => self.stale = true,
             _ => {}
         }
     }
@@ -158,6 +167,14 @@ impl Admin {
             Expects::Partitions => {
                 wire::decode_create_partitions(pending.version, frame)?;
                 self.stale = true;
+            }
+            Expects::AtTime { key } => {
+                // A read error of the disk may show; what is said must be about records that are there.
+                let (error, offset) = wire::decode_list_offsets(pending.version, frame)?;
+                let known = io.ledger.partitions.get(&key).is_none_or(|of| of.at.is_empty());
+                if error == 0 && offset > io.ledger.high_watermark(key) && known {
+                    return Err(format!("a record of {key:?} at {offset}, where nobody wrote"));
+                }
             }
             Expects::LogEnd { key, floor } => {
                 let (error, offset) = wire::decode_list_offsets(pending.version, frame)?;

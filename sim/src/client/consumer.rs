@@ -125,7 +125,8 @@ impl Consumer {
             if incremental && !position.untold {
                 continue;
             }
-            position.untold = false;
+            // What a session was told is not always where the next fetch is to begin.
+            position.untold = from != position.next;
             items.push(FetchItem {
                 topic: TopicName { name: position.name.clone(), topic_id: key.0 },
                 partition: key.1,

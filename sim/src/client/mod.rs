@@ -25,6 +25,8 @@ pub struct Io<'a> {
     pub shards: u16,
     /// The faults have stopped: finish what was begun, begin nothing.
     pub calm: bool,
+    /// The world has not seen enough yet: go on.
+    pub thin: bool,
 }
 
 /// After how many nanoseconds a client wants to be woken; an earlier alarm is forgotten.

@@ -30,7 +30,7 @@ pub struct ProducerPlan {
     pub value_bytes_max: u64,
     pub batch_bytes_max: u64,
     pub pause_ns_max: u64,
-    /// It begins no more batches than this.
+    /// It begins no more batches than this, once the world has seen enough.
     pub batches_max: u64,
 }
 
@@ -105,7 +105,8 @@ impl Producer {
             outgoing.on_link = true;
             return Some(outgoing.bytes.clone());
         }
-        if io.calm || self.begun >= self.plan.batches_max || target.queue.len() >= BATCHES_IN_FLIGHT_MAX {
+        let full = self.plan.idempotent && target.queue.len() >= BATCHES_IN_FLIGHT_MAX;
+        if io.calm || full || (self.begun >= self.plan.batches_max && !io.thin) {
             return None;
         }
         self.begun += 1;

@@ -39,7 +39,8 @@ pub struct File {
     durable: BTreeMap<u64, Block>,
     unsynced: BTreeMap<u64, Vec<Version>>,
     length: u64,
-    length_stamp: u64,
+    /// Changes of the length that no sync has covered: (stamp, length).
+    lengths: Vec<(u64, u64)>,
     durable_length: u64,
     /// The directory entry survives a crash.
     pub linked: bool,
@@ -116,14 +117,14 @@ impl File {
         }
         let end = position + bytes.len() as u64;
         if end > self.length {
-            self.length = end;
-            self.length_stamp = stamp;
+            self.truncate(stamp, end);
         }
     }
 
+    /// Sets the length, without syncing.
     pub fn truncate(&mut self, stamp: u64, length: u64) {
         self.length = length;
-        self.length_stamp = stamp;
+        self.lengths.push((stamp, length));
     }
 
     /// Everything written up to `through` is durable now.
@@ -137,8 +138,9 @@ impl File {
             versions.drain(..=last);
         }
         self.unsynced.retain(|_, versions| !versions.is_empty());
-        if self.length_stamp <= through {
-            self.durable_length = self.length;
+        while let Some((_, length)) = self.lengths.first().copied().filter(|(stamp, _)| *stamp <= through) {
+            self.durable_length = length;
+            self.lengths.remove(0);
         }
     }
 
@@ -251,6 +253,7 @@ impl File {
     /// After the crash, what is there is durable, and nothing lies behind the end.
     fn settle(&mut self) {
         self.durable_length = self.length;
+        self.lengths.clear();
         self.linked = true;
         let last = self.length.div_ceil(BLOCK);
         self.durable.retain(|index, _| *index < last);

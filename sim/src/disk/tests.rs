@@ -159,3 +159,13 @@ fn a_torn_block_mixes_sectors_of_old_and_new() {
     }
     assert!(mixed > 10);
 }
+
+#[test]
+fn a_sync_covers_the_length_of_the_writes_that_it_covers() {
+    let mut file = File::default();
+    file.write(1, 0, &[1; BLOCK as usize]);
+    file.write(2, BLOCK, &[2; BLOCK as usize]);
+    file.sync(1);
+    file.crash(Loss::LoseAll, false, &[], &mut Random::stream(1, "test"));
+    assert_eq!(file.length(), BLOCK);
+}
