@@ -41,7 +41,8 @@ struct Totals {
 
 /// The body of a worker process: one line for each thing that the parent must know.
 pub fn work(job: &Job) -> std::io::Result<()> {
-    let mutation = job.mutation.as_deref().map_or(Some(Mutation::default()), Mutation::named).unwrap_or_default();
+    let mutation =
+        job.mutation.as_deref().map_or(Some(Mutation::default()), Mutation::named).unwrap_or_default();
     // The broker's last words, where the parent finds them: stderr is for people.
     std::panic::set_hook(Box::new(|panic| println!("panic {}", panic.to_string().replace('\n', " "))));
     let mut out = std::io::stdout().lock();
@@ -274,5 +275,6 @@ fn hear(from_workers: &Receiver<(usize, Line)>, crew: &mut [Option<Trial>]) -> O
 pub fn revision() -> String {
     let output = Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
     let text = output.ok().filter(|output| output.status.success()).map(|output| output.stdout);
-    text.and_then(|text| String::from_utf8(text).ok()).map_or("unknown".to_owned(), |text| text.trim().to_owned())
+    text.and_then(|text| String::from_utf8(text).ok())
+        .map_or("unknown".to_owned(), |text| text.trim().to_owned())
 }

@@ -400,7 +400,8 @@ impl World {
     }
 
     fn is_thick(&self) -> bool {
-        let (steps, commits) = self.node.as_ref().map_or((0, 0), |node| (node.counters.steps, node.counters.commits));
+        let (steps, commits) =
+            self.node.as_ref().map_or((0, 0), |node| (node.counters.steps, node.counters.commits));
         self.steps + steps >= self.plan.steps_min && self.commits + commits >= self.plan.commits_min
     }
 
