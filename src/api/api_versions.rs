@@ -65,12 +65,7 @@ pub fn unsupported_version(info: RequestInfo) -> Outcome {
 }
 
 fn row(range: &api_key::ApiVersionRange) -> ApiVersion {
-    ApiVersion {
-        api_key: range.key.into(),
-        min_version: range.advertised_min,
-        max_version: range.max,
-        ..Default::default()
-    }
+    ApiVersion { api_key: range.key.into(), min_version: range.advertised_min, max_version: range.max }
 }
 
 fn refuse(info: RequestInfo, error: ErrorCode) -> Vec<Piece> {

@@ -210,7 +210,7 @@ fn shorten(piece: &mut Piece, length: u64) {
 
 fn partition_data(partition: PartitionIndex, result: ReadResult) -> PartitionData<'static> {
     let diverging = result.diverging.map_or_else(EpochEndOffset::default, |(epoch, end_offset)| {
-        EpochEndOffset { epoch: epoch.0, end_offset: end_offset.0, ..Default::default() }
+        EpochEndOffset { epoch: epoch.0, end_offset: end_offset.0 }
     });
     PartitionData {
         partition_index: partition.0,

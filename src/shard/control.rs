@@ -10,7 +10,7 @@ use protocol::error_code::ErrorCode;
 
 use super::Shard;
 use crate::effect::{DiskError, Effect, Effects};
-use crate::metadata::Controller;
+use crate::metadata::{Controller, Decision};
 use crate::model::control::{ControlAnswer, ControlError, ControlRequest};
 use crate::model::metadata_image::{MetadataImage, TopicImage};
 use crate::model::{Now, PartitionIndex, ShardId, TopicPartition};
@@ -23,7 +23,7 @@ use crate::stdx::SlabKey;
 pub(super) struct ControlHost {
     controller: Controller,
     shards: u16,
-    next_append: u64,
+    last_append: u64,
     /// Changes in order: recorded, then applied everywhere, then answered.
     changes: VecDeque<Change>,
     /// The metadata log cannot be written any more.
@@ -43,7 +43,7 @@ struct Change {
 
 impl ControlHost {
     pub fn new(controller: Controller, shards: u16) -> ControlHost {
-        ControlHost { controller, shards, next_append: 0, changes: VecDeque::new(), failed: false }
+        ControlHost { controller, shards, last_append: 0, changes: VecDeque::new(), failed: false }
     }
 
     fn take_changes(&mut self, which: impl Fn(&Change) -> bool) -> Vec<Change> {
@@ -69,22 +69,20 @@ impl Shard {
             return;
         }
         let decision = host.controller.handle(now, ask);
-        match decision.batch {
-            None => self.tell_control_answered(now, from, request, decision.answer, effects),
-            Some(batch) => {
-                let append = host.next_append;
-                host.next_append += 1;
-                host.changes.push_back(Change {
-                    append,
-                    from,
-                    request,
-                    answer: decision.answer,
-                    image: host.controller.image(),
-                    applying: None,
-                });
-                effects.push(Effect::AppendMetadata { append, batch });
-            }
+        let Decision { answer, batch } = decision;
+        if batch.is_none() && host.changes.is_empty() {
+            self.tell_control_answered(now, from, request, answer, effects);
+            return;
         }
+        // An answer without a change of its own may rest on changes that are not true everywhere yet: it goes with the last.
+        let mut applying = host.changes.back().and_then(|last| last.applying);
+        if let Some(batch) = batch {
+            host.last_append += 1;
+            applying = None;
+            effects.push(Effect::AppendMetadata { append: host.last_append, batch });
+        }
+        let (append, image) = (host.last_append, host.controller.image());
+        host.changes.push_back(Change { append, from, request, answer, image, applying });
     }
 
     /// The change is on disk: now it is true, and every shard is told.
@@ -106,9 +104,11 @@ impl Shard {
             return;
         }
         let others = host.shards - 1;
-        let Some(change) = host.changes.iter_mut().find(|change| change.append == append) else { return };
+        let mut recorded = host.changes.iter_mut().filter(|change| change.append == append);
+        let Some(change) = recorded.next() else { return };
         change.applying = Some(others);
         let image = change.image.clone();
+        recorded.for_each(|follower| follower.applying = Some(others));
         for to in (1..=others).map(ShardId) {
             effects.push(Effect::TellShard { to, message: ShardMessage::Image { image: image.clone() } });
         }
@@ -118,9 +118,8 @@ impl Shard {
 
     pub(super) fn on_image_applied(&mut self, now: Now, version: u64, effects: &mut Effects) {
         let Some(host) = &mut self.control else { return };
-        let change = host.changes.iter_mut().find(|change| change.image.version == version);
-        if let Some(Change { applying: Some(left), .. }) = change {
-            *left -= 1;
+        for change in host.changes.iter_mut().filter(|change| change.image.version == version) {
+            change.applying = change.applying.map(|left| left.saturating_sub(1));
         }
         self.answer_applied(now, effects);
     }
