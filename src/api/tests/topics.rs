@@ -321,3 +321,42 @@ fn partitions_are_described_page_by_page() {
         assert_eq!(page(&mut world, names, limit, cursor), (expect, next), "{names:?} {limit} {cursor:?}");
     }
 }
+
+#[test]
+fn every_version_can_say_everything() {
+    let mut world = World::with_topics(&[("a", 2)]);
+    for version in 0..=13 {
+        let request = MetadataRequest {
+            topics: names_asked(&["a", "x", "a b"]),
+            allow_auto_topic_creation: version < 4,
+            include_topic_authorized_operations: version >= 8,
+            include_cluster_authorized_operations: (8..=10).contains(&version),
+        };
+        let found = metadata(&mut world, version, &request);
+        assert_eq!(found.iter().map(|(_, error, _)| *error).collect::<Vec<_>>(), [0, 0, 17], "{version}");
+    }
+    for version in 2..=7 {
+        let topics = ["b", "a", "c", "c"].map(|name| new_topic(name, 1)).to_vec().into();
+        let request = CreateTopicsRequest { topics, ..Default::default() };
+        let answer: CreateTopicsResponse<'_> = world.ask(ApiKey::CreateTopics, version, &request);
+        let errors: Vec<_> = answer.topics.iter().map(|topic| topic.error_code).collect();
+        assert_eq!(errors, [0, 36, 42], "{version}");
+        let request = if version < 7 {
+            DeleteTopicsRequest { topic_names: vec!["b", "y"].into(), ..Default::default() }
+        } else {
+            let topics = ["b", "y"].map(|name| DeleteTopicState { name: Some(name), ..Default::default() });
+            DeleteTopicsRequest { topics: topics.to_vec().into(), ..Default::default() }
+        };
+        let answer: DeleteTopicsResponse<'_> = world.ask(ApiKey::DeleteTopics, version - 1, &request);
+        let errors: Vec<_> = answer.responses.iter().map(|topic| topic.error_code).collect();
+        assert_eq!(errors, [0, 3], "{version}");
+    }
+    for version in 0..=3 {
+        let topic = |name| CreatePartitionsTopic { name, count: 1, assignments: None };
+        let topics = vec![topic("a"), topic("y")].into();
+        let request = CreatePartitionsRequest { topics, ..Default::default() };
+        let answer: CreatePartitionsResponse<'_> = world.ask(ApiKey::CreatePartitions, version, &request);
+        let errors: Vec<_> = answer.results.iter().map(|topic| topic.error_code).collect();
+        assert_eq!(errors, [37, 3], "{version}");
+    }
+}
