@@ -6,17 +6,10 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
-
-use glommio::io::{PollState, PollableFd};
-use glommio::timer::Timer;
 
 use crate::effect::{DiskError, Effect, Effects, FileId};
 use crate::input::Input;
@@ -25,7 +18,6 @@ use crate::metrics::{RuntimeMetrics, ShardMetrics, ShardSnapshot};
 use crate::model::{Instant, Now, ShardId};
 
 use super::clock::Clock;
-use super::completions::Completions;
 use super::files::Files;
 use super::io_threads::IoThreads;
 use super::journal_writer::JournalWriter;
@@ -42,7 +34,7 @@ pub trait Core {
 
 /// What one shard works with.
 ///
-/// Lives: on the executor's thread, for as long as the shard runs.
+/// Lives: on the shard's thread, for as long as the shard runs.
 pub struct Driver<C> {
     pub shard: ShardId,
     pub core: C,
@@ -51,7 +43,6 @@ pub struct Driver<C> {
     pub mesh: Mesh,
     pub sockets: Sockets,
     pub journal: JournalWriter,
-    pub completions: Completions,
     pub io: IoThreads,
     pub files: Arc<Files>,
     pub metrics: Rc<RefCell<RuntimeMetrics>>,
@@ -67,40 +58,31 @@ struct Turn {
 
 impl<C: Core> Driver<C> {
     /// Runs the shard until it has said `Stopped`. `effects` is what the core asked for when it was made.
-    pub async fn run(mut self, effects: Effects) -> io::Result<()> {
-        let mut sleeper = Sleeper::new(&self.sockets)?;
+    pub fn run(mut self, effects: Effects) -> io::Result<()> {
         let mut turn = Turn { effects, ..Turn::default() };
         self.perform(&mut turn);
-        self.after_effects(&mut turn);
+        self.after_effects(&mut turn)?;
         while !turn.stopped {
             self.gather(&mut turn)?;
             let due = self.core.next_deadline().is_some_and(|deadline| self.clock.instant() >= deadline);
             if due {
                 turn.inputs.push_front(Input::Tick);
             }
-            let worked = !turn.inputs.is_empty();
-            if worked {
-                self.turn(&mut turn);
+            if turn.inputs.is_empty() {
+                self.after_effects(&mut turn)?;
             } else {
-                self.after_effects(&mut turn);
+                self.turn(&mut turn)?;
             }
-            let more = !turn.inputs.is_empty() || self.sockets.has_work();
-            match (self.journal.in_flight() > 0, worked || more) {
-                // Submissions and completions of the journal wait for the executor.
-                (true, _) if more => sleeper.pass().await?,
-                (false, true) => glommio::yield_if_needed().await,
-                _ if turn.stopped => {}
-                _ => self.sleep(&mut sleeper).await?,
+            let has_work = !turn.inputs.is_empty() || self.sockets.has_work() || self.mesh.has_to_self();
+            if !has_work && !turn.stopped {
+                self.sleep()?;
             }
         }
-        self.finish(&mut turn).await;
-        Ok(())
+        self.finish(&mut turn)
     }
 
     fn gather(&mut self, turn: &mut Turn) -> io::Result<()> {
-        while let Some(input) = self.completions.take() {
-            turn.inputs.push_back(input);
-        }
+        self.journal.take_completions(&mut turn.inputs);
         let to_self = self.mesh.take_to_self();
         let from = self.shard;
         turn.inputs.extend(to_self.map(|message| Input::Shard { from, message }));
@@ -133,7 +115,7 @@ impl<C: Core> Driver<C> {
         }
     }
 
-    fn turn(&mut self, turn: &mut Turn) {
+    fn turn(&mut self, turn: &mut Turn) -> io::Result<()> {
         let now = self.clock.now();
         let count = turn.inputs.len().min(TURN_INPUTS_MAX);
         for input in turn.inputs.drain(..count) {
@@ -146,7 +128,7 @@ impl<C: Core> Driver<C> {
             metrics.inputs += count as u64;
         }
         self.perform(turn);
-        self.after_effects(turn);
+        self.after_effects(turn)
     }
 
     fn perform(&mut self, turn: &mut Turn) {
@@ -167,7 +149,7 @@ impl<C: Core> Driver<C> {
 
     fn perform_on_disk(&mut self, effect: Effect, turn: &mut Turn) {
         match effect {
-            Effect::CommitJournal(commit) => self.journal.commit(commit),
+            Effect::CommitJournal(commit) => self.journal.commit(commit, &mut turn.inputs),
             Effect::PrepareJournalFile { file, bytes } => self.io.prepare_journal_file(file, bytes),
             Effect::OpenSegment { file, segment, exists: _ } => self.files.open(file, segment),
             Effect::CloseSegment { file } => self.files.close(file),
@@ -197,7 +179,8 @@ impl<C: Core> Driver<C> {
         }
     }
 
-    fn after_effects(&mut self, turn: &mut Turn) {
+    fn after_effects(&mut self, turn: &mut Turn) -> io::Result<()> {
+        self.journal.submit()?;
         let sent = self.mesh.flush();
         self.metrics.borrow_mut().mesh_messages += sent;
         let mut cold = Vec::new();
@@ -205,34 +188,31 @@ impl<C: Core> Driver<C> {
         for range in cold {
             self.io.make_resident(range.connection, range.file, range.position, range.length);
         }
+        Ok(())
     }
 
-    async fn sleep(&mut self, sleeper: &mut Sleeper) -> io::Result<()> {
+    fn sleep(&mut self) -> io::Result<()> {
         if !self.inbox.prepare_to_park() {
             return Ok(());
         }
         self.metrics.borrow_mut().parks += 1;
         let deadline = self.core.next_deadline().into_iter().chain(self.sockets.next_deadline()).min();
         let wait = deadline.map(|deadline| Duration::from_nanos(deadline.ns_since(self.clock.instant())));
-        let result = match wait {
-            Some(Duration::ZERO) => Ok(()),
-            wait => sleeper.sleep(&self.completions, wait).await,
-        };
+        let result = self.sockets.wait(wait);
         self.inbox.unpark();
         result
     }
 
     /// Sends what can still be sent, and lets what was started on the disk end.
-    async fn finish(mut self, turn: &mut Turn) {
-        self.after_effects(turn);
+    fn finish(mut self, turn: &mut Turn) -> io::Result<()> {
+        self.after_effects(turn)?;
         while self.journal.in_flight() > 0 {
-            poll_fn(
-                |context| if self.completions.poll_ready(context) { Poll::Ready(()) } else { Poll::Pending },
-            )
-            .await;
-            while self.completions.take().is_some() {}
+            self.journal.wait()?;
+            self.journal.take_completions(&mut turn.inputs);
+            self.journal.submit()?;
         }
         self.io.stop();
+        Ok(())
     }
 
     fn snapshot(&self) -> ShardSnapshot {
@@ -244,51 +224,4 @@ impl<C: Core> Driver<C> {
 
 fn not_open(file: FileId) -> Input {
     Input::SegmentFailed { file, error: DiskError { operation: "find segment", errno: libc::EBADF } }
-}
-
-/// How the loop gives way to the executor.
-struct Sleeper {
-    /// The epoll instance of the sockets: readable when any of them, or mail, is ready.
-    readiness: PollableFd<OwnedFd>,
-    /// Kept over turns: a wake-up by something else leaves the registration in place.
-    armed: PollState,
-    /// Always readable: waiting for it is one pass of the executor over its rings.
-    always: PollableFd<OwnedFd>,
-}
-
-impl Sleeper {
-    fn new(sockets: &Sockets) -> io::Result<Sleeper> {
-        let always = rustix::event::eventfd(1, rustix::event::EventfdFlags::CLOEXEC)?;
-        Ok(Sleeper {
-            readiness: PollableFd::new(sockets.readiness()?)?,
-            armed: PollState::new(),
-            always: PollableFd::new(always)?,
-        })
-    }
-
-    /// Lets other tasks run and submissions and completions pass, without sleeping.
-    ///
-    /// A plain yield would not do: the executor looks at its rings only when no task is ready, or once per preempt timer.
-    async fn pass(&self) -> io::Result<()> {
-        Ok(self.always.readable().await?)
-    }
-
-    async fn sleep(&mut self, completions: &Completions, wait: Option<Duration>) -> io::Result<()> {
-        let mut timer = wait.map(Timer::new);
-        poll_fn(|context| {
-            if completions.poll_ready(context) {
-                return Poll::Ready(Ok(()));
-            }
-            if let Some(timer) = &mut timer
-                && Pin::new(timer).poll(context).is_ready()
-            {
-                return Poll::Ready(Ok(()));
-            }
-            match self.readiness.poll_readable(context, &mut self.armed) {
-                Poll::Ready(result) => Poll::Ready(result.map_err(io::Error::from)),
-                Poll::Pending => Poll::Pending,
-            }
-        })
-        .await
-    }
 }

@@ -1,134 +1,266 @@
-//! Writes group commits: one copy into a DMA buffer, one aligned write, one data sync.
+//! Writes group commits: one copy into an aligned buffer, one write and one data sync, linked, through a private ring.
 //!
 //! The files were filled with zeros before, so a sync here changes no metadata. Commits may be under way together; the core puts
-//! their completions in order. A failed or short write is reported once and is final: the core decides what that means.
+//! their completions in order. A failed or short write is reported once and is final: the core decides what that means. Submission
+//! is one system call per turn; completions are read from shared memory when the ring's eventfd has told of them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;
 
-use glommio::GlommioError;
-use glommio::io::{DmaFile, OpenOptions};
+use io_uring::squeue::Flags;
+use io_uring::types::{Fd, FsyncFlags};
+use io_uring::{IoUring, opcode};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fs::OFlags;
 
-use crate::effect::{DiskError, JournalCommit};
+use crate::effect::{CommitId, DiskError, JournalCommit};
 use crate::input::Input;
-use crate::limits::BLOCK_BYTES;
+use crate::limits::{BLOCK_BYTES, COMMITS_IN_FLIGHT_MAX};
 use crate::metrics::RuntimeMetrics;
 use crate::model::ShardId;
 
-use super::completions::Completions;
+use super::aligned::Aligned;
 use super::files::journal_path;
+use super::io_threads::disk_error;
 
-/// Lives: one per shard, on its executor.
-#[derive(Debug, Clone)]
-pub struct JournalWriter(Rc<State>);
+/// Two entries per commit.
+const ENTRIES: u32 = 64;
+const _: () = assert!(COMMITS_IN_FLIGHT_MAX * 2 <= ENTRIES as usize);
 
-#[derive(Debug)]
-struct State {
+/// Buffers kept for the next commits.
+const BUFFERS_KEPT: usize = COMMITS_IN_FLIGHT_MAX;
+
+/// Lives: one per shard, on its thread.
+///
+/// Invariants: a buffer is owned by its slot until both completions of its commit were read, whatever happens.
+pub struct JournalWriter {
     data_dir: PathBuf,
     shard: ShardId,
+    ring: IoUring,
+    eventfd: OwnedFd,
     /// Opened at the first commit into them; a ring has few files.
-    files: RefCell<HashMap<u32, Rc<DmaFile>>>,
-    in_flight: Cell<usize>,
-    completions: Completions,
+    files: HashMap<u32, File>,
+    slots: Vec<Option<Commit>>,
+    buffers: Vec<Aligned>,
+    /// Commits that have not found room in the ring.
+    waiting: VecDeque<JournalCommit>,
+    in_flight: usize,
+    unsubmitted: bool,
     metrics: Rc<RefCell<RuntimeMetrics>>,
 }
 
+struct Commit {
+    id: CommitId,
+    buffer: Aligned,
+    length: usize,
+    started: Instant,
+    completions_left: u8,
+    error: Option<DiskError>,
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Write = 0,
+    Sync = 1,
+}
+
 impl JournalWriter {
-    #[must_use]
     pub fn new(
         data_dir: PathBuf,
         shard: ShardId,
-        completions: Completions,
         metrics: Rc<RefCell<RuntimeMetrics>>,
-    ) -> JournalWriter {
-        JournalWriter(Rc::new(State {
+    ) -> io::Result<JournalWriter> {
+        let ring = IoUring::new(ENTRIES)?;
+        let eventfd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        ring.submitter().register_eventfd(eventfd.as_raw_fd())?;
+        Ok(JournalWriter {
             data_dir,
             shard,
-            files: RefCell::default(),
-            in_flight: Cell::new(0),
-            completions,
+            ring,
+            eventfd,
+            files: HashMap::new(),
+            slots: Vec::new(),
+            buffers: Vec::new(),
+            waiting: VecDeque::new(),
+            in_flight: 0,
+            unsubmitted: false,
             metrics,
-        }))
+        })
     }
 
-    /// Starts the commit. Answered by `JournalCommitted` or `JournalFailed`.
-    pub fn commit(&self, commit: JournalCommit) {
-        let state = Rc::clone(&self.0);
-        state.in_flight.set(state.in_flight.get() + 1);
-        glommio::spawn_local(async move {
-            let id = commit.commit;
-            let input = match state.write(commit).await {
-                Ok(()) => Input::JournalCommitted { commit: id },
-                Err(error) => {
-                    tracing::error!(shard = %state.shard, ?error, "a journal commit failed");
-                    Input::JournalFailed { error }
-                }
-            };
-            state.in_flight.set(state.in_flight.get() - 1);
-            state.completions.push(input);
-        })
-        .detach();
+    /// Readable (edge-triggered) when a completion came.
+    pub fn completion_fd(&self) -> BorrowedFd<'_> {
+        self.eventfd.as_fd()
+    }
+
+    /// Takes the commit. Answered by `JournalCommitted` or `JournalFailed`. It leaves with the next `submit`.
+    pub fn commit(&mut self, commit: JournalCommit, inputs: &mut VecDeque<Input>) {
+        if self.in_flight >= ENTRIES as usize / 2 {
+            self.waiting.push_back(commit);
+            return;
+        }
+        if let Err(error) = self.start(&commit) {
+            let error = disk_error("open journal file", &error);
+            tracing::error!(shard = %self.shard, ?error, "a journal commit failed");
+            inputs.push_back(Input::JournalFailed { error });
+        }
     }
 
     /// Commits that were started and not answered.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.0.in_flight.get()
+        self.in_flight
     }
-}
 
-impl State {
-    async fn write(&self, commit: JournalCommit) -> Result<(), DiskError> {
+    /// Hands what `commit` prepared to the kernel.
+    pub fn submit(&mut self) -> io::Result<()> {
+        while self.unsubmitted {
+            match self.ring.submit() {
+                Ok(_) => self.unsubmitted = !self.ring.submission().is_empty(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The kernel lacks memory for the moment: what is queued stays queued.
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EBUSY)) => {
+                    std::thread::yield_now();
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the completions that are there.
+    pub fn take_completions(&mut self, inputs: &mut VecDeque<Input>) {
+        if self.in_flight == 0 {
+            return;
+        }
+        while let Some((user_data, result)) = self.next_completion() {
+            self.on_completion(user_data, result, inputs);
+        }
+        while self.in_flight < ENTRIES as usize / 2 {
+            let Some(commit) = self.waiting.pop_front() else { break };
+            self.commit(commit, inputs);
+        }
+    }
+
+    /// Waits for one completion at least.
+    pub fn wait(&mut self) -> io::Result<()> {
+        match self.ring.submit_and_wait(1) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn next_completion(&mut self) -> Option<(u64, i32)> {
+        self.ring.completion().next().map(|entry| (entry.user_data(), entry.result()))
+    }
+
+    fn start(&mut self, commit: &JournalCommit) -> io::Result<()> {
         assert!(commit.position.is_multiple_of(BLOCK_BYTES), "a commit starts on a block");
         assert!(commit.length.is_multiple_of(BLOCK_BYTES) && commit.length > 0, "a commit is whole blocks");
-        let file = self.file(commit.file).await.map_err(|error| disk_error("open journal file", &error))?;
-        let started = Instant::now();
+        let fd = Fd(self.file(commit.file)?.as_raw_fd());
         let length = usize::try_from(commit.length).expect("at most COMMIT_BYTES_MAX");
-        let mut buffer = file.alloc_dma_buffer(length);
-        let bytes = buffer.as_bytes_mut();
+        let mut buffer = self.buffers.pop().unwrap_or_default();
+        let bytes = buffer.with_room(length);
         let mut at = 0;
         for piece in &commit.pieces {
             bytes[at..at + piece.len()].copy_from_slice(piece);
             at += piece.len();
         }
         bytes[at..].fill(0);
-        drop(commit.pieces);
-        let written = file
-            .write_at(buffer, commit.position)
-            .await
-            .map_err(|error| disk_error("write journal", &error))?;
-        if written != length {
-            return Err(DiskError { operation: "write journal (short)", errno: libc::EIO });
-        }
-        file.fdatasync().await.map_err(|error| disk_error("sync journal", &error))?;
-        let mut metrics = self.metrics.borrow_mut();
-        metrics.journal_commits += 1;
-        metrics.journal_bytes += commit.length;
-        let elapsed = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        metrics.journal_latency.record_ns(elapsed);
+        let slot = self.slots.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        let count = u32::try_from(length).expect("at most COMMIT_BYTES_MAX");
+        let write = opcode::Write::new(fd, bytes.as_ptr(), count).offset(commit.position).build();
+        let sync = opcode::Fsync::new(fd).flags(FsyncFlags::DATASYNC).build();
+        let write = write.flags(Flags::IO_LINK).user_data(user_data(slot, Step::Write));
+        let sync = sync.user_data(user_data(slot, Step::Sync));
+        // SAFETY: the buffer's memory does not move with its owner, which the slot keeps until both completions were read; the file
+        // stays open as long as this value lives, and this value outlives its commits (`Driver::finish`).
+        let pushed = unsafe { self.ring.submission().push_multiple(&[write, sync]) };
+        pushed.expect("fewer commits are in flight than half the ring's entries");
+        self.slots[slot] = Some(Commit {
+            id: commit.commit,
+            buffer,
+            length,
+            started: Instant::now(),
+            completions_left: 2,
+            error: None,
+        });
+        self.in_flight += 1;
+        self.unsubmitted = true;
         Ok(())
     }
 
-    async fn file(&self, number: u32) -> Result<Rc<DmaFile>, GlommioError<()>> {
-        if let Some(file) = self.files.borrow().get(&number) {
-            return Ok(Rc::clone(file));
+    fn on_completion(&mut self, user_data: u64, result: i32, inputs: &mut VecDeque<Input>) {
+        let slot = usize::try_from(user_data >> 1).expect("made from a usize");
+        let commit = self.slots[slot].as_mut().expect("two completions for each commit");
+        let is_write = user_data & 1 == Step::Write as u64;
+        let operation = if is_write { "write journal" } else { "sync journal" };
+        if result < 0 {
+            // The cause comes first; a sync that was cancelled because its write failed says nothing more.
+            commit.error.get_or_insert(DiskError { operation, errno: -result });
+        } else if is_write && usize::try_from(result) != Ok(commit.length) {
+            commit.error = Some(DiskError { operation: "write journal (short)", errno: libc::EIO });
         }
-        let path = journal_path(&self.data_dir, self.shard, number);
-        let file = Rc::new(OpenOptions::new().read(true).write(true).dma_open(&path).await?);
-        // Two commits may open the file at once: the second one's descriptor is closed when it is dropped.
-        let mut files = self.files.borrow_mut();
-        Ok(Rc::clone(files.entry(number).or_insert(file)))
+        commit.completions_left -= 1;
+        if commit.completions_left > 0 {
+            return;
+        }
+        let commit = self.slots[slot].take().expect("looked at above");
+        self.in_flight -= 1;
+        inputs.push_back(match commit.error {
+            None => {
+                self.count(&commit);
+                Input::JournalCommitted { commit: commit.id }
+            }
+            Some(error) => {
+                tracing::error!(shard = %self.shard, ?error, "a journal commit failed");
+                Input::JournalFailed { error }
+            }
+        });
+        if self.buffers.len() < BUFFERS_KEPT {
+            self.buffers.push(commit.buffer);
+        }
+    }
+
+    fn count(&self, commit: &Commit) {
+        let mut metrics = self.metrics.borrow_mut();
+        metrics.journal_commits += 1;
+        metrics.journal_bytes += commit.length as u64;
+        let elapsed = u64::try_from(commit.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        metrics.journal_latency.record_ns(elapsed);
+    }
+
+    fn file(&mut self, number: u32) -> io::Result<&File> {
+        if !self.files.contains_key(&number) {
+            let path = journal_path(&self.data_dir, self.shard, number);
+            let flags = i32::try_from(OFlags::DIRECT.bits()).expect("an open flag");
+            let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
+            self.files.insert(number, file);
+        }
+        Ok(&self.files[&number])
     }
 }
 
-fn disk_error(operation: &'static str, error: &GlommioError<()>) -> DiskError {
-    let errno = match error {
-        GlommioError::IoError(error) => error.raw_os_error(),
-        GlommioError::EnhancedIoError { source, .. } => source.raw_os_error(),
-        _ => None,
-    };
-    DiskError { operation, errno: errno.unwrap_or(libc::EIO) }
+/// The kernel may still read from the buffers of commits under way: if this value goes before them, they stay.
+impl Drop for JournalWriter {
+    fn drop(&mut self) {
+        for commit in self.slots.drain(..).flatten() {
+            std::mem::forget(commit.buffer);
+        }
+    }
+}
+
+fn user_data(slot: usize, step: Step) -> u64 {
+    (slot as u64) << 1 | step as u64
 }

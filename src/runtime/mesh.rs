@@ -161,6 +161,11 @@ impl Mesh {
         count
     }
 
+    #[must_use]
+    pub fn has_to_self(&self) -> bool {
+        !self.to_self.is_empty()
+    }
+
     /// What the shard told itself: inputs of its next turn.
     pub fn take_to_self(&mut self) -> std::vec::Drain<'_, ShardMessage> {
         self.to_self.drain(..)

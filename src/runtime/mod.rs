@@ -1,4 +1,4 @@
-//! The only part of the broker that touches the world: glommio, files, sockets, clocks, threads.
+//! The only part of the broker that touches the world: files, sockets, clocks, threads.
 //!
 //! It turns completions into inputs and effects into submissions, starts the process and stops it. It decides nothing about Kafka.
 
@@ -8,9 +8,9 @@
     reason = "this is the part of the broker that touches the world"
 )]
 
+mod aligned;
 mod chores;
 mod clock;
-mod completions;
 mod connection;
 mod control_thread;
 mod driver;

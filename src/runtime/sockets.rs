@@ -1,8 +1,8 @@
 //! All client sockets of one shard, behind five calls: `poll`, `send`, `close`, `pause`/`resume`, `flush`.
 //!
-//! Readiness comes from one epoll instance, edge-triggered, that the executor polls as one descriptor: an idle connection costs
-//! no task and no timer, and a turn learns of all ready sockets with one system call. Nothing outside this file knows that, so
-//! that another way to do socket I/O can take its place.
+//! Readiness comes from one epoll instance, edge-triggered: an idle connection costs its memory and nothing else, and a turn learns
+//! of all ready sockets with one system call. The shard's loop sleeps here too, so mail and journal completions wake it through
+//! descriptors of their own. Nothing outside this file knows epoll, so that another way to do socket I/O can take its place.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -10,6 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use protocol::Piece;
@@ -41,6 +42,9 @@ const ACCEPT_REST_MS: u64 = 100;
 /// The low bits of a connection id are its slot; the bits above count connections and are never reused.
 const SLOT_BITS: u32 = 20;
 
+const NO_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+const FOREVER: Timespec = Timespec { tv_sec: i64::MAX / 4, tv_nsec: 0 };
+
 const WAKE: u64 = u64::MAX;
 const LISTENER: u64 = 1 << 63;
 
@@ -69,7 +73,7 @@ struct ListenerState {
     rests_until: Option<Instant>,
 }
 
-/// Lives: one per shard, on its executor.
+/// Lives: one per shard, on its thread.
 pub struct Sockets {
     epoll: OwnedFd,
     listeners: Vec<ListenerState>,
@@ -87,17 +91,17 @@ pub struct Sockets {
     files: Arc<Files>,
     metrics: Rc<RefCell<RuntimeMetrics>>,
     next_sweep: Instant,
+    /// `wait` has just looked at the kernel: `poll` need not again.
+    has_waited: bool,
 }
 
 impl Sockets {
     pub fn new(
         config: SocketConfig,
         files: Arc<Files>,
-        wake: impl AsFd,
         metrics: Rc<RefCell<RuntimeMetrics>>,
     ) -> io::Result<Sockets> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, wake, EventData::new_u64(WAKE), EventFlags::IN | EventFlags::ET)?;
         Ok(Sockets {
             epoll,
             listeners: Vec::new(),
@@ -114,12 +118,21 @@ impl Sockets {
             files,
             metrics,
             next_sweep: Instant(0),
+            has_waited: false,
         })
     }
 
-    /// Readable when `poll` would find something new.
-    pub fn readiness(&self) -> io::Result<OwnedFd> {
-        self.epoll.try_clone()
+    /// Lets an eventfd end `wait`. It is never read: each write to it is a new edge.
+    pub fn wake_by(&self, eventfd: impl AsFd) -> io::Result<()> {
+        epoll::add(&self.epoll, eventfd, EventData::new_u64(WAKE), EventFlags::IN | EventFlags::ET)?;
+        Ok(())
+    }
+
+    /// Sleeps until something happens, or for `timeout`. What happened is for the next `poll`.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let timeout = timeout.map(|timeout| Timespec::try_from(timeout).unwrap_or(FOREVER));
+        self.has_waited = true;
+        self.take_events(timeout.as_ref())
     }
 
     /// Starts to accept from a bound socket.
@@ -162,7 +175,9 @@ impl Sockets {
                 None => {}
             }
         }
-        self.take_events()?;
+        if !std::mem::take(&mut self.has_waited) {
+            self.take_events(Some(&NO_WAIT))?;
+        }
         self.accept(now, inputs);
         self.receive(now, room, inputs);
         if now >= self.next_sweep {
@@ -171,11 +186,10 @@ impl Sockets {
         Ok(())
     }
 
-    fn take_events(&mut self) -> io::Result<()> {
-        let no_wait = Timespec { tv_sec: 0, tv_nsec: 0 };
+    fn take_events(&mut self, timeout: Option<&Timespec>) -> io::Result<()> {
         self.events.clear();
         let buffer = rustix::buffer::spare_capacity(&mut self.events);
-        match epoll::wait(&self.epoll, buffer, Some(&no_wait)) {
+        match epoll::wait(&self.epoll, buffer, timeout) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
