@@ -1,9 +1,8 @@
 //! The loop of one shard: gathers what happened, steps the core, does what it asks.
 //!
 //! A turn: all inputs that are there (up to `TURN_INPUTS_MAX`), one look at the clock, `step` for each, `end_turn`, then the effects
-//! in order, then one send per connection that has something to send. With nothing to do it sleeps in its own epoll until a socket,
-//! a commit, mail or a deadline wakes it: never in the executor's reactor, which costs several system calls for each park
-//! (docs/decisions/0005). Nothing here knows Kafka.
+//! in order, then one send per connection that has something to send. With nothing to do it sleeps until a socket, a disk
+//! completion, mail or a deadline wakes it. Nothing here knows Kafka.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -35,7 +34,7 @@ pub trait Core {
 
 /// What one shard works with.
 ///
-/// Lives: on the executor's thread, for as long as the shard runs.
+/// Lives: on the shard's thread, for as long as the shard runs.
 pub struct Driver<C> {
     pub shard: ShardId,
     pub core: C,
@@ -61,8 +60,8 @@ impl<C: Core> Driver<C> {
     /// Runs the shard until it has said `Stopped`. `effects` is what the core asked for when it was made.
     pub fn run(mut self, effects: Effects) -> io::Result<()> {
         let mut turn = Turn { effects, ..Turn::default() };
-        self.perform(&mut turn)?;
-        self.after_effects(&mut turn);
+        self.perform(&mut turn);
+        self.after_effects(&mut turn)?;
         while !turn.stopped {
             self.gather(&mut turn)?;
             let due = self.core.next_deadline().is_some_and(|deadline| self.clock.instant() >= deadline);
@@ -70,12 +69,12 @@ impl<C: Core> Driver<C> {
                 turn.inputs.push_front(Input::Tick);
             }
             if turn.inputs.is_empty() {
-                self.after_effects(&mut turn);
+                self.after_effects(&mut turn)?;
             } else {
                 self.turn(&mut turn)?;
             }
-            let more = !turn.inputs.is_empty() || self.sockets.has_work() || self.mesh.has_to_self();
-            if !more && !turn.stopped {
+            let has_work = !turn.inputs.is_empty() || self.sockets.has_work() || self.mesh.has_to_self();
+            if !has_work && !turn.stopped {
                 self.sleep()?;
             }
         }
@@ -83,7 +82,7 @@ impl<C: Core> Driver<C> {
     }
 
     fn gather(&mut self, turn: &mut Turn) -> io::Result<()> {
-        self.journal.reap(&mut turn.inputs);
+        self.journal.take_completions(&mut turn.inputs);
         let to_self = self.mesh.take_to_self();
         let from = self.shard;
         turn.inputs.extend(to_self.map(|message| Input::Shard { from, message }));
@@ -128,12 +127,11 @@ impl<C: Core> Driver<C> {
             metrics.turns += 1;
             metrics.inputs += count as u64;
         }
-        self.perform(turn)?;
-        self.after_effects(turn);
-        Ok(())
+        self.perform(turn);
+        self.after_effects(turn)
     }
 
-    fn perform(&mut self, turn: &mut Turn) -> io::Result<()> {
+    fn perform(&mut self, turn: &mut Turn) {
         while let Some(effect) = turn.effects.pop() {
             match effect {
                 Effect::Send { connection, pieces } => {
@@ -147,7 +145,6 @@ impl<C: Core> Driver<C> {
                 other => self.perform_on_disk(other, turn),
             }
         }
-        self.journal.submit()
     }
 
     fn perform_on_disk(&mut self, effect: Effect, turn: &mut Turn) {
@@ -182,7 +179,8 @@ impl<C: Core> Driver<C> {
         }
     }
 
-    fn after_effects(&mut self, turn: &mut Turn) {
+    fn after_effects(&mut self, turn: &mut Turn) -> io::Result<()> {
+        self.journal.submit()?;
         let sent = self.mesh.flush();
         self.metrics.borrow_mut().mesh_messages += sent;
         let mut cold = Vec::new();
@@ -190,6 +188,7 @@ impl<C: Core> Driver<C> {
         for range in cold {
             self.io.make_resident(range.connection, range.file, range.position, range.length);
         }
+        Ok(())
     }
 
     fn sleep(&mut self) -> io::Result<()> {
@@ -199,17 +198,18 @@ impl<C: Core> Driver<C> {
         self.metrics.borrow_mut().parks += 1;
         let deadline = self.core.next_deadline().into_iter().chain(self.sockets.next_deadline()).min();
         let wait = deadline.map(|deadline| Duration::from_nanos(deadline.ns_since(self.clock.instant())));
-        let result = self.sockets.sleep(wait);
+        let result = self.sockets.wait(wait);
         self.inbox.unpark();
         result
     }
 
     /// Sends what can still be sent, and lets what was started on the disk end.
     fn finish(mut self, turn: &mut Turn) -> io::Result<()> {
-        self.after_effects(turn);
+        self.after_effects(turn)?;
         while self.journal.in_flight() > 0 {
             self.journal.wait()?;
-            self.journal.reap(&mut turn.inputs);
+            self.journal.take_completions(&mut turn.inputs);
+            self.journal.submit()?;
         }
         self.io.stop();
         Ok(())

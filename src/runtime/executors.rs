@@ -1,14 +1,14 @@
-//! One pinned executor per shard: starts them, waits for them. A panic in any of them has aborted the process.
+//! One pinned thread per shard, each with a loop of its own: starts them, waits for them. A panic in any of them has aborted the
+//! process.
 
 use std::cell::RefCell;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crossbeam_channel::Sender;
-use glommio::{LocalExecutorBuilder, Placement};
+use rustix::thread::{CpuSet, sched_setaffinity};
 use socket2::Socket;
 
 use crate::effect::Effects;
@@ -22,13 +22,6 @@ use super::journal_writer::JournalWriter;
 use super::mesh::{Inbox, Mesh, Postbox, inbox};
 use super::metadata_file::MetadataFile;
 use super::sockets::{SocketConfig, Sockets};
-
-/// Memory for direct I/O per executor: a few of the largest commits. It is registered with the kernel where the limit on locked
-/// memory allows; where not, glommio goes on without, and that costs nothing that could be measured.
-const IO_MEMORY_BYTES: usize = 16 * 1024 * 1024;
-
-/// How long tasks may run before the executor looks at its rings.
-const PREEMPT: Duration = Duration::from_millis(1);
 
 /// What is the same for all shards.
 #[derive(Debug, Clone)]
@@ -122,35 +115,28 @@ fn run_shard<C: Core + 'static>(
     make: impl FnOnce(&Clock) -> (C, Effects) + 'static,
     ready: &Sender<io::Result<()>>,
 ) -> io::Result<()> {
-    let placement = match &common.cpus {
-        Some(cpus) => Placement::Fixed(cpus[usize::from(parts.shard.0) % cpus.len()]),
-        None => Placement::Unbound,
-    };
-    let executor = LocalExecutorBuilder::new(placement)
-        .name("shard")
-        .io_memory(IO_MEMORY_BYTES)
-        .preempt_timer(PREEMPT)
-        .make()
-        .map_err(io::Error::from)?;
-    let ready = ready.clone();
-    let common = common.clone();
-    executor.run(async move {
-        // The first sleep of an executor registers with the kernel, which can take milliseconds: not in a client's time.
-        glommio::timer::sleep(Duration::from_micros(100)).await;
-        let metrics = Rc::new(RefCell::default());
-        let Parts { shard, inbox, mesh, io, listeners } = parts;
-        let journal = JournalWriter::new(common.data_dir, shard, Rc::clone(&metrics))?;
-        let (wake, commits) = (inbox.wake_fd(), journal.readiness());
-        let mut sockets =
-            Sockets::new(common.sockets, Arc::clone(&files), wake, commits, Rc::clone(&metrics))?;
-        let (core, effects) = make(&common.clock);
-        for (index, listener) in listeners.into_iter().enumerate() {
-            sockets.listen(listener, u16::try_from(index).expect("few listeners"))?;
-        }
-        let clock = common.clock;
-        let driver = Driver { shard, core, clock, inbox, mesh, sockets, journal, io, files, metrics };
-        // The starter hears from every shard once; it is there until then.
-        let _ = ready.send(Ok(()));
-        driver.run(effects)
-    })
+    let Parts { shard, inbox, mesh, io, listeners } = parts;
+    if let Some(cpus) = &common.cpus {
+        pin(cpus[usize::from(shard.0) % cpus.len()])?;
+    }
+    let metrics = Rc::new(RefCell::default());
+    let mut sockets = Sockets::new(common.sockets.clone(), Arc::clone(&files), Rc::clone(&metrics))?;
+    let journal = JournalWriter::new(common.data_dir.clone(), shard, Rc::clone(&metrics))?;
+    sockets.wake_by(inbox.wake_fd())?;
+    sockets.wake_by(journal.completion_fd())?;
+    let clock = common.clock;
+    let (core, effects) = make(&clock);
+    for (index, listener) in listeners.into_iter().enumerate() {
+        sockets.listen(listener, u16::try_from(index).expect("few listeners"))?;
+    }
+    let driver = Driver { shard, core, clock, inbox, mesh, sockets, journal, io, files, metrics };
+    // The starter hears from every shard once; it is there until then.
+    let _ = ready.send(Ok(()));
+    driver.run(effects)
+}
+
+fn pin(cpu: usize) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    Ok(sched_setaffinity(None, &set)?)
 }

@@ -19,11 +19,11 @@ use crate::limits::RECEIVE_BYTES;
 use crate::metrics::RuntimeMetrics;
 use crate::model::{ConnectionId, ShardId, TopicPartition};
 
+use super::aligned::Aligned;
 use super::chores;
 use super::files::{Files, SegmentFile};
 use super::mesh::{Mail, Postbox};
 use super::metadata_file::MetadataFile;
-use super::segment_writer::Scratch;
 
 const WRITERS: usize = 2;
 const READERS: usize = 2;
@@ -203,7 +203,7 @@ pub fn disk_error(operation: &'static str, error: &io::Error) -> DiskError {
 }
 
 fn write_segments(jobs: &Receiver<WriteJob>, reply: &Postbox, counts: &SegmentCounts) {
-    let mut scratch = Scratch::default();
+    let mut scratch = Aligned::default();
     for job in jobs {
         match job {
             WriteJob::Write { file, position, pieces } => {

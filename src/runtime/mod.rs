@@ -1,4 +1,4 @@
-//! The only part of the broker that touches the world: glommio, files, sockets, clocks, threads.
+//! The only part of the broker that touches the world: files, sockets, clocks, threads.
 //!
 //! It turns completions into inputs and effects into submissions, starts the process and stops it. It decides nothing about Kafka.
 

@@ -1,6 +1,6 @@
 //! What must hold before the broker starts: each failure names its cause and its fix.
 //!
-//! Decides nothing that the broker does later. Raises what it may raise itself (open files, locked memory).
+//! Decides nothing that the broker does later. Raises what it may raise itself (open files).
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -13,9 +13,6 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, OFlags, flock, statvfs};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::sched_getaffinity;
-
-/// glommio refuses to start below it.
-const LOCKED_BYTES_MIN: u64 = 512 * 1024;
 
 /// With less free space than this a broker would stop soon after its start.
 const FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
@@ -97,8 +94,6 @@ pub fn lock(data_dir: &Path) -> Result<DirLock, StartError> {
 /// Raises the limits, then checks all that does not depend on the directory.
 pub fn check_process() -> Result<(), StartError> {
     raise(Resource::Nofile, OPEN_FILES_WANTED);
-    raise(Resource::Memlock, u64::MAX);
-    check_locked_memory()?;
     check_io_uring()
 }
 
@@ -114,23 +109,8 @@ fn raise(resource: Resource, wanted: u64) {
         return;
     }
     let upto = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
-    // What cannot be raised stays as it is; `check_locked_memory` says if that is too little.
+    // What cannot be raised stays as it is; running out of descriptors later is survived.
     let _ = setrlimit(resource, Rlimit { current: Some(upto), maximum: limit.maximum });
-}
-
-fn check_locked_memory() -> Result<(), StartError> {
-    let locked = getrlimit(Resource::Memlock).current.unwrap_or(u64::MAX);
-    if locked >= LOCKED_BYTES_MIN {
-        return Ok(());
-    }
-    Err(StartError::new(
-        format!(
-            "the limit on locked memory is {} KiB; io_uring needs {} KiB",
-            locked / 1024,
-            LOCKED_BYTES_MIN / 1024
-        ),
-        "raise it: `ulimit -l 8192`, LimitMEMLOCK=infinity in a systemd unit, --ulimit memlock=-1 for a container",
-    ))
 }
 
 fn check_io_uring() -> Result<(), StartError> {

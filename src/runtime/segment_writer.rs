@@ -13,6 +13,7 @@ use rustix::fs::{FallocateFlags, OFlags, fallocate};
 
 use crate::limits::BLOCK_BYTES;
 
+use super::aligned::Aligned;
 use super::files::sync_dir;
 
 /// Space is allocated in steps as large as what the file has, between these bounds: a slow partition wastes little, a fast one
@@ -23,27 +24,6 @@ const ALLOCATE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const SCRATCH_BYTES: usize = 1024 * 1024;
 const BLOCK: usize = 4096;
 const _: () = assert!(BLOCK as u64 == BLOCK_BYTES && SCRATCH_BYTES.is_multiple_of(BLOCK));
-
-/// Memory aligned for direct I/O; one per helper thread.
-#[derive(Debug)]
-pub struct Scratch {
-    memory: Vec<u8>,
-    start: usize,
-}
-
-impl Default for Scratch {
-    fn default() -> Scratch {
-        let memory = vec![0; SCRATCH_BYTES + BLOCK];
-        let start = memory.as_ptr().align_offset(BLOCK);
-        Scratch { memory, start }
-    }
-}
-
-impl Scratch {
-    fn bytes(&mut self) -> &mut [u8] {
-        &mut self.memory[self.start..self.start + SCRATCH_BYTES]
-    }
-}
 
 /// The writing side of one segment. Empty until the first write, and again after the seal.
 #[derive(Debug, Default)]
@@ -59,7 +39,7 @@ impl SegmentWriter {
     pub fn write(
         &mut self,
         path: &Path,
-        scratch: &mut Scratch,
+        scratch: &mut Aligned,
         position: u64,
         pieces: &[Bytes],
     ) -> io::Result<()> {
@@ -68,7 +48,7 @@ impl SegmentWriter {
         self.open(path)?;
         self.allocate(position + length)?;
         let file = self.file.as_ref().expect("opened above");
-        let scratch = scratch.bytes();
+        let scratch = scratch.with_room(SCRATCH_BYTES);
         let mut at = position;
         let mut filled = 0;
         for mut piece in pieces.iter().map(|piece| &piece[..]) {
@@ -99,7 +79,7 @@ impl SegmentWriter {
     pub fn seal(
         &mut self,
         path: &Path,
-        scratch: &mut Scratch,
+        scratch: &mut Aligned,
         position: u64,
         tail: &[u8],
         length: u64,
@@ -108,7 +88,7 @@ impl SegmentWriter {
         self.open(path)?;
         let file = self.file.as_ref().expect("opened above");
         if !tail.is_empty() {
-            let block = &mut scratch.bytes()[..BLOCK];
+            let block = scratch.with_room(BLOCK);
             block[..tail.len()].copy_from_slice(tail);
             block[tail.len()..].fill(0);
             file.write_all_at(block, position)?;

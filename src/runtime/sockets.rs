@@ -1,8 +1,8 @@
 //! All client sockets of one shard, behind five calls: `poll`, `send`, `close`, `pause`/`resume`, `flush`.
 //!
-//! Readiness comes from one epoll instance, edge-triggered, in which the shard also sleeps: an idle connection costs no task and
-//! no timer, and a turn learns of all ready sockets with one system call. Nothing outside this file knows that, so that another
-//! way to do socket I/O can take its place.
+//! Readiness comes from one epoll instance, edge-triggered: an idle connection costs its memory and nothing else, and a turn learns
+//! of all ready sockets with one system call. The shard's loop sleeps here too, so mail and journal completions wake it through
+//! descriptors of their own. Nothing outside this file knows epoll, so that another way to do socket I/O can take its place.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -42,7 +42,9 @@ const ACCEPT_REST_MS: u64 = 100;
 /// The low bits of a connection id are its slot; the bits above count connections and are never reused.
 const SLOT_BITS: u32 = 20;
 
-/// Something else than a socket woke the shard: mail, or a commit.
+const NO_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+const FOREVER: Timespec = Timespec { tv_sec: i64::MAX / 4, tv_nsec: 0 };
+
 const WAKE: u64 = u64::MAX;
 const LISTENER: u64 = 1 << 63;
 
@@ -71,7 +73,7 @@ struct ListenerState {
     rests_until: Option<Instant>,
 }
 
-/// Lives: one per shard, on its executor.
+/// Lives: one per shard, on its thread.
 pub struct Sockets {
     epoll: OwnedFd,
     listeners: Vec<ListenerState>,
@@ -83,27 +85,23 @@ pub struct Sockets {
     /// At their end of stream, given one more turn for answers.
     ending: Vec<ConnectionId>,
     events: Vec<Event>,
-    /// `sleep` has taken the events of this turn already.
-    is_fresh: bool,
     buffer: Box<[u8]>,
     frames: Vec<BytesMut>,
     config: SocketConfig,
     files: Arc<Files>,
     metrics: Rc<RefCell<RuntimeMetrics>>,
     next_sweep: Instant,
+    /// `wait` has just looked at the kernel: `poll` need not again.
+    has_waited: bool,
 }
 
 impl Sockets {
     pub fn new(
         config: SocketConfig,
         files: Arc<Files>,
-        wake: impl AsFd,
-        journal: impl AsFd,
         metrics: Rc<RefCell<RuntimeMetrics>>,
     ) -> io::Result<Sockets> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, wake, EventData::new_u64(WAKE), EventFlags::IN | EventFlags::ET)?;
-        epoll::add(&epoll, journal, EventData::new_u64(WAKE), EventFlags::IN)?;
         Ok(Sockets {
             epoll,
             listeners: Vec::new(),
@@ -114,21 +112,27 @@ impl Sockets {
             dirty: Vec::new(),
             ending: Vec::new(),
             events: Vec::with_capacity(EVENTS_MAX),
-            is_fresh: false,
             buffer: vec![0; RECEIVE_BYTES].into_boxed_slice(),
             frames: Vec::new(),
             config,
             files,
             metrics,
             next_sweep: Instant(0),
+            has_waited: false,
         })
     }
 
-    /// Sleeps until the kernel has something, or for `wait` (None: for ever). What it has is taken by the next `poll`.
-    pub fn sleep(&mut self, wait: Option<Duration>) -> io::Result<()> {
-        self.take_events(wait)?;
-        self.is_fresh = true;
+    /// Lets an eventfd end `wait`. It is never read: each write to it is a new edge.
+    pub fn wake_by(&self, eventfd: impl AsFd) -> io::Result<()> {
+        epoll::add(&self.epoll, eventfd, EventData::new_u64(WAKE), EventFlags::IN | EventFlags::ET)?;
         Ok(())
+    }
+
+    /// Sleeps until something happens, or for `timeout`. What happened is for the next `poll`.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let timeout = timeout.map(|timeout| Timespec::try_from(timeout).unwrap_or(FOREVER));
+        self.has_waited = true;
+        self.take_events(timeout.as_ref())
     }
 
     /// Starts to accept from a bound socket.
@@ -171,8 +175,8 @@ impl Sockets {
                 None => {}
             }
         }
-        if !std::mem::take(&mut self.is_fresh) {
-            self.take_events(Some(Duration::ZERO))?;
+        if !std::mem::take(&mut self.has_waited) {
+            self.take_events(Some(&NO_WAIT))?;
         }
         self.accept(now, inputs);
         self.receive(now, room, inputs);
@@ -182,12 +186,10 @@ impl Sockets {
         Ok(())
     }
 
-    fn take_events(&mut self, wait: Option<Duration>) -> io::Result<()> {
-        // What cannot be said in a Timespec is longer than anybody waits.
-        let wait = wait.and_then(|wait| Timespec::try_from(wait).ok());
+    fn take_events(&mut self, timeout: Option<&Timespec>) -> io::Result<()> {
         self.events.clear();
         let buffer = rustix::buffer::spare_capacity(&mut self.events);
-        match epoll::wait(&self.epoll, buffer, wait.as_ref()) {
+        match epoll::wait(&self.epoll, buffer, timeout) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }

@@ -70,8 +70,8 @@ impl Broker {
         Broker::start(command).unwrap_or_else(|errors| panic!("not ready: {errors}"))
     }
 
-    /// The same without privileges, under a limit on locked memory. Err: what it said when it did not start.
-    pub fn as_ordinary_user(data: &Scratch, locked_kib: u32, arguments: &[&str]) -> Result<Broker, String> {
+    /// The same without privileges, under a limit on locked memory.
+    pub fn as_ordinary_user(data: &Scratch, locked_kib: u32, arguments: &[&str]) -> Broker {
         // The binary may lie below a directory that only its builder may enter: an open descriptor names it for anyone.
         let binary = File::open(BINARY).expect("built");
         rustix::io::fcntl_setfd(&binary, rustix::io::FdFlags::empty()).expect("a plain descriptor");
@@ -83,9 +83,10 @@ impl Broker {
         if rustix::process::getuid().is_root() {
             command.uid(NOBODY).gid(NOBODY);
         }
-        Broker::start(command)
+        Broker::start(command).unwrap_or_else(|errors| panic!("not ready: {errors}"))
     }
 
+    #[expect(clippy::zombie_processes, reason = "every way out waits: at once, or in `stop`")]
     fn start(mut command: Command) -> Result<Broker, String> {
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");

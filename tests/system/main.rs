@@ -116,16 +116,11 @@ fn the_admin_port_tells_health_and_metrics() {
 }
 
 #[test]
-fn an_ordinary_user_with_8_mib_of_locked_memory_can_run_a_broker() {
-    let data = Scratch::public();
-    let broker = Broker::as_ordinary_user(&data, 8192, &["--shards", "2"]).expect("starts");
-    assert_eq!(api_versions(&mut broker.connect(), 9), 9);
-    assert_eq!(broker.stop("TERM").code, Some(0));
-}
-
-#[test]
-fn too_little_locked_memory_is_named_with_its_fix() {
-    let data = Scratch::public();
-    let errors = Broker::as_ordinary_user(&data, 256, &[]).expect_err("below what io_uring needs");
-    assert!(errors.contains("locked memory is 256 KiB") && errors.contains("ulimit -l"), "{errors}");
+fn an_ordinary_user_with_little_locked_memory_can_run_a_broker() {
+    for locked_kib in [8192, 64] {
+        let data = Scratch::public();
+        let broker = Broker::as_ordinary_user(&data, locked_kib, &["--shards", "2"]);
+        assert_eq!(api_versions(&mut broker.connect(), 9), 9);
+        assert_eq!(broker.stop("TERM").code, Some(0), "{locked_kib} KiB");
+    }
 }
