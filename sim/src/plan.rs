@@ -29,6 +29,8 @@ pub struct Plan {
     /// Of 100 ends of a life, so many are orderly stops.
     pub stop_percent: u64,
     pub wall_jumps: bool,
+    /// Of 100 moments at which a crash is most interesting, so many have one.
+    pub moment_percent: u64,
 }
 
 impl Plan {
@@ -38,13 +40,13 @@ impl Plan {
         let large = random.percent(25);
         let topics = topics(&mut random);
         let churns = topics.iter().any(|topic| topic.churns);
-        let producers = (0..random.between(1, 5)).map(|_| producer(&topics, large, &mut random)).collect();
+        let producers: Vec<ProducerPlan> =
+            (0..random.between(1, 5)).map(|_| producer(&topics, large, &mut random)).collect();
         let consumers = (0..random.below(4)).map(|_| consumer(&topics, churns, &mut random)).collect();
         let pause_ns_max = random.log_uniform(1_000_000, 200_000_000);
         Plan {
             shards: shards(&mut random),
-            // From a ring that is always full to one that is never reused.
-            journal_bytes_max: random.log_uniform(if large { 8 << 20 } else { 1 << 20 }, 64 << 20),
+            journal_bytes_max: journal_bytes_max(&producers, &mut random),
             tail_bytes_max: random.log_uniform(64 << 10, 32 << 20),
             admin: AdminPlan { topics, pause_ns_max },
             producers,
@@ -58,8 +60,16 @@ impl Plan {
             recovery_crash_percent: if random.percent(60) { 40 } else { 0 },
             stop_percent: if random.percent(40) { 30 } else { 0 },
             wall_jumps: random.percent(20),
+            moment_percent: *random.pick(&[0, 0, 2, 10]),
         }
     }
+}
+
+/// From a ring that is always full to one that is never reused. A file takes the largest batch twice.
+fn journal_bytes_max(producers: &[ProducerPlan], random: &mut Random) -> u64 {
+    let batch_bytes_max = producers.iter().map(|producer| producer.batch_bytes_max).max().unwrap_or(0);
+    let least = (batch_bytes_max * 9).max(256 << 10);
+    if random.percent(50) { random.log_uniform(least, least * 2) } else { random.log_uniform(least, 64 << 20) }
 }
 
 fn shards(random: &mut Random) -> Vec<u16> {
@@ -132,8 +142,8 @@ fn disk_faults(random: &mut Random) -> DiskFaults {
     let mut sometimes =
         |percent: u64, per_million: u64| if random.percent(percent) { per_million } else { 0 };
     DiskFaults {
-        journal_error: sometimes(15, 3_000),
-        segment_error: sometimes(15, 8_000),
+        journal_error: sometimes(15, 15_000),
+        segment_error: sometimes(15, 30_000),
         read_error: sometimes(10, 10_000),
         metadata_error: sometimes(10, 20_000),
         slow: sometimes(30, 10_000),

@@ -228,6 +228,12 @@ impl World {
     }
 
     fn count_stage(&mut self) {
+        let moment = self.disk.take_moment() && self.phase == Phase::Chaos;
+        if moment && self.node.is_some() && self.random.percent(self.plan.moment_percent) {
+            self.coverage.add("crashes at a chosen moment", 1);
+            self.crash();
+            return;
+        }
         let Some(left) = &mut self.stages_left else { return };
         *left = left.saturating_sub(1);
         if *left == 0 && self.node.is_some() {

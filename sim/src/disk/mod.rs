@@ -103,6 +103,8 @@ pub struct Disk {
     metadata_queue: Vec<OperationId>,
     last_commit: BTreeMap<ShardId, u64>,
     fuse: Fuse,
+    /// Something has just happened that recovery must be able to follow: a good moment for a crash.
+    moment: bool,
 }
 
 impl Disk {
@@ -127,7 +129,13 @@ impl Disk {
             metadata_queue: Vec::new(),
             last_commit: BTreeMap::new(),
             fuse: Fuse::default(),
+            moment: false,
         }
+    }
+
+    /// Whether the last stage of an operation was one after which a crash is interesting.
+    pub fn take_moment(&mut self) -> bool {
+        std::mem::take(&mut self.moment)
     }
 
     fn stamp(&mut self) -> u64 {

@@ -228,6 +228,8 @@ impl Disk {
         schedule: &mut Schedule,
     ) -> Completion {
         self.apply_commit(shard, &commit);
+        // The first write into a file of the ring.
+        self.moment |= commit.position == 0;
         let told = self.mutations.complete_before_sync;
         let sync = Operation::CommitSync {
             shard,
@@ -330,6 +332,7 @@ impl Disk {
         through: u64,
     ) -> Completion {
         self.counters.segment_syncs += 1;
+        self.moment = true;
         if let Some((file, index)) = files.first()
             && self.fails(self.faults.segment_error)
         {
@@ -369,6 +372,7 @@ impl Disk {
         }
         self.files[index].truncate(stamp, length);
         self.files[index].sealed = true;
+        self.moment = true;
         self.operations.insert(id, Operation::SealSync { shard, file, index, through: self.stamp });
         self.schedule(life, id, schedule);
         Completion::Continues
