@@ -1,5 +1,7 @@
 //! `sim --seed N` replays one world; `--swarm N` runs many; `--mutations` shows that the swarm would notice.
 
+#![allow(clippy::disallowed_methods, reason = "a program reads its arguments")]
+
 use std::process::ExitCode;
 
 use sim::mutations::Mutation;

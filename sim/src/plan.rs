@@ -69,7 +69,11 @@ impl Plan {
 fn journal_bytes_max(producers: &[ProducerPlan], random: &mut Random) -> u64 {
     let batch_bytes_max = producers.iter().map(|producer| producer.batch_bytes_max).max().unwrap_or(0);
     let least = (batch_bytes_max * 9).max(256 << 10);
-    if random.percent(50) { random.log_uniform(least, least * 2) } else { random.log_uniform(least, 64 << 20) }
+    if random.percent(50) {
+        random.log_uniform(least, least * 2)
+    } else {
+        random.log_uniform(least, 64 << 20)
+    }
 }
 
 fn shards(random: &mut Random) -> Vec<u16> {

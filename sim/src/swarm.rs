@@ -1,6 +1,12 @@
 //! Many seeds on all cores, and the table of mutations. Each worker is a process of its own, so that a broker that
 //! aborts is one failed seed and not the end of the swarm.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the swarm itself runs in real time, on real threads; the worlds in it do not"
+)]
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};

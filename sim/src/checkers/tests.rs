@@ -1,3 +1,5 @@
+//! Each checker must notice what it is there for.
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;

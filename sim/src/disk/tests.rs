@@ -1,3 +1,5 @@
+//! The disk lies, but only as a disk may.
+
 use penstock::effect::{CommitId, Effect, JournalCommit};
 use penstock::model::{Offset, PartitionIndex, TopicId, TopicPartition};
 use penstock::storage::RecoveryDisk;
