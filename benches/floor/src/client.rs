@@ -7,11 +7,14 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd, RawFd};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use crate::frames::{ANSWER_CORRELATION_AT, REQUEST_CORRELATION_AT, produce_answer, produce_request};
+use crate::frames::{
+    ANSWER_CORRELATION_AT, ANSWER_ERROR_AT, REQUEST_CORRELATION_AT, produce_answer, produce_request,
+};
 use crate::host;
 use crate::sockets::set_nodelay;
 
@@ -72,6 +75,7 @@ impl Figures {
 
 struct Connection {
     stream: TcpStream,
+    frame: Rc<Vec<u8>>,
     /// The first bytes of each request in flight, the correlation id among them; the rest is shared by all.
     heads: Vec<[u8; HEAD_BYTES]>,
     next_sequence: u32,
@@ -84,7 +88,6 @@ struct Connection {
 
 pub struct Client {
     epoll: RawFd,
-    frame: Vec<u8>,
     answer_bytes: usize,
     workload: Workload,
     connections: Vec<Connection>,
@@ -95,21 +98,28 @@ pub struct Client {
 
 impl Client {
     pub fn connect(port: u16, workload: Workload) -> io::Result<Client> {
+        Client::connect_with(port, workload, vec![produce_request(workload.batch_bytes)])
+    }
+
+    /// Connections take the frames in turns.
+    pub fn connect_with(port: u16, workload: Workload, frames: Vec<Vec<u8>>) -> io::Result<Client> {
         // SAFETY: a plain system call; the result is checked.
         let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
         if epoll < 0 {
             return Err(io::Error::last_os_error());
         }
-        let frame = produce_request(workload.batch_bytes);
+        let frames: Vec<Rc<Vec<u8>>> = frames.into_iter().map(Rc::new).collect();
         let mut connections = Vec::new();
         for token in 0..workload.connections {
             let stream = TcpStream::connect(("127.0.0.1", port))?;
             stream.set_nonblocking(true)?;
             set_nodelay(stream.as_raw_fd());
+            let frame = Rc::clone(&frames[token % frames.len()]);
             let mut head = [0; HEAD_BYTES];
             head.copy_from_slice(&frame[..HEAD_BYTES]);
             connections.push(Connection {
                 stream,
+                frame,
                 heads: vec![head; workload.in_flight],
                 next_sequence: 0,
                 unsent: VecDeque::new(),
@@ -124,7 +134,7 @@ impl Client {
             Histogram::new_with_bounds(1, HIGHEST_MICROSECONDS, 3).expect("the bounds are in order");
         let answer_bytes = produce_answer().len();
         let scratch = vec![0; RECEIVE_BYTES];
-        Ok(Client { epoll, frame, answer_bytes, workload, connections, histogram, answers: 0, scratch })
+        Ok(Client { epoll, answer_bytes, workload, connections, histogram, answers: 0, scratch })
     }
 
     /// Warms up, then measures for `duration`.
@@ -199,6 +209,9 @@ impl Client {
             if answer[ANSWER_CORRELATION_AT..ANSWER_CORRELATION_AT + 4] != sequence.to_be_bytes() {
                 return Err(io::Error::other("answers came out of order"));
             }
+            if answer[ANSWER_ERROR_AT..ANSWER_ERROR_AT + 2] != [0, 0] {
+                return Err(io::Error::other(format!("an answer with an error: {answer:?}")));
+            }
             self.histogram.saturating_record((now - since).as_micros() as u64);
             self.answers += 1;
         }
@@ -220,7 +233,7 @@ impl Client {
                 connection.waiting.push_back((sequence, now));
             }
         }
-        connection.send(&self.frame)?;
+        connection.send()?;
         let waits = !connection.unsent.is_empty();
         if waits != connection.waits_for_room {
             connection.waits_for_room = waits;
@@ -239,7 +252,8 @@ impl Drop for Client {
 }
 
 impl Connection {
-    fn send(&mut self, frame: &[u8]) -> io::Result<()> {
+    fn send(&mut self) -> io::Result<()> {
+        let frame = Rc::clone(&self.frame);
         while !self.unsent.is_empty() {
             let mut vectors: Vec<libc::iovec> = Vec::new();
             let mut skip = self.unsent_from;

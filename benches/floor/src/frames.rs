@@ -31,6 +31,11 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
 
 /// A Produce request, length prefix included, whose record batch has exactly `batch_bytes` bytes and a valid checksum.
 pub fn produce_request(batch_bytes: usize) -> Vec<u8> {
+    produce_request_of(0, &record_batch(batch_bytes))
+}
+
+/// A Produce request with this batch for a partition.
+pub fn produce_request_of(partition: i32, batch: &[u8]) -> Vec<u8> {
     let mut frame = vec![0; LENGTH_BYTES];
     frame.extend_from_slice(&0i16.to_be_bytes());
     frame.extend_from_slice(&9i16.to_be_bytes());
@@ -45,9 +50,9 @@ pub fn produce_request(batch_bytes: usize) -> Vec<u8> {
     frame.push(TOPIC.len() as u8 + 1);
     frame.extend_from_slice(TOPIC);
     frame.push(2); // one partition
-    frame.extend_from_slice(&0i32.to_be_bytes());
-    push_varint(&mut frame, batch_bytes as u32 + 1);
-    frame.extend_from_slice(&record_batch(batch_bytes));
+    frame.extend_from_slice(&partition.to_be_bytes());
+    push_varint(&mut frame, batch.len() as u32 + 1);
+    frame.extend_from_slice(batch);
     frame.extend_from_slice(&[0, 0, 0]); // partition, topic and request tags
     let length = (frame.len() - LENGTH_BYTES) as u32;
     frame[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
@@ -94,6 +99,8 @@ pub fn produce_answer() -> Vec<u8> {
 }
 
 pub const ANSWER_CORRELATION_AT: usize = LENGTH_BYTES;
+/// The error code of the one partition.
+pub const ANSWER_ERROR_AT: usize = LENGTH_BYTES + 4 + 1 + 1 + 1 + TOPIC.len() + 1 + 4;
 pub const REQUEST_CORRELATION_AT: usize = CORRELATION_AT;
 
 fn push_varint(out: &mut Vec<u8>, mut value: u32) {

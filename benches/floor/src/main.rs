@@ -7,6 +7,7 @@ mod arena;
 mod client;
 mod cpu;
 mod disk;
+mod drive;
 mod fetch;
 mod figures;
 mod frames;
@@ -42,6 +43,25 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Real brokers in turns, with the floor's client: NAME=PORT/PID, the first is what the others are compared with.
+    Drive {
+        #[arg(required = true)]
+        targets: Vec<drive::Target>,
+        #[arg(long, default_value_t = 16384)]
+        batch_bytes: usize,
+        #[arg(long, default_value_t = 100)]
+        record_bytes: usize,
+        #[arg(long, default_value_t = 10)]
+        connections: usize,
+        #[arg(long, default_value_t = 5)]
+        in_flight: usize,
+        #[arg(long, default_value_t = 10)]
+        partitions: usize,
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        #[arg(long, default_value_t = 4)]
+        seconds: u64,
+    },
     /// One server; prints its port and serves until it is killed.
     Serve {
         #[arg(long = "sockets")]
@@ -127,6 +147,20 @@ fn main() -> io::Result<()> {
             disk::buffers(&directory, rounds, Duration::from_millis(400))
         }
         Command::Cpu { rounds } => cpu::print(rounds, Duration::from_millis(20)),
+        Command::Drive {
+            targets,
+            batch_bytes,
+            record_bytes,
+            connections,
+            in_flight,
+            partitions,
+            rounds,
+            seconds,
+        } => {
+            let workload = Workload { batch_bytes, connections, in_flight };
+            let load = drive::Load { workload, record_bytes, partitions };
+            drive::report(&targets, load, rounds, Duration::from_secs(seconds))
+        }
         Command::Sync { rounds } => disk::sync_many(&directory, rounds),
         Command::Report { quick, only } => report::print(&directory, quick, &only),
         Command::Produce {
