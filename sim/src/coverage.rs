@@ -54,6 +54,8 @@ impl Coverage {
 
     fn add_storage(&mut self, counters: &StorageCounters) {
         self.add("journal: files released", counters.files_released);
+        self.add("journal: entries", counters.journal.entries);
+        self.add("journal: commits that only release", counters.journal.release_commits);
         self.add("journal: bytes carried forward", counters.carried_bytes);
         self.add("storage: segment writes", counters.segment_writes);
         self.add("storage: segments sealed", counters.segments_sealed);
@@ -69,6 +71,9 @@ impl Coverage {
         self.add("disk: partitions deleted", disk.deletes);
         self.add("disk: metadata appends", disk.metadata_appends);
         self.add("disk: errors", disk.errors);
+        self.add("recovery: journals removed", disk.journals_removed);
+        self.add("recovery: partitions removed", disk.partitions_removed);
+        self.add("recovery: segments truncated", disk.segments_truncated);
         self.add("crash: unsynced blocks kept", disk.damage.kept);
         self.add("crash: unsynced blocks lost", disk.damage.lost);
         self.add("crash: unsynced blocks torn", disk.damage.torn);
@@ -76,6 +81,8 @@ impl Coverage {
         self.add("crash: files vanished", disk.files_vanished);
         self.add("crash: unlinked files back", disk.files_reappeared);
         self.add("crash: metadata log torn", disk.metadata_torn);
+        self.add("network: answers that name closed files", network.answers_to_closed_files);
+        self.add("network: closed by the broker", network.closed_by_broker);
         self.add("network: connections", network.links);
         self.add("network: cuts", network.cuts);
         self.add("network: sockets paused", network.pauses);

@@ -36,6 +36,7 @@ pub struct NetworkCounters {
     pub direct_receives: u64,
     pub file_pieces: u64,
     pub closed_by_broker: u64,
+    pub answers_to_closed_files: u64,
 }
 
 enum Leaving {
@@ -273,7 +274,8 @@ impl Network {
         arrivals
     }
 
-    /// The shard answers.
+    /// The shard answers. What names a file that was closed meanwhile, because its partition is deleted, cannot be sent: the
+    /// connection is closed, as `runtime/` does.
     pub fn send(
         &mut self,
         shard: ShardId,
@@ -292,8 +294,14 @@ impl Network {
                 Piece::File(range) => {
                     self.counters.file_pieces += 1;
                     let Some(index) = disk.lease(FileId(range.file)) else {
-                        self.violations.push(format!("an answer names a file that is not open: {range:?}"));
-                        continue;
+                        if disk.was_closed(FileId(range.file)) {
+                            self.counters.answers_to_closed_files += 1;
+                        } else {
+                            self.violations
+                                .push(format!("an answer names a file that is not open: {range:?}"));
+                        }
+                        self.close_effect(shard, connection, schedule);
+                        return;
                     };
                     let (position, length) = (range.position, range.length);
                     link.leaving.push_back(Leaving::File { index, position, length });

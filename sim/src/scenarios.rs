@@ -1,11 +1,30 @@
-//! Named worlds: that a seed repeats itself, and every seed that once found something.
+//! Named worlds: that a seed repeats itself, that a few rules are noticed, and everything that once found something.
 
+use crate::client::admin::TopicPlan;
 use crate::mutations::Mutation;
+use crate::plan::Plan;
 use crate::run_seed;
+use crate::world::World;
+
+fn check(seed: u64, plan: Plan) {
+    let outcome = World::new(seed, plan, Mutation::default()).run();
+    assert_eq!(outcome.violations, Vec::<String>::new(), "seed {seed}\n{}", outcome.tail);
+    assert!(outcome.steps >= 500 && outcome.crashes >= 2 && outcome.commits >= 20, "seed {seed}");
+}
+
+fn topic(name: &str, partitions: i32, churns: bool) -> TopicPlan {
+    TopicPlan {
+        name: name.to_owned(),
+        partitions,
+        partitions_max: partitions,
+        segment_bytes: 1 << 20,
+        churns,
+    }
+}
 
 #[test]
 fn a_seed_repeats_itself_exactly() {
-    for seed in [1, 2, 3] {
+    for seed in [1, 2, 3, 4] {
         let (first, second) = (run_seed(seed, Mutation::default()), run_seed(seed, Mutation::default()));
         assert_eq!((first.hash, first.steps, first.commits), (second.hash, second.steps, second.commits));
         assert_eq!(first.violations, second.violations);
@@ -14,15 +33,59 @@ fn a_seed_repeats_itself_exactly() {
 
 #[test]
 fn seeds_are_fine_and_thick() {
-    for seed in 100..110 {
-        let outcome = run_seed(seed, Mutation::default());
-        assert_eq!(outcome.violations, Vec::<String>::new(), "seed {seed}\n{}", outcome.tail);
-        assert!(outcome.steps >= 500 && outcome.crashes >= 2 && outcome.commits >= 20, "seed {seed}");
+    for seed in 100..140 {
+        check(seed, Plan::of_seed(seed));
     }
 }
 
 #[test]
-fn a_disk_that_never_syncs_is_caught() {
-    let mutation = Mutation::named("disk_never_syncs").expect("exists");
-    assert!((1..20).any(|seed| !run_seed(seed, mutation).violations.is_empty()));
+fn a_mutation_is_caught() {
+    for name in ["disk_never_syncs", "forget_producer_state", "skip_carry"] {
+        let mutation = Mutation::named(name).expect("exists");
+        // A broken broker may also fail an assertion of its own: that counts.
+        let caught = |seed| std::panic::catch_unwind(|| !run_seed(seed, mutation).violations.is_empty());
+        assert!((1..40).any(|seed| caught(seed).unwrap_or(true)), "{name}");
+    }
+}
+
+/// What was carried out of one file filled the next: the reserve for more partitions than the ring had room for could
+/// never be kept, and no record was written again.
+#[test]
+fn a_ring_too_small_for_its_partitions_goes_on() {
+    for seed in 1..7 {
+        let mut plan = Plan::of_seed(seed);
+        plan.shards = vec![1];
+        plan.journal_bytes_max = 283_613;
+        plan.admin.topics = vec![topic("steady-0", 8, false), topic("steady-1", 12, false)];
+        for producer in &mut plan.producers {
+            producer.topics = vec!["steady-0".to_owned(), "steady-1".to_owned()];
+            producer.batch_bytes_max = 27_192;
+            producer.value_bytes_max = 20_000;
+            producer.requests_in_flight_max = 5;
+        }
+        for consumer in &mut plan.consumers {
+            consumer.topics = vec!["steady-0".to_owned()];
+        }
+        check(seed, plan);
+    }
+}
+
+/// A fetch was planned on one shard and sent by another, and between them the topic was deleted and its files closed.
+#[test]
+fn a_topic_deleted_under_a_fetch_across_shards_costs_a_connection_at_most() {
+    for seed in 1..7 {
+        let mut plan = Plan::of_seed(seed);
+        plan.shards = vec![2, 4];
+        plan.admin.topics = vec![topic("steady-0", 4, false), topic("churning", 4, true)];
+        plan.admin.pause_ns_max = 1_000_000;
+        for producer in &mut plan.producers {
+            producer.topics = vec!["steady-0".to_owned(), "churning".to_owned()];
+            producer.by_id = true;
+        }
+        for consumer in &mut plan.consumers {
+            consumer.topics = vec!["churning".to_owned()];
+            consumer.by_id = true;
+        }
+        check(seed, plan);
+    }
 }

@@ -16,6 +16,9 @@ use crate::coverage::Coverage;
 use crate::mutations::Mutation;
 use crate::{run_seed, world::Outcome};
 
+/// Every so many seeds one is run twice, to see that it is the same.
+const REPEATED_EVERY: u64 = 50;
+
 /// What a worker is to do: seeds `from`, `from + stride` ... below `to`.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -59,7 +62,10 @@ pub fn work(job: &Job) -> std::io::Result<()> {
         out.flush()?;
         let outcome = run_seed(seed, mutation);
         coverage.merge(&outcome.coverage);
-        if outcome.violations.is_empty() {
+        let repeats = !seed.is_multiple_of(REPEATED_EVERY) || run_seed(seed, mutation).hash == outcome.hash;
+        if !repeats {
+            writeln!(out, "failed {seed} a seed repeats itself exactly: the hashes of two runs differ")?;
+        } else if outcome.violations.is_empty() {
             let Outcome { steps, crashes, commits, acknowledged, .. } = outcome;
             writeln!(out, "fine {steps} {crashes} {commits} {acknowledged}")?;
         } else {

@@ -161,7 +161,9 @@ impl Storage {
     /// Closes segments while carrying all of them would take too much of a journal file. It takes them in turn, and only
     /// those that wait for nothing: with room for 10,000 remainders, that is a matter of many partitions and a small ring.
     pub(super) fn maybe_seal_for_room(&mut self) {
-        let allowed = self.journal.ring().file_bytes() / 4 * 3;
+        // What `reserve` adds for headers and padding must fit beside it, also in the smallest file.
+        let file_bytes = self.journal.ring().file_bytes();
+        let allowed = (file_bytes / 4 * 3).min(file_bytes.saturating_sub(12 * BLOCK_BYTES));
         let mut closed = 0;
         for _ in 0..SCANS_PER_TURN_MAX.min(self.slots.len()) {
             if self.carry_bytes.saturating_sub(self.closing_bytes) <= allowed || closed == CLOSES_PER_TURN_MAX

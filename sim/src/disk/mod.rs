@@ -70,6 +70,9 @@ pub struct DiskCounters {
     pub files_vanished: u64,
     pub files_reappeared: u64,
     pub metadata_torn: u64,
+    pub journals_removed: u64,
+    pub partitions_removed: u64,
+    pub segments_truncated: u64,
 }
 
 /// A segment that the running broker has given a number to.
@@ -97,6 +100,7 @@ pub struct Disk {
     metadata: Vec<u8>,
     metadata_durable: usize,
     open: BTreeMap<FileId, Open>,
+    closed: BTreeSet<FileId>,
     next_operation: u64,
     operations: BTreeMap<OperationId, Operation>,
     /// Appends of metadata are done one after the other.
@@ -124,6 +128,7 @@ impl Disk {
             metadata: Vec::new(),
             metadata_durable: 0,
             open: BTreeMap::new(),
+            closed: BTreeSet::new(),
             next_operation: 0,
             operations: BTreeMap::new(),
             metadata_queue: Vec::new(),
@@ -189,6 +194,12 @@ impl Disk {
         self.open.get(&file)?.file
     }
 
+    /// Whether this life had the file open and closed it.
+    #[must_use]
+    pub fn was_closed(&self, file: FileId) -> bool {
+        self.closed.contains(&file)
+    }
+
     /// Reads what a send takes from a leased file now.
     #[must_use]
     pub fn read_leased(&self, index: usize, position: u64, length: u64) -> Option<Bytes> {
@@ -226,6 +237,7 @@ impl Disk {
         }
         self.metadata_queue.clear();
         self.open.clear();
+        self.closed.clear();
         self.last_commit.clear();
         self.fuse = Fuse::default();
         self.restore_unlinked();

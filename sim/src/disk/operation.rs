@@ -64,6 +64,7 @@ impl Disk {
             }
             Effect::CloseSegment { file } => {
                 self.open.remove(&file);
+                self.closed.insert(file);
                 return None;
             }
             Effect::WriteSegment { file, position, pieces } => {

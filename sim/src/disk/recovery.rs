@@ -121,6 +121,7 @@ impl RecoveryDisk for Disk {
 
     fn remove_journal(&mut self, shard: ShardId) -> Result<(), DiskError> {
         self.burn(20)?;
+        self.counters.journals_removed += 1;
         let names: Vec<FileName> = self.names.keys().copied().collect();
         for name in names {
             if matches!(name, FileName::Journal(owner, _) if owner == shard) {
@@ -168,6 +169,7 @@ impl RecoveryDisk for Disk {
 
     fn truncate_segment(&mut self, segment: SegmentName, length: u64) -> Result<(), DiskError> {
         self.burn(20)?;
+        self.counters.segments_truncated += 1;
         let stamp = self.stamp();
         let found = self.find_mut(FileName::Segment(segment)).ok_or(missing("open"))?;
         found.truncate(stamp, length);
@@ -190,6 +192,7 @@ impl RecoveryDisk for Disk {
 
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError> {
         self.burn(20)?;
+        self.counters.partitions_removed += 1;
         self.unlink_partition(topic_partition);
         Ok(())
     }
