@@ -17,6 +17,8 @@ pub mod trace;
 pub mod world;
 
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod scenarios;
 
 use mutations::Mutation;

@@ -60,7 +60,7 @@ impl Plan {
             recovery_crash_percent: if random.percent(60) { 40 } else { 0 },
             stop_percent: if random.percent(40) { 30 } else { 0 },
             wall_jumps: random.percent(20),
-            moment_percent: *random.pick(&[0, 0, 2, 10]),
+            moment_percent: *random.pick(&[0, 3, 15, 40]),
         }
     }
 }

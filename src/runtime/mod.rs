@@ -33,4 +33,5 @@ mod start;
 mod tests;
 
 pub use preflight::StartError;
+pub use recovery_disk::DataDir;
 pub use start::{Options, Ready, run};

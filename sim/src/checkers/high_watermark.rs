@@ -13,18 +13,18 @@ impl Ledger {
             );
         }
         let partition = self.partitions.entry(key).or_default();
+        let sent = partition.sent;
         partition.high_watermark = partition.high_watermark.max(high_watermark);
+        if high_watermark > sent {
+            let what = format!("{key:?}: high watermark {high_watermark}, {sent} records were sent");
+            self.violation("a log holds no more than was sent", what);
+        }
     }
 
     pub fn told_log_start(&mut self, key: PartitionKey, log_start_offset: i64) {
-        let partition = self.partitions.entry(key).or_default();
-        let before = partition.log_start_offset;
         // Nothing in this world deletes records of a living topic.
         if log_start_offset != 0 {
-            self.violation(
-                "the log starts where it started",
-                format!("{key:?}: {before}, then {log_start_offset}"),
-            );
+            self.violation("the log starts where it started", format!("{key:?}: {log_start_offset}"));
         }
     }
 

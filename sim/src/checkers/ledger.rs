@@ -33,10 +33,10 @@ pub struct Partition {
     /// Offset -> the record that was acknowledged or read there.
     pub at: BTreeMap<i64, RecordId>,
     pub acknowledged: u64,
+    /// Records that were sent to it, or may have been.
+    pub sent: i64,
     /// The highest that any client was told.
     pub high_watermark: i64,
-    pub log_start_offset: i64,
-    pub leader_epoch: i32,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +67,7 @@ impl Ledger {
 
     /// A batch is about to be sent, for the first time.
     pub fn sent(&mut self, partition: PartitionKey, batch: &SentBatch) {
+        self.partitions.entry(partition).or_default().sent += batch.records.len() as i64;
         for (index, (id, value_bytes)) in batch.records.iter().enumerate() {
             let writer = (batch.writer.producer_id >= 0).then(|| {
                 let Writer { producer_id, producer_epoch, base_sequence } = batch.writer;

@@ -126,6 +126,14 @@ fn a_high_watermark_that_goes_back_is_noticed() {
 }
 
 #[test]
+fn records_from_nowhere_are_noticed() {
+    check(3, "a log holds no more than was sent", |ledger| {
+        sent(ledger, 2, Writer::NOBODY);
+        ledger.told_high_watermark(KEY, 3, 0);
+    });
+}
+
+#[test]
 fn a_lost_topic_and_a_risen_one_are_noticed() {
     let mut ledger = Ledger::default();
     ledger.told_topic("t", KEY.0, 1, 9);

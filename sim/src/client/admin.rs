@@ -169,11 +169,11 @@ impl Admin {
                 self.stale = true;
             }
             Expects::AtTime { key } => {
-                // A read error of the disk may show; what is said must be about records that are there.
+                // A read error of the disk may show; an offset must be one that can be.
                 let (error, offset) = wire::decode_list_offsets(pending.version, frame)?;
-                let known = io.ledger.partitions.get(&key).is_none_or(|of| of.at.is_empty());
-                if error == 0 && offset > io.ledger.high_watermark(key) && known {
-                    return Err(format!("a record of {key:?} at {offset}, where nobody wrote"));
+                let sent = io.ledger.partitions.get(&key).map_or(0, |partition| partition.sent);
+                if error == 0 && offset >= sent {
+                    return Err(format!("a record of {key:?} at {offset}, {sent} were sent"));
                 }
             }
             Expects::LogEnd { key, floor } => {
