@@ -31,6 +31,8 @@ struct State {
     /// Of the broker that is up: when its process began, and how many records it acknowledged.
     started: Option<Instant>,
     acks: u64,
+    /// Those of them that librdkafka told us about.
+    library_acks: u64,
     no_more: bool,
     over: bool,
     ready_after: Vec<Duration>,
@@ -68,6 +70,7 @@ impl Load {
             state.starts += 1;
             state.started = Some(broker.started);
             state.acks = 0;
+            state.library_acks = 0;
             state.ready_after.push(broker.ready_after);
         });
     }
@@ -116,6 +119,16 @@ impl Load {
         drop(self.changed.wait_timeout_while(self.state(), at_most, waiting).expect("not poisoned"));
     }
 
+    /// librdkafka finds its broker again at its own pace, and does not say which broker acknowledged.
+    pub fn acknowledged_to_library(&self) {
+        self.change(|state| state.library_acks += u64::from(state.up));
+    }
+
+    pub fn wait_for_library_acks(&self, acks: u64, at_most: Duration) {
+        let waiting = |state: &mut State| state.library_acks < acks && !state.over;
+        drop(self.changed.wait_timeout_while(self.state(), at_most, waiting).expect("not poisoned"));
+    }
+
     pub fn figures(&self) -> String {
         let state = self.state();
         format!(
@@ -141,5 +154,10 @@ fn spread(durations: &[Duration]) -> String {
     let mut sorted = durations.to_vec();
     sorted.sort();
     let ms = |index: usize| sorted.get(index).map_or(0, Duration::as_millis);
-    format!("{} / {} / {} ms (min, median, max)", ms(0), ms(sorted.len() / 2), ms(sorted.len().saturating_sub(1)))
+    format!(
+        "{} / {} / {} ms (min, median, max)",
+        ms(0),
+        ms(sorted.len() / 2),
+        ms(sorted.len().saturating_sub(1))
+    )
 }

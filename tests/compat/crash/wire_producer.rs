@@ -125,7 +125,10 @@ impl Producer<'_> {
 fn send(wire: &mut Wire, topic: &str, batches: &[Batch]) -> io::Result<()> {
     let partition_data: Array<'_, _> = batches
         .iter()
-        .map(|batch| PartitionProduceData { index: batch.partition, records: Some(Records::Wire(&batch.bytes)) })
+        .map(|batch| PartitionProduceData {
+            index: batch.partition,
+            records: Some(Records::Wire(&batch.bytes)),
+        })
         .collect();
     let topic = TopicProduceData { name: topic, partition_data, ..TopicProduceData::default() };
     let request = ProduceRequest {
