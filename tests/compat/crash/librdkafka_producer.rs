@@ -49,6 +49,7 @@ impl ProducerContext for Reports<'_> {
 
 /// Produces until there shall be no more, then until all is acknowledged.
 pub fn produce(load: &Load, topic: &str) -> Ledger {
+    let _over = load.over_if_panicking();
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", load.address.to_string());
     config.set("enable.idempotence", "true").set("message.timeout.ms", "0").set("linger.ms", "1");

@@ -46,12 +46,14 @@ pub struct Load {
     changed: Condvar,
 }
 
-/// Ends the load, so that a failure in one thread ends the others.
-pub struct OverWhenDropped<'l>(&'l Load);
+/// Ends the load when its thread fails, so that the others end too.
+pub struct OverIfPanicking<'l>(&'l Load);
 
-impl Drop for OverWhenDropped<'_> {
+impl Drop for OverIfPanicking<'_> {
     fn drop(&mut self) {
-        self.0.change(|state| state.over = true);
+        if std::thread::panicking() {
+            self.0.over();
+        }
     }
 }
 
@@ -60,8 +62,13 @@ impl Load {
         Load { address, seed, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    pub fn over_when_dropped(&self) -> OverWhenDropped<'_> {
-        OverWhenDropped(self)
+    /// Held by every thread of the load.
+    pub fn over_if_panicking(&self) -> OverIfPanicking<'_> {
+        OverIfPanicking(self)
+    }
+
+    pub fn over(&self) {
+        self.change(|state| state.over = true);
     }
 
     pub fn started(&self, broker: &Broker) {

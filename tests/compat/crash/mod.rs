@@ -50,7 +50,7 @@ fn nothing_acknowledged_is_lost_doubled_or_reordered_by_kill_9() {
 
     let load = Load::new(broker.address(), seed);
     let (broker, wire_ledger, librdkafka_ledger) = thread::scope(|scope| {
-        let over = load.over_when_dropped();
+        let _over = load.over_if_panicking();
         let by_wire = scope.spawn(|| wire_producer::produce(&load, WIRE_TOPIC, identity));
         let by_librdkafka = scope.spawn(|| librdkafka_producer::produce(&load, LIBRDKAFKA_TOPIC));
         let reader = scope.spawn(|| tail::follow(&load, &[WIRE_TOPIC, LIBRDKAFKA_TOPIC]));
@@ -58,7 +58,7 @@ fn nothing_acknowledged_is_lost_doubled_or_reordered_by_kill_9() {
         load.no_more();
         let wire_ledger = by_wire.join().expect("the producer of requests");
         let librdkafka_ledger = by_librdkafka.join().expect("librdkafka's producer");
-        drop(over);
+        load.over();
         reader.join().expect("the reader");
         (broker, wire_ledger, librdkafka_ledger)
     });
@@ -83,6 +83,7 @@ fn crash(load: &Load, scratch: &Scratch, mut broker: Broker, port: u16, crashes:
     let mut random = Random::new(load.seed);
     load.started(&broker);
     for crash in 0..crashes {
+        assert!(!load.is_over(), "a thread of the load failed");
         let acks = random.below(ACKS_MAX);
         let life = Duration::from_millis(random.below(LIFE_MS_MAX));
         // One life in four may end before librdkafka has found its broker.

@@ -41,6 +41,7 @@ struct Producer<'l> {
 
 /// Produces until there shall be no more, then until all is acknowledged.
 pub fn produce(load: &Load, topic: &str, identity: (i64, i16)) -> Ledger {
+    let _over = load.over_if_panicking();
     let mut producer = Producer {
         load,
         topic,
