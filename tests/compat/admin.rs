@@ -8,12 +8,11 @@ use rdkafka::admin::{
 use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::BaseRecord;
-use rdkafka::Offset;
 
 use crate::broker::Broker;
 use crate::clients::{
-    Delivered, PATIENCE, Sender, admin, block_on, consumer, create_topic, on_1_2_and_4_shards, on_shards,
-    read_all, read_from, send_values, values,
+    Delivered, PATIENCE, START, Sender, admin, block_on, consumer, create_topic, on_1_2_and_4_shards,
+    on_shards, read_all, read_from, send_values, values,
 };
 
 const TOPICS: usize = 100;
@@ -47,7 +46,7 @@ fn topics_are_created_listed_and_deleted() {
         // A new topic of an old name begins anew.
         create_topic(broker, "first", 1, &[]);
         assert_eq!(send_values(broker, "first", 0, &["b"]), [0]);
-        assert_eq!(values(&read_from(broker, "first", 0, Offset::Beginning)), ["b"]);
+        assert_eq!(values(&read_from(broker, "first", 0, START)), ["b"]);
     });
 }
 
@@ -79,9 +78,8 @@ fn partitions_are_added_and_serve_at_once() {
         create_topic(broker, "grows", 2, &[]);
         send_values(broker, "grows", 1, &["before"]);
         let grow = |count| {
-            let answer = block_on(
-                admin(broker).create_partitions(&[NewPartitions::new("grows", count)], &options()),
-            );
+            let answer =
+                block_on(admin(broker).create_partitions(&[NewPartitions::new("grows", count)], &options()));
             answer.expect("answered")
         };
         assert_eq!(grow(7), [Ok("grows".to_owned())]);

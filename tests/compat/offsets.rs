@@ -6,7 +6,8 @@ use rdkafka::producer::BaseRecord;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::clients::{
-    PATIENCE, Sender, consumer, create_topic, on_1_2_and_4_shards, read_from, read_to_ends, send_values, values,
+    PATIENCE, Sender, consumer, create_topic, on_1_2_and_4_shards, read_from, read_to_ends, send_values,
+    values,
 };
 
 #[test]

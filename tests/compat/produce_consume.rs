@@ -1,13 +1,14 @@
 //! What librdkafka sends is what librdkafka reads: codecs, keys, values, headers, sizes, times, acks.
 
+use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders, OwnedMessage, Timestamp};
 use rdkafka::producer::BaseRecord;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::clients::{
-    Delivered, Sender, consumer, create_topic, on_1_2_and_4_shards, on_shards, read_all, read_from,
-    read_to_ends, send_values, values,
+    Delivered, PATIENCE, START, Sender, consumer, create_topic, on_1_2_and_4_shards, on_shards, read_all,
+    read_from, read_to_ends, send_values, values,
 };
 
 #[test]
@@ -20,9 +21,7 @@ fn every_codec_is_read_back_as_sent() {
             let value = |number: usize| format!("{number} ").repeat(number);
             for number in 0..300 {
                 let value = value(number);
-                sender.send(
-                    BaseRecord::to(&topic).partition((number % 3) as i32).payload(value.as_bytes()),
-                );
+                sender.send(BaseRecord::to(&topic).partition((number % 3) as i32).payload(value.as_bytes()));
             }
             assert!(sender.reports().iter().all(|delivered| delivered.offset.is_ok()));
             for (partition, messages) in read_all(broker, &topic, 3).iter().enumerate() {
@@ -44,7 +43,7 @@ fn a_topic_may_have_its_own_codec() {
                 sender.send(BaseRecord::to(&topic).partition(0).payload(value.as_bytes()));
             }
             sender.reports();
-            let read = read_from(broker, &topic, 0, Offset::Beginning);
+            let read = read_from(broker, &topic, 0, START);
             assert_eq!(values(&read), ["first", "second", "third"], "{topic}");
         }
     });
@@ -72,7 +71,7 @@ fn keys_values_and_headers_may_be_null_or_empty() {
             }
         }
         sender.reports();
-        let read = read_from(broker, "nothings", 0, Offset::Beginning);
+        let read = read_from(broker, "nothings", 0, START);
         let mut read = read.iter();
         for key in bytes {
             for value in bytes {
@@ -121,13 +120,13 @@ fn acks_0_1_and_all_are_three_ways_to_the_same_log() {
         let reader = consumer(broker, &[("enable.partition.eof", "false")]);
         let mut assignment = TopicPartitionList::new();
         assignment.add_partition_offset("acks", 0, Offset::Offset(2)).expect("an offset");
-        rdkafka::consumer::Consumer::assign(&reader, &assignment).expect("assigned");
+        reader.assign(&assignment).expect("assigned");
         let sender = Sender::new(broker, &[("acks", "0")]);
         sender.send(BaseRecord::to("acks").partition(0).payload(b"0"));
         sender.reports();
-        let message = reader.poll(crate::clients::PATIENCE).expect("it arrives").expect("a record");
+        let message = reader.poll(PATIENCE).expect("it arrives").expect("a record");
         assert_eq!((message.offset(), message.payload()), (2, Some(b"0".as_slice())));
-        assert_eq!(values(&read_from(broker, "acks", 0, Offset::Beginning)), ["1", "all", "0"]);
+        assert_eq!(values(&read_from(broker, "acks", 0, START)), ["1", "all", "0"]);
     });
 }
 
@@ -164,12 +163,14 @@ fn create_time_is_the_clients_and_log_append_time_the_brokers() {
             create_topic(broker, topic, 1, configs);
             let sender = Sender::new(broker, &[]);
             for timestamp in [1_000_000, 999_999, 1_000_001] {
-                sender.send(BaseRecord::to(topic).partition(0).payload(b"when".as_slice()).timestamp(timestamp));
+                sender.send(
+                    BaseRecord::to(topic).partition(0).payload(b"when".as_slice()).timestamp(timestamp),
+                );
             }
             assert!(sender.reports().iter().all(|delivered| delivered.offset.is_ok()));
         }
         let times = |topic| -> Vec<Timestamp> {
-            read_from(broker, topic, 0, Offset::Beginning).iter().map(OwnedMessage::timestamp).collect()
+            read_from(broker, topic, 0, START).iter().map(OwnedMessage::timestamp).collect()
         };
         assert_eq!(times("create-time"), [1_000_000, 999_999, 1_000_001].map(Timestamp::CreateTime));
         for timestamp in times("append-time") {
@@ -184,12 +185,13 @@ fn two_consumers_read_the_same() {
         create_topic(broker, "shared", 1, &[]);
         let sent: Vec<String> = (0..500).map(|number| format!("value {number}")).collect();
         send_values(broker, "shared", 0, &sent.iter().map(String::as_str).collect::<Vec<_>>());
-        let (first, second) = (consumer(broker, &[]), consumer(broker, &[("fetch.message.max.bytes", "1000")]));
+        let (first, second) =
+            (consumer(broker, &[]), consumer(broker, &[("fetch.message.max.bytes", "1000")]));
         std::thread::scope(|scope| {
-            for reader in [&first, &second] {
+            for reader in [&*first, &*second] {
                 let sent = &sent;
                 scope.spawn(move || {
-                    let read = read_to_ends(reader, "shared", &[(0, Offset::Beginning)]);
+                    let read = read_to_ends(reader, "shared", &[(0, START)]);
                     assert_eq!(values(&read), *sent);
                 });
             }

@@ -97,10 +97,8 @@ impl Wire {
     }
 
     pub fn create_topic(&mut self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
-        let configs: Array<'_, _> = configs
-            .iter()
-            .map(|&(name, value)| CreatableTopicConfig { name, value: Some(value) })
-            .collect();
+        let configs: Array<'_, _> =
+            configs.iter().map(|&(name, value)| CreatableTopicConfig { name, value: Some(value) }).collect();
         let topic = CreatableTopic {
             name,
             num_partitions: partitions,

@@ -43,7 +43,10 @@ impl Ledger {
         let acknowledged = acknowledged
             .unwrap_or_else(|| panic!("{topic}-{partition} holds record {number}, never acknowledged"));
         if let Some(told) = acknowledged.offset {
-            assert_eq!(told, offset, "{topic}-{partition}: record {number} is not where its producer was told");
+            assert_eq!(
+                told, offset,
+                "{topic}-{partition}: record {number} is not where its producer was told"
+            );
         }
         assert_eq!(acknowledged.hash, hash, "{topic}-{partition}: the bytes of record {number}");
     }
@@ -54,7 +57,10 @@ impl Ledger {
             let end = tail.position(topic, partition as i32);
             assert_eq!(end, records.len() as i64, "{topic}-{partition}: its end, and what was acknowledged");
             let unknown = records.iter().position(Option::is_none);
-            assert_eq!(unknown, None, "{topic}-{partition}: a record that its producer never heard about again");
+            assert_eq!(
+                unknown, None,
+                "{topic}-{partition}: a record that its producer never heard about again"
+            );
         }
     }
 }

@@ -19,11 +19,14 @@ use super::load::{Load, Random};
 use crate::clients::PATIENCE;
 
 #[derive(Clone)]
-struct Reports(Arc<Mutex<Ledger>>);
+struct Reports<'l> {
+    load: &'l Load,
+    ledger: Arc<Mutex<Ledger>>,
+}
 
-impl ClientContext for Reports {}
+impl ClientContext for Reports<'_> {}
 
-impl ProducerContext for Reports {
+impl ProducerContext for Reports<'_> {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
@@ -37,14 +40,16 @@ impl ProducerContext for Reports {
         };
         let number = ledger::number(message.partition(), message.key().expect("every record has one"));
         let offset = (message.offset() >= 0).then_some(message.offset());
-        if let Ok(mut ledger) = self.0.lock() {
+        if let Ok(mut ledger) = self.ledger.lock() {
             ledger.acknowledge(message.partition(), number, offset);
         }
+        self.load.acknowledged_to_library();
     }
 }
 
 /// Produces until there shall be no more, then until all is acknowledged.
 pub fn produce(load: &Load, topic: &str) -> Ledger {
+    let _over = load.over_if_panicking();
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", load.address.to_string());
     config.set("enable.idempotence", "true").set("message.timeout.ms", "0").set("linger.ms", "1");
@@ -52,8 +57,9 @@ pub fn produce(load: &Load, topic: &str) -> Ledger {
     config.set("retry.backoff.ms", "10").set("retry.backoff.max.ms", "50");
     config.set("queue.buffering.max.messages", "2000").set("log_level", "0");
     let ledger = Arc::new(Mutex::new(Ledger::new()));
-    let producer: BaseProducer<Reports> =
-        BaseProducer::from_config_and_context(&config, Reports(ledger.clone())).expect("valid settings");
+    let reports = Reports { load, ledger: ledger.clone() };
+    let producer: BaseProducer<Reports<'_>> =
+        BaseProducer::from_config_and_context(&config, reports).expect("valid settings");
     let mut random = Random::new(load.seed ^ 2);
     let mut next = [0; PARTITIONS as usize];
     'produce: while !load.is_no_more() {
@@ -76,6 +82,8 @@ pub fn produce(load: &Load, topic: &str) -> Ledger {
     producer.flush(PATIENCE).expect("all acknowledged");
     assert_eq!(producer.client().fatal_error(), None);
     drop(producer);
-    let Some(ledger) = Arc::into_inner(ledger) else { panic!("the producer is gone, and its context with it") };
+    let Some(ledger) = Arc::into_inner(ledger) else {
+        panic!("the producer is gone, and its context with it")
+    };
     ledger.into_inner().expect("no report failed")
 }

@@ -31,6 +31,8 @@ struct State {
     /// Of the broker that is up: when its process began, and how many records it acknowledged.
     started: Option<Instant>,
     acks: u64,
+    /// Those of them that librdkafka told us about.
+    library_acks: u64,
     no_more: bool,
     over: bool,
     ready_after: Vec<Duration>,
@@ -44,12 +46,14 @@ pub struct Load {
     changed: Condvar,
 }
 
-/// Ends the load, so that a failure in one thread ends the others.
-pub struct OverWhenDropped<'l>(&'l Load);
+/// Ends the load when its thread fails, so that the others end too.
+pub struct OverIfPanicking<'l>(&'l Load);
 
-impl Drop for OverWhenDropped<'_> {
+impl Drop for OverIfPanicking<'_> {
     fn drop(&mut self) {
-        self.0.change(|state| state.over = true);
+        if std::thread::panicking() {
+            self.0.over();
+        }
     }
 }
 
@@ -58,8 +62,13 @@ impl Load {
         Load { address, seed, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    pub fn over_when_dropped(&self) -> OverWhenDropped<'_> {
-        OverWhenDropped(self)
+    /// Held by every thread of the load.
+    pub fn over_if_panicking(&self) -> OverIfPanicking<'_> {
+        OverIfPanicking(self)
+    }
+
+    pub fn over(&self) {
+        self.change(|state| state.over = true);
     }
 
     pub fn started(&self, broker: &Broker) {
@@ -68,6 +77,7 @@ impl Load {
             state.starts += 1;
             state.started = Some(broker.started);
             state.acks = 0;
+            state.library_acks = 0;
             state.ready_after.push(broker.ready_after);
         });
     }
@@ -116,6 +126,16 @@ impl Load {
         drop(self.changed.wait_timeout_while(self.state(), at_most, waiting).expect("not poisoned"));
     }
 
+    /// librdkafka finds its broker again at its own pace, and does not say which broker acknowledged.
+    pub fn acknowledged_to_library(&self) {
+        self.change(|state| state.library_acks += u64::from(state.up));
+    }
+
+    pub fn wait_for_library_acks(&self, acks: u64, at_most: Duration) {
+        let waiting = |state: &mut State| state.library_acks < acks && !state.over;
+        drop(self.changed.wait_timeout_while(self.state(), at_most, waiting).expect("not poisoned"));
+    }
+
     pub fn figures(&self) -> String {
         let state = self.state();
         format!(
@@ -141,5 +161,10 @@ fn spread(durations: &[Duration]) -> String {
     let mut sorted = durations.to_vec();
     sorted.sort();
     let ms = |index: usize| sorted.get(index).map_or(0, Duration::as_millis);
-    format!("{} / {} / {} ms (min, median, max)", ms(0), ms(sorted.len() / 2), ms(sorted.len().saturating_sub(1)))
+    format!(
+        "{} / {} / {} ms (min, median, max)",
+        ms(0),
+        ms(sorted.len() / 2),
+        ms(sorted.len().saturating_sub(1))
+    )
 }

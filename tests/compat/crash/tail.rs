@@ -28,6 +28,7 @@ pub struct Tail {
 
 /// Follows the load until it is over; whatever it reads stays read, whichever broker it reads from.
 pub fn follow(load: &Load, topics: &[&str]) {
+    let _over = load.over_if_panicking();
     let mut tail = Tail::new(topics);
     while load.wait_until_up().is_some() {
         let Ok(mut wire) = Wire::connect(load.address) else { continue };

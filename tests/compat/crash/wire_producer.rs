@@ -41,6 +41,7 @@ struct Producer<'l> {
 
 /// Produces until there shall be no more, then until all is acknowledged.
 pub fn produce(load: &Load, topic: &str, identity: (i64, i16)) -> Ledger {
+    let _over = load.over_if_panicking();
     let mut producer = Producer {
         load,
         topic,
@@ -125,7 +126,10 @@ impl Producer<'_> {
 fn send(wire: &mut Wire, topic: &str, batches: &[Batch]) -> io::Result<()> {
     let partition_data: Array<'_, _> = batches
         .iter()
-        .map(|batch| PartitionProduceData { index: batch.partition, records: Some(Records::Wire(&batch.bytes)) })
+        .map(|batch| PartitionProduceData {
+            index: batch.partition,
+            records: Some(Records::Wire(&batch.bytes)),
+        })
         .collect();
     let topic = TopicProduceData { name: topic, partition_data, ..TopicProduceData::default() };
     let request = ProduceRequest {
