@@ -75,7 +75,9 @@ impl Figures {
 
 struct Connection {
     stream: TcpStream,
-    frame: Rc<Vec<u8>>,
+    /// Of one length; requests take them in turns, from another start on each connection.
+    frames: Rc<Vec<Vec<u8>>>,
+    first_frame: usize,
     /// The first bytes of each request in flight, the correlation id among them; the rest is shared by all.
     heads: Vec<[u8; HEAD_BYTES]>,
     next_sequence: u32,
@@ -101,25 +103,25 @@ impl Client {
         Client::connect_with(port, workload, vec![produce_request(workload.batch_bytes)])
     }
 
-    /// Connections take the frames in turns.
+    /// Requests take the frames, which have one length, in turns.
     pub fn connect_with(port: u16, workload: Workload, frames: Vec<Vec<u8>>) -> io::Result<Client> {
         // SAFETY: a plain system call; the result is checked.
         let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
         if epoll < 0 {
             return Err(io::Error::last_os_error());
         }
-        let frames: Vec<Rc<Vec<u8>>> = frames.into_iter().map(Rc::new).collect();
+        let frames = Rc::new(frames);
         let mut connections = Vec::new();
         for token in 0..workload.connections {
             let stream = TcpStream::connect(("127.0.0.1", port))?;
             stream.set_nonblocking(true)?;
             set_nodelay(stream.as_raw_fd());
-            let frame = Rc::clone(&frames[token % frames.len()]);
             let mut head = [0; HEAD_BYTES];
-            head.copy_from_slice(&frame[..HEAD_BYTES]);
+            head.copy_from_slice(&frames[0][..HEAD_BYTES]);
             connections.push(Connection {
                 stream,
-                frame,
+                frames: Rc::clone(&frames),
+                first_frame: token,
                 heads: vec![head; workload.in_flight],
                 next_sequence: 0,
                 unsent: VecDeque::new(),
@@ -253,12 +255,13 @@ impl Drop for Client {
 
 impl Connection {
     fn send(&mut self) -> io::Result<()> {
-        let frame = Rc::clone(&self.frame);
+        let frame_bytes = self.frames[0].len();
         while !self.unsent.is_empty() {
             let mut vectors: Vec<libc::iovec> = Vec::new();
             let mut skip = self.unsent_from;
             for sequence in self.unsent.iter().take(IOVECS_MAX / 2) {
                 let head = &self.heads[*sequence as usize % self.heads.len()];
+                let frame = &self.frames[(self.first_frame + *sequence as usize) % self.frames.len()];
                 for part in [&head[..], &frame[HEAD_BYTES..]] {
                     let skipped = skip.min(part.len());
                     skip -= skipped;
@@ -267,7 +270,7 @@ impl Connection {
                         .push(libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
                 }
             }
-            // SAFETY: every vector points into `frame` or `heads`, both borrowed for the call.
+            // SAFETY: every vector points into `frames` or `heads`, both borrowed for the call.
             let sent = unsafe {
                 let mut message: libc::msghdr = std::mem::zeroed();
                 message.msg_iov = vectors.as_mut_ptr();
@@ -279,8 +282,8 @@ impl Connection {
                 return if error.kind() == io::ErrorKind::WouldBlock { Ok(()) } else { Err(error) };
             }
             let sent = self.unsent_from + sent as usize;
-            self.unsent.drain(..sent / frame.len());
-            self.unsent_from = sent % frame.len();
+            self.unsent.drain(..sent / frame_bytes);
+            self.unsent_from = sent % frame_bytes;
         }
         Ok(())
     }
