@@ -1,5 +1,6 @@
 //! One suite over the simulated disk and over the real one: what recovery may rely on. Without it the simulator only
 //! proves things about itself.
+#![allow(clippy::disallowed_methods, reason = "the real directory is made and removed here")]
 
 #![allow(clippy::disallowed_methods, reason = "one of the two disks under this suite is a real one")]
 

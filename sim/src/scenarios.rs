@@ -89,3 +89,18 @@ fn a_topic_deleted_under_a_fetch_across_shards_costs_a_connection_at_most() {
         check(seed, plan);
     }
 }
+
+/// A journal was removed because there were fewer shards, in part: its ended header was gone, a file with a cleared header
+/// came back. With more shards again its sequences began anew, and its old commits were replayed over newer bytes.
+#[test]
+fn what_is_left_of_a_removed_journal_stays_dead() {
+    for seed in 1..60 {
+        let mut plan = Plan::of_seed(seed);
+        plan.shards = vec![2, 1, 3];
+        plan.crashes_min = 8;
+        plan.life_ns_max = 30_000_000;
+        plan.disk_faults = Default::default();
+        plan.recovery_crash_percent = if seed % 2 == 0 { 60 } else { 0 };
+        check(seed, plan);
+    }
+}

@@ -99,6 +99,7 @@ pub fn plan(
     mutations: StorageMutations,
 ) -> Result<ReplayPlan, ReplayError> {
     let mut valid = Vec::new();
+    let mut used = 0;
     for &(number, bytes) in files {
         let fail = |fault| ReplayError { file: number, position: 0, fault };
         if bytes < BLOCK_BYTES {
@@ -107,7 +108,7 @@ pub fn plan(
         let mut header = [0; FILE_HEADER_BYTES];
         read(number, 0, &mut header).map_err(|error| fail(ReplayFault::Disk(error)))?;
         match FileHeader::decode(&header) {
-            FileHeaderRead::Free => {}
+            FileHeaderRead::Free => used = used.max(first_commit_sequence(number, bytes, read)?),
             FileHeaderRead::NewerVersion(version) => return Err(fail(ReplayFault::NewerVersion(version))),
             FileHeaderRead::Valid(header) if header.directory_id != directory_id => {
                 return Err(fail(ReplayFault::OtherDirectory));
@@ -124,7 +125,9 @@ pub fn plan(
         let fault = ReplayFault::SequenceTwice(pair[1].header.file_sequence);
         return Err(ReplayError { file: pair[1].number, position: 0, fault });
     }
-    let Some(&newest) = valid.last() else { return Ok(ReplayPlan { live: Vec::new(), next_sequence: 2 }) };
+    let Some(&newest) = valid.last() else {
+        return Ok(ReplayPlan { live: Vec::new(), next_sequence: used.saturating_add(2) });
+    };
     let oldest = find_oldest_live(&newest, read, mutations)?;
     let live: Vec<LiveFile> = valid.into_iter().filter(|file| file.header.file_sequence >= oldest).collect();
     for (sequence, file) in (oldest..=newest.header.file_sequence).zip(&live) {
@@ -136,7 +139,22 @@ pub fn plan(
             });
         }
     }
-    Ok(ReplayPlan { live, next_sequence: newest.header.file_sequence.saturating_add(2) })
+    let used = used.max(newest.header.file_sequence);
+    Ok(ReplayPlan { live, next_sequence: used.saturating_add(2) })
+}
+
+/// The sequence that the first commit of a file without a header bears, 0 if there is none: used, though no header says so.
+///
+/// Of a journal that was ended and then removed in part, only such files may be left. Were their sequences given again, what
+/// stands behind the cleared headers would be replayed over segments that have long grown past it.
+fn first_commit_sequence(number: u32, bytes: u64, read: &mut ReadJournal<'_>) -> Result<u64, ReplayError> {
+    if bytes < 2 * BLOCK_BYTES {
+        return Ok(0);
+    }
+    let mut header = [0; COMMIT_HEADER_BYTES];
+    let fault = |error| ReplayError { file: number, position: BLOCK_BYTES, fault: ReplayFault::Disk(error) };
+    read(number, BLOCK_BYTES, &mut header).map_err(fault)?;
+    Ok(CommitHeader::decode(&header).map_or(0, |header| header.file_sequence))
 }
 
 fn find_oldest_live(

@@ -310,3 +310,20 @@ fn payloads_are_shared_not_copied() {
     let (_, encoded) = commit(1, 1, 0, 1, std::slice::from_ref(&entry));
     assert!(encoded.pieces.iter().any(|piece| piece.as_ptr() == entry.payload.as_ptr()));
 }
+
+#[test]
+fn sequences_behind_cleared_headers_are_not_used_again() {
+    let (stale, _) = commit(6, 1, 0, 6, &[data(0, b"old")]);
+    let mut cleared = file(&file_header(6, 1, 0), &[stale]);
+    cleared[..BLOCK_BYTES as usize].fill(0);
+    let files = [(0, FILE_BYTES)];
+    let mut read = |_: u32, position: u64, into: &mut [u8]| {
+        let from = position as usize;
+        into.copy_from_slice(&cleared[from..from + into.len()]);
+        Ok(())
+    };
+    let found =
+        plan(ShardId(2), DIRECTORY, &files, &mut read, StorageMutations::default()).expect("no damage");
+    assert!(found.live.is_empty());
+    assert!(found.next_sequence > 6, "{}", found.next_sequence);
+}

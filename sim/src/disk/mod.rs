@@ -230,9 +230,14 @@ impl Disk {
     /// The power goes: what is under way happens, or happens in part, or not; then each file takes its damage.
     pub fn crash(&mut self) {
         let operations = std::mem::take(&mut self.operations);
+        let mut metadata_ends = false;
         for operation in operations.into_values() {
-            if self.random.percent(60) {
+            // Appends of metadata are done in order: none without those before it.
+            let metadata = matches!(operation, Operation::Metadata { .. });
+            if self.random.percent(60) && !(metadata && metadata_ends) {
                 self.interrupt(operation);
+            } else {
+                metadata_ends |= metadata;
             }
         }
         self.metadata_queue.clear();
