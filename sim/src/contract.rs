@@ -2,8 +2,6 @@
 //! proves things about itself.
 #![allow(clippy::disallowed_methods, reason = "the real directory is made and removed here")]
 
-#![allow(clippy::disallowed_methods, reason = "one of the two disks under this suite is a real one")]
-
 use std::path::PathBuf;
 
 use penstock::effect::{Effect, SegmentName};
