@@ -68,3 +68,32 @@ pub const HOUSEKEEPING_INTERVAL_MS: u64 = 60_000;
 
 /// Partitions that one turn looks at.
 pub const HOUSEKEEPING_LOGS_PER_TURN: usize = 1024;
+
+/// What one direct write of a segment carries at most: one DMA buffer.
+pub const BULK_WRITE_BYTES: usize = 512 * 1024;
+
+/// Such writes of one shard at the disk at once.
+pub const BULK_WRITES_IN_FLIGHT_MAX: usize = 4;
+
+/// Memory that the DMA buffers of one shard's bulk executor come from. glommio registers it with three rings, so two shards fit
+/// the usual 8 MiB of locked memory; where it does not fit, glommio works without registering, which costs nothing measurable.
+pub const BULK_MEMORY_BYTES: usize = 4 * 1024 * 1024;
+
+/// Data syncs of segment files at the disk at once, in the whole process: each keeps a kernel thread busy.
+pub const BULK_SYNCS_IN_FLIGHT_MAX: usize = 64;
+
+/// What each shard may have of them at least.
+pub const BULK_SYNCS_PER_SHARD_MIN: usize = 4;
+
+/// One direct read of a cold segment, and how many of them are ahead of the one that is waited for.
+pub const BULK_READ_BYTES: usize = 512 * 1024;
+pub const BULK_READS_AHEAD: usize = 4;
+
+/// A new journal file is filled with zeros in writes of this size, one at a time.
+pub const JOURNAL_FILL_BYTES: usize = 256 * 1024;
+
+const _: () = assert!((BULK_WRITE_BYTES as u64).is_multiple_of(BLOCK_BYTES));
+const _: () = assert!((BULK_READ_BYTES as u64).is_multiple_of(BLOCK_BYTES));
+const _: () = assert!((JOURNAL_FILL_BYTES as u64).is_multiple_of(BLOCK_BYTES));
+const _: () = assert!(BULK_WRITES_IN_FLIGHT_MAX * BULK_WRITE_BYTES < BULK_MEMORY_BYTES);
+const _: () = assert!(BULK_SYNCS_PER_SHARD_MIN <= BULK_SYNCS_IN_FLIGHT_MAX);

@@ -1,46 +1,68 @@
 //! Slow work on the file system that nobody waits for on the data path: filling journal files, removing partitions.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Instant;
 
-use rustix::fs::{Advice, fadvise};
-
+use crate::limits::JOURNAL_FILL_BYTES;
 use crate::model::{ShardId, TopicPartition};
 
+use super::dma::{self, Opened};
 use super::files::{journal_dir, journal_path, partition_dir, sync_dir};
-
-const ZEROS: usize = 1024 * 1024;
 
 /// Partitions on their way out: what a crash leaves here is removed at the next start.
 pub const DELETED_SUFFIX: &str = ".deleted";
 
 /// Writes a journal file full of zeros and makes it durable: its later synced overwrites change no metadata.
-pub fn prepare_journal_file(data_dir: &Path, shard: ShardId, file: u32, bytes: u64) -> io::Result<()> {
+///
+/// One write at a time, and after each a pause as long as the write took: the disk keeps room for the journal's commits.
+pub async fn prepare_journal_file(
+    data_dir: PathBuf,
+    shard: ShardId,
+    file: u32,
+    bytes: u64,
+) -> io::Result<()> {
+    let path = journal_path(&data_dir, shard, file);
+    let open = dma::open(move || create_journal_file(&data_dir, shard, &path)).await?.file;
+    let result = fill(&open, bytes).await;
+    dma::close(open).await;
+    result
+}
+
+fn create_journal_file(data_dir: &Path, shard: ShardId, path: &Path) -> io::Result<Opened> {
     let directory = journal_dir(data_dir, shard);
     if !directory.exists() {
         fs::create_dir_all(&directory)?;
         sync_dir(&data_dir.join("journal"))?;
         sync_dir(data_dir)?;
     }
-    let path = journal_path(data_dir, shard, file);
-    let open = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
-    let zeros = vec![0; ZEROS];
-    let mut at = 0;
-    while at < bytes {
-        let take = usize::try_from(bytes - at).map_or(ZEROS, |left| left.min(ZEROS));
-        open.write_all_at(&zeros[..take], at)?;
-        at += take as u64;
-    }
-    open.sync_all()?;
-    forget_pages(&open);
-    sync_dir(&directory)
+    let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+    // An entry without its bytes does no harm: nothing uses the file before it is answered for.
+    sync_dir(&directory)?;
+    Ok(Opened { file, writes: true })
 }
 
-/// Direct writes would have to drop these pages one by one later.
-fn forget_pages(file: &File) {
-    let _ = fadvise(file, 0, None, Advice::DontNeed);
+async fn fill(file: &glommio::io::DmaFile, bytes: u64) -> io::Result<()> {
+    // One extent, if the disk has one. Where this is not possible the writes extend the file.
+    let _ = file.pre_allocate(bytes, false).await;
+    let zeros = Rc::new(dma::zeros(file, JOURNAL_FILL_BYTES));
+    let mut at = 0;
+    while at < bytes {
+        let started = Instant::now();
+        let left = bytes - at;
+        if left >= zeros.len() as u64 {
+            dma::write_all(file, Rc::clone(&zeros), at).await?;
+            at += zeros.len() as u64;
+        } else {
+            let rest = usize::try_from(left).expect("less than a buffer");
+            dma::write_all(file, Rc::new(dma::zeros(file, rest)), at).await?;
+            at = bytes;
+        }
+        glommio::timer::sleep(started.elapsed()).await;
+    }
+    file.fdatasync().await.map_err(dma::io_error)
 }
 
 /// Renames the directory away, so that it is gone at once for whoever looks, then removes it.

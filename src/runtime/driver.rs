@@ -152,7 +152,10 @@ impl<C: Core> Driver<C> {
             Effect::CommitJournal(commit) => self.journal.commit(commit, &mut turn.inputs),
             Effect::PrepareJournalFile { file, bytes } => self.io.prepare_journal_file(file, bytes),
             Effect::OpenSegment { file, segment, exists: _ } => self.files.open(file, segment),
-            Effect::CloseSegment { file } => self.files.close(file),
+            Effect::CloseSegment { file } => {
+                self.files.close(file);
+                self.io.close(file);
+            }
             Effect::WriteSegment { file, position, pieces } => match self.files.find(file) {
                 Some(open) => self.io.write(open, position, pieces),
                 None => turn.inputs.push_back(not_open(file)),
@@ -217,7 +220,7 @@ impl<C: Core> Driver<C> {
 
     fn snapshot(&self) -> ShardSnapshot {
         let mut runtime = self.metrics.borrow().clone();
-        self.io.counts.add_to(&mut runtime);
+        self.io.add_counts_to(&mut runtime);
         ShardSnapshot { shard: self.shard.0, core: self.core.metrics().clone(), runtime }
     }
 }

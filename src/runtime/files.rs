@@ -7,12 +7,10 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use crate::effect::{FileId, SegmentName};
 use crate::model::{ShardId, TopicPartition};
-
-use super::segment_writer::SegmentWriter;
 
 /// One segment of one partition.
 #[derive(Debug)]
@@ -20,14 +18,12 @@ pub struct SegmentFile {
     pub id: FileId,
     pub path: PathBuf,
     read: OnceLock<File>,
-    /// Held by one helper thread at a time, and only by the one that writes this file.
-    pub writer: Mutex<SegmentWriter>,
 }
 
 impl SegmentFile {
     fn new(data_dir: &Path, id: FileId, segment: SegmentName) -> SegmentFile {
         let path = segment_path(data_dir, segment);
-        SegmentFile { id, path, read: OnceLock::new(), writer: Mutex::new(SegmentWriter::default()) }
+        SegmentFile { id, path, read: OnceLock::new() }
     }
 
     /// The file for reading, if it is open already. Never touches the disk.
@@ -56,6 +52,11 @@ impl Files {
     #[must_use]
     pub fn new(data_dir: PathBuf, shards: u16) -> Files {
         Files { data_dir, shards: (0..shards).map(|_| RwLock::default()).collect() }
+    }
+
+    #[must_use]
+    pub fn shards(&self) -> usize {
+        self.shards.len()
     }
 
     #[must_use]

@@ -9,10 +9,12 @@
 )]
 
 mod aligned;
+mod bulk;
 mod chores;
 mod clock;
 mod connection;
 mod control_thread;
+mod dma;
 mod driver;
 mod executors;
 mod files;

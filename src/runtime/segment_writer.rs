@@ -1,19 +1,20 @@
 //! Writes segment files: direct I/O in whole blocks, space fallocated ahead in growing steps, exact length when sealed.
 //!
-//! Lives on helper threads: the copy into aligned memory, the allocation of blocks and the syncs cost the executors nothing. The
+//! Lives on a bulk executor: the copy into DMA buffers, the allocation of blocks and the syncs cost the shards nothing. The
 //! core decides what is written where; nothing here looks at bytes.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use bytes::Bytes;
-use rustix::fs::{FallocateFlags, OFlags, fallocate};
+use glommio::io::{DmaBuffer, DmaFile};
+use glommio::sync::Semaphore;
 
-use crate::limits::BLOCK_BYTES;
+use crate::limits::{BLOCK_BYTES, BULK_WRITE_BYTES};
 
-use super::aligned::Aligned;
+use super::dma::{self, Opened};
 use super::files::sync_dir;
 
 /// Space is allocated in steps as large as what the file has, between these bounds: a slow partition wastes little, a fast one
@@ -21,130 +22,187 @@ use super::files::sync_dir;
 const ALLOCATE_BYTES_MIN: u64 = 64 * 1024;
 const ALLOCATE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-const SCRATCH_BYTES: usize = 1024 * 1024;
 const BLOCK: usize = 4096;
-const _: () = assert!(BLOCK as u64 == BLOCK_BYTES && SCRATCH_BYTES.is_multiple_of(BLOCK));
+const _: () = assert!(BLOCK as u64 == BLOCK_BYTES);
+
+/// How much of all files of an executor may be at the disk at once.
+pub struct DiskShare {
+    pub writes: Rc<Semaphore>,
+    pub syncs: Semaphore,
+}
 
 /// The writing side of one segment. Empty until the first write, and again after the seal.
-#[derive(Debug, Default)]
+///
+/// Invariants: one operation at a time; an operation that has returned has nothing left at the disk.
+#[derive(Default)]
 pub struct SegmentWriter {
-    file: Option<File>,
+    file: Option<Rc<DmaFile>>,
     allocated: u64,
     /// The directory entries are not durable yet.
     is_new: bool,
 }
 
 impl SegmentWriter {
+    pub fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Writes `pieces` from `position` on. Not synced.
-    pub fn write(
+    pub async fn write(
         &mut self,
         path: &Path,
-        scratch: &mut Aligned,
+        share: &DiskShare,
         position: u64,
         pieces: &[Bytes],
     ) -> io::Result<()> {
         let length: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
         assert!(position.is_multiple_of(BLOCK_BYTES) && length.is_multiple_of(BLOCK_BYTES), "whole blocks");
-        self.open(path)?;
-        self.allocate(position + length)?;
-        let file = self.file.as_ref().expect("opened above");
-        let scratch = scratch.with_room(SCRATCH_BYTES);
-        let mut at = position;
-        let mut filled = 0;
-        for mut piece in pieces.iter().map(|piece| &piece[..]) {
-            while !piece.is_empty() {
-                let take = piece.len().min(scratch.len() - filled);
-                scratch[filled..filled + take].copy_from_slice(&piece[..take]);
-                filled += take;
-                piece = &piece[take..];
-                if filled == scratch.len() {
-                    file.write_all_at(scratch, at)?;
-                    at += filled as u64;
-                    filled = 0;
-                }
-            }
+        let file = self.open(path).await?;
+        self.allocate(position + length).await?;
+        let mut pieces = Pieces { pieces, within: 0 };
+        let mut writes = Vec::new();
+        let (mut at, end) = (position, position + length);
+        while at < end {
+            let permit = share.writes.acquire_static_permit(1).await.map_err(dma::io_error)?;
+            let take = (end - at).min(BULK_WRITE_BYTES as u64);
+            let mut buffer = file.alloc_dma_buffer(usize::try_from(take).expect("at most one buffer"));
+            pieces.fill(&mut buffer);
+            let file = Rc::clone(&file);
+            writes.push(glommio::spawn_local(async move {
+                let result = dma::write_all(&file, Rc::new(buffer), at).await;
+                drop(permit);
+                result
+            }));
+            at += take;
         }
-        file.write_all_at(&scratch[..filled], at)
+        let mut result = Ok(());
+        for write in writes {
+            result = result.and(write.await);
+        }
+        result
     }
 
     /// Data sync; the directories too where the file is new.
-    pub fn sync(&mut self, path: &Path) -> io::Result<()> {
-        if let Some(file) = &self.file {
-            file.sync_data()?;
-        }
-        self.sync_new(path)
+    pub async fn sync(&mut self, path: &Path, share: &DiskShare) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let permit = share.syncs.acquire_permit(1).await.map_err(dma::io_error)?;
+        file.fdatasync().await.map_err(dma::io_error)?;
+        drop(permit);
+        self.sync_new(path).await
     }
 
     /// Writes the last, partial block, cuts the file to `length`, and makes all of it durable.
-    pub fn seal(
+    pub async fn seal(
         &mut self,
         path: &Path,
-        scratch: &mut Aligned,
+        share: &DiskShare,
         position: u64,
         tail: &[u8],
         length: u64,
     ) -> io::Result<()> {
         assert!(position.is_multiple_of(BLOCK_BYTES) && tail.len() <= BLOCK, "at most the last block");
-        self.open(path)?;
-        let file = self.file.as_ref().expect("opened above");
+        let file = self.open(path).await?;
         if !tail.is_empty() {
-            let block = scratch.with_room(BLOCK);
-            block[..tail.len()].copy_from_slice(tail);
-            block[tail.len()..].fill(0);
-            file.write_all_at(block, position)?;
+            let mut block = dma::zeros(&file, BLOCK);
+            block.as_bytes_mut()[..tail.len()].copy_from_slice(tail);
+            dma::write_all(&file, Rc::new(block), position).await?;
         }
-        file.set_len(length)?;
-        file.sync_all()?;
-        self.sync_new(path)?;
-        *self = SegmentWriter::default();
+        file.truncate(length).await.map_err(dma::io_error)?;
+        drop(file);
+        self.sync(path, share).await?;
+        self.close().await;
         Ok(())
     }
 
-    fn open(&mut self, path: &Path) -> io::Result<()> {
-        if self.file.is_some() {
-            return Ok(());
+    /// Forgets the file. What was not synced stays so.
+    pub async fn close(&mut self) {
+        let open = std::mem::take(self).file;
+        if let Some(file) = open.and_then(|file| Rc::try_unwrap(file).ok()) {
+            dma::close(file).await;
         }
-        let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        std::fs::create_dir_all(directory)?;
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false);
-        let flags = i32::try_from(OFlags::DIRECT.bits()).expect("an open flag");
-        let file = options.custom_flags(flags).open(path)?;
-        self.allocated = file.metadata()?.len();
-        self.is_new = true;
-        self.file = Some(file);
-        Ok(())
     }
 
-    fn allocate(&mut self, end: u64) -> io::Result<()> {
+    async fn open(&mut self, path: &Path) -> io::Result<Rc<DmaFile>> {
+        if let Some(file) = &self.file {
+            return Ok(Rc::clone(file));
+        }
+        let path = path.to_path_buf();
+        let direct = dma::open(move || create(&path)).await?;
+        let file = Rc::new(direct.file);
+        *self = SegmentWriter { file: Some(Rc::clone(&file)), allocated: direct.length, is_new: true };
+        Ok(file)
+    }
+
+    async fn allocate(&mut self, end: u64) -> io::Result<()> {
         if end <= self.allocated {
             return Ok(());
         }
         let step = self.allocated.clamp(ALLOCATE_BYTES_MIN, ALLOCATE_BYTES_MAX);
         let upto = end.max(self.allocated + step);
-        let file = self.file.as_ref().expect("the caller opened it");
-        match fallocate(file, FallocateFlags::empty(), self.allocated, upto - self.allocated) {
+        match self.allocate_to(upto).await {
             Ok(()) => self.allocated = upto,
             // A file system without fallocate extends by writing: slower, not wrong.
-            Err(rustix::io::Errno::OPNOTSUPP) => {}
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
             // Room for the bytes themselves may still be there.
-            Err(rustix::io::Errno::NOSPC) if upto > end => {
-                fallocate(file, FallocateFlags::empty(), self.allocated, end - self.allocated)?;
+            Err(error) if error.raw_os_error() == Some(libc::ENOSPC) && upto > end => {
+                self.allocate_to(end).await?;
                 self.allocated = end;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
         Ok(())
     }
 
-    fn sync_new(&mut self, path: &Path) -> io::Result<()> {
+    async fn allocate_to(&self, end: u64) -> io::Result<()> {
+        let file = self.file.as_ref().expect("the caller opened it");
+        file.pre_allocate(end, false).await.map_err(dma::io_error)
+    }
+
+    async fn sync_new(&mut self, path: &Path) -> io::Result<()> {
         if !self.is_new {
             return Ok(());
         }
-        let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        sync_dir(directory)?;
-        sync_dir(directory.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+        let path = path.to_path_buf();
+        // Not glommio's own sync of a directory: that is a data sync, and an entry may not count as data.
+        glommio::executor().spawn_blocking(move || sync_entries(path)).await?;
         self.is_new = false;
         Ok(())
+    }
+}
+
+fn create(path: &Path) -> io::Result<Opened> {
+    let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    std::fs::create_dir_all(directory)?;
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    Ok(Opened { file, writes: true })
+}
+
+fn sync_entries(path: PathBuf) -> io::Result<()> {
+    let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    sync_dir(directory)?;
+    sync_dir(directory.parent().ok_or(io::ErrorKind::InvalidInput)?)
+}
+
+/// What is left of a list of pieces.
+struct Pieces<'a> {
+    pieces: &'a [Bytes],
+    /// Bytes of the first piece that are gone.
+    within: usize,
+}
+
+impl Pieces<'_> {
+    /// The next bytes; there are as many.
+    fn fill(&mut self, buffer: &mut DmaBuffer) {
+        let mut room = buffer.as_bytes_mut();
+        while !room.is_empty() {
+            let (piece, rest) = self.pieces.split_first().expect("the pieces are as long as all buffers");
+            let take = room.len().min(piece.len() - self.within);
+            room[..take].copy_from_slice(&piece[self.within..self.within + take]);
+            room = &mut room[take..];
+            self.within += take;
+            if self.within == piece.len() {
+                (self.pieces, self.within) = (rest, 0);
+            }
+        }
     }
 }

@@ -1,0 +1,368 @@
+//! The bulk executor of one shard: a glommio executor on a thread of its own, for all disk work that no acknowledgement waits for.
+//!
+//! Orders come over a channel. What is asked of one segment happens in the order it was asked, one task per file that has work;
+//! files overlap, within the bounds of `DiskShare`. Decides nothing about what is written where.
+//!
+//! With nothing to do the thread sleeps in the channel and not in glommio, so an order always wakes it. With work at the disk it
+//! looks for orders whenever a piece of work ends, and at each tick. The ticks are there for a second reason: glommio 0.12 can
+//! park although a task is ready (docs/decisions/0001), until its next event. Each tick is such an event.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Poll, Waker};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
+use glommio::sync::Semaphore;
+use glommio::{LocalExecutor, LocalExecutorBuilder, Placement, PoolPlacement};
+
+use crate::effect::{FileId, ReadId, SyncId};
+use crate::input::Input;
+use crate::limits::{
+    BULK_MEMORY_BYTES, BULK_SYNCS_IN_FLIGHT_MAX, BULK_SYNCS_PER_SHARD_MIN, BULK_WRITES_IN_FLIGHT_MAX,
+};
+use crate::model::ShardId;
+
+use super::chores;
+use super::dma;
+use super::files::{Files, SegmentFile};
+use super::io_threads::{disk_error, thread};
+use super::mesh::{Mail, Postbox};
+use super::segment_writer::{DiskShare, SegmentWriter};
+
+/// One after the other they are due every 5 ms. Each of them can get lost in a park, and the next one then ends it: all would have
+/// to be lost in a row for the executor to sleep on.
+const TICKS: u32 = 4;
+const TICK: Duration = Duration::from_millis(5);
+
+const PREEMPT_EVERY: Duration = Duration::from_millis(10);
+/// For what has no asynchronous call: opening with missing directories, truncating, syncing directories.
+const BLOCKING_THREADS: usize = 2;
+const STACK_BYTES: usize = 1024 * 1024;
+
+/// What the bulk executor has done, for the metrics.
+#[derive(Debug, Default)]
+pub struct SegmentCounts {
+    pub writes: AtomicU64,
+    pub bytes: AtomicU64,
+    pub syncs: AtomicU64,
+}
+
+pub enum Order {
+    Write { file: Arc<SegmentFile>, position: u64, pieces: Vec<Bytes> },
+    Seal { file: Arc<SegmentFile>, position: u64, tail: Bytes, length: u64 },
+    Sync { sync: SyncId, files: Vec<Arc<SegmentFile>> },
+    Close { file: FileId },
+    Read { read: ReadId, file: Arc<SegmentFile>, position: u64, length: u64 },
+    PrepareJournalFile { file: u32, bytes: u64 },
+}
+
+/// What is to be done to one segment, after all that was asked of it before.
+enum Job {
+    Write { position: u64, pieces: Vec<Bytes> },
+    Seal { position: u64, tail: Bytes, length: u64 },
+    Sync(Rc<SyncGroup>),
+    Close,
+}
+
+/// One `SyncSegments`: the last file to finish answers, once for all of them.
+struct SyncGroup {
+    sync: SyncId,
+    remaining: Cell<usize>,
+    failed: RefCell<Option<Input>>,
+}
+
+/// A segment that is being written.
+struct Written {
+    file: Arc<SegmentFile>,
+    jobs: RefCell<VecDeque<Job>>,
+    /// With the task that works on the jobs, while there is one.
+    writer: RefCell<Option<SegmentWriter>>,
+}
+
+/// Lives: on the bulk executor's thread, shared by its tasks.
+struct Bulk {
+    shard: ShardId,
+    data_dir: PathBuf,
+    reply: Postbox,
+    counts: Arc<SegmentCounts>,
+    share: DiskShare,
+    written: RefCell<HashMap<FileId, Rc<Written>>>,
+    tasks: Cell<usize>,
+    progress: Progress,
+}
+
+/// Tells the order loop that something has ended, or that it is time to look.
+#[derive(Default)]
+struct Progress {
+    is_made: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// Starts the executor. Dropping the sender ends it, once everything that was ordered is done.
+pub fn start(
+    shard: ShardId,
+    files: &Files,
+    reply: Postbox,
+    counts: Arc<SegmentCounts>,
+) -> io::Result<(Sender<Order>, JoinHandle<()>)> {
+    let syncs = (BULK_SYNCS_IN_FLIGHT_MAX / files.shards().max(1)).max(BULK_SYNCS_PER_SHARD_MIN) as u64;
+    let data_dir = files.data_dir().to_path_buf();
+    let (orders, waiting) = unbounded();
+    let (started, outcome) = bounded(1);
+    let run = move || match executor(shard) {
+        Ok(executor) => {
+            // The starter waits for exactly this.
+            let _ = started.send(Ok(()));
+            executor.run(async move {
+                let writes = Rc::new(Semaphore::new(BULK_WRITES_IN_FLIGHT_MAX as u64));
+                let share = DiskShare { writes, syncs: Semaphore::new(syncs) };
+                let bulk = Bulk {
+                    shard,
+                    data_dir,
+                    reply,
+                    counts,
+                    share,
+                    written: RefCell::default(),
+                    tasks: Cell::new(0),
+                    progress: Progress::default(),
+                };
+                serve(&Rc::new(bulk), &waiting).await;
+            });
+        }
+        Err(error) => drop(started.send(Err(error))),
+    };
+    let thread = thread(format!("bulk-{shard}"), STACK_BYTES, run)?;
+    outcome.recv().unwrap_or_else(|_| Err(io::Error::other("the bulk executor ended at its start")))?;
+    Ok((orders, thread))
+}
+
+fn executor(shard: ShardId) -> io::Result<LocalExecutor> {
+    LocalExecutorBuilder::new(Placement::Unbound)
+        .name(&format!("bulk-{shard}"))
+        .io_memory(BULK_MEMORY_BYTES)
+        .preempt_timer(PREEMPT_EVERY)
+        .blocking_thread_pool_placement(PoolPlacement::Unbound(BLOCKING_THREADS))
+        .make()
+        .map_err(|error| {
+            io::Error::other(format!(
+                "cannot start the executor for segment files: {error}; it needs io_uring and at least 512 KiB of locked memory \
+                 (LimitMEMLOCK, or ulimit -l)"
+            ))
+        })
+}
+
+async fn serve(bulk: &Rc<Bulk>, orders: &Receiver<Order>) {
+    start_ticks(bulk);
+    let mut is_open = true;
+    while is_open || bulk.tasks.get() > 0 {
+        match orders.try_recv() {
+            Ok(order) => bulk.begin(order),
+            Err(TryRecvError::Disconnected) if bulk.tasks.get() == 0 => is_open = false,
+            Err(_) if bulk.tasks.get() > 0 => bulk.progress.wait().await,
+            // Nothing is at the disk and nothing is to be done: this thread may sleep here.
+            Err(_) => match orders.recv() {
+                Ok(order) => bulk.begin(order),
+                Err(_) => is_open = false,
+            },
+        }
+    }
+    let written = std::mem::take(&mut *bulk.written.borrow_mut());
+    for written in written.into_values() {
+        let writer = written.writer.take();
+        if let Some(mut writer) = writer {
+            writer.close().await;
+        }
+    }
+}
+
+fn start_ticks(bulk: &Rc<Bulk>) {
+    for number in 1..=TICKS {
+        let bulk = Rc::clone(bulk);
+        glommio::spawn_local(async move {
+            glommio::timer::sleep(TICK * number).await;
+            loop {
+                bulk.progress.made();
+                glommio::timer::sleep(TICK * TICKS).await;
+            }
+        })
+        .detach();
+    }
+}
+
+impl Bulk {
+    fn begin(self: &Rc<Self>, order: Order) {
+        match order {
+            Order::Write { file, position, pieces } => self.queue(file, Job::Write { position, pieces }),
+            Order::Seal { file, position, tail, length } => {
+                self.queue(file, Job::Seal { position, tail, length });
+            }
+            Order::Sync { sync, files } => self.begin_sync(sync, files),
+            Order::Close { file } => {
+                let written = self.written.borrow().get(&file).map(|written| Arc::clone(&written.file));
+                if let Some(file) = written {
+                    self.queue(file, Job::Close);
+                }
+            }
+            Order::Read { read, file, position, length } => {
+                let bulk = Rc::clone(self);
+                self.spawn(async move { bulk.read(read, file, position, length).await });
+            }
+            Order::PrepareJournalFile { file, bytes } => {
+                let bulk = Rc::clone(self);
+                self.spawn(async move { bulk.prepare_journal_file(file, bytes).await });
+            }
+        }
+    }
+
+    fn spawn(self: &Rc<Self>, work: impl Future<Output = ()> + 'static) {
+        self.tasks.set(self.tasks.get() + 1);
+        let bulk = Rc::clone(self);
+        glommio::spawn_local(async move {
+            work.await;
+            bulk.tasks.set(bulk.tasks.get() - 1);
+            bulk.progress.made();
+        })
+        .detach();
+    }
+
+    fn queue(self: &Rc<Self>, file: Arc<SegmentFile>, job: Job) {
+        let written = Rc::clone(self.written.borrow_mut().entry(file.id).or_insert_with(|| {
+            Rc::new(Written {
+                file,
+                jobs: RefCell::default(),
+                writer: RefCell::new(Some(SegmentWriter::default())),
+            })
+        }));
+        written.jobs.borrow_mut().push_back(job);
+        let writer = written.writer.borrow_mut().take();
+        if let Some(writer) = writer {
+            let bulk = Rc::clone(self);
+            self.spawn(async move { bulk.work_on(&written, writer).await });
+        }
+    }
+
+    /// Does all that is queued for one segment.
+    async fn work_on(&self, written: &Written, mut writer: SegmentWriter) {
+        loop {
+            let job = written.jobs.borrow_mut().pop_front();
+            let Some(job) = job else { break };
+            self.perform(&written.file, &mut writer, job).await;
+            self.progress.made();
+        }
+        if writer.is_open() {
+            written.writer.replace(Some(writer));
+        } else {
+            self.written.borrow_mut().remove(&written.file.id);
+        }
+    }
+
+    async fn perform(&self, file: &SegmentFile, writer: &mut SegmentWriter, job: Job) {
+        match job {
+            Job::Write { position, pieces } => {
+                let length = pieces.iter().map(|piece| piece.len() as u64).sum();
+                let result = writer.write(&file.path, &self.share, position, &pieces).await;
+                self.counts.writes.fetch_add(1, Ordering::Relaxed);
+                self.counts.bytes.fetch_add(length, Ordering::Relaxed);
+                self.answer(match result {
+                    Ok(()) => Input::SegmentWritten { file: file.id, position, length },
+                    Err(error) => segment_failed(file, "write segment", &error),
+                });
+            }
+            Job::Seal { position, tail, length } => {
+                let result = writer.seal(&file.path, &self.share, position, &tail, length).await;
+                self.answer(match result {
+                    Ok(()) => Input::SegmentSealed { file: file.id },
+                    Err(error) => segment_failed(file, "seal segment", &error),
+                });
+            }
+            Job::Sync(group) => {
+                if let Err(error) = writer.sync(&file.path, &self.share).await {
+                    group.failed.replace(Some(segment_failed(file, "sync segment", &error)));
+                }
+                self.finish_part(&group);
+            }
+            Job::Close => writer.close().await,
+        }
+    }
+
+    fn begin_sync(self: &Rc<Self>, sync: SyncId, mut files: Vec<Arc<SegmentFile>>) {
+        // What nobody writes here has nothing to sync: it was sealed.
+        files.retain(|file| self.written.borrow().contains_key(&file.id));
+        let group =
+            Rc::new(SyncGroup { sync, remaining: Cell::new(files.len() + 1), failed: RefCell::default() });
+        for file in files {
+            self.queue(file, Job::Sync(Rc::clone(&group)));
+        }
+        self.finish_part(&group);
+    }
+
+    fn finish_part(&self, group: &SyncGroup) {
+        group.remaining.set(group.remaining.get() - 1);
+        if group.remaining.get() == 0 {
+            self.counts.syncs.fetch_add(1, Ordering::Relaxed);
+            self.answer(group.failed.take().unwrap_or(Input::SegmentsSynced { sync: group.sync }));
+        }
+    }
+
+    async fn read(&self, read: ReadId, file: Arc<SegmentFile>, position: u64, length: u64) {
+        let result = dma::read_range(Arc::clone(&file), position, length).await;
+        if let Err(error) = &result {
+            tracing::error!(path = %file.path.display(), position, length, %error, "cannot read segment");
+        }
+        let result = result.map_err(|error| disk_error("read segment", &error));
+        self.answer(Input::ReadDone { read, result });
+    }
+
+    async fn prepare_journal_file(&self, file: u32, bytes: u64) {
+        let result = chores::prepare_journal_file(self.data_dir.clone(), self.shard, file, bytes).await;
+        self.answer(match result {
+            Ok(()) => Input::JournalFileReady { file },
+            Err(error) => {
+                tracing::error!(shard = %self.shard, file, %error, "cannot fill a journal file with zeros");
+                Input::JournalFailed { error: disk_error("prepare journal file", &error) }
+            }
+        });
+    }
+
+    fn answer(&self, input: Input) {
+        self.reply.send(Mail::Input(input));
+    }
+}
+
+fn segment_failed(file: &SegmentFile, operation: &'static str, error: &io::Error) -> Input {
+    tracing::error!(path = %file.path.display(), %error, "cannot {operation}");
+    Input::SegmentFailed { file: file.id, error: disk_error(operation, error) }
+}
+
+impl Progress {
+    fn made(&self) {
+        self.is_made.set(true);
+        let waker = self.waker.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    async fn wait(&self) {
+        poll_fn(|context| {
+            if self.is_made.replace(false) {
+                return Poll::Ready(());
+            }
+            *self.waker.borrow_mut() = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! The disk work of one shard, without a shard: each order is answered once, in the order of its file, and the stop finishes all.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::effect::{FileId, ReadId, SegmentName, SyncId};
+use crate::input::Input;
+use crate::limits::{BLOCK_BYTES, BULK_READ_BYTES, BULK_WRITE_BYTES, JOURNAL_FILL_BYTES};
+use crate::model::{Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
+use crate::runtime::files::{Files, SegmentFile, journal_path, partition_dir};
+use crate::runtime::io_threads::IoThreads;
+use crate::runtime::mesh::{Inbox, Mail, inbox};
+
+struct World {
+    io: Option<IoThreads>,
+    inbox: Inbox,
+    files: Arc<Files>,
+    directory: PathBuf,
+}
+
+impl World {
+    fn new(name: &str) -> World {
+        let root = std::env::var_os("CARGO_TARGET_TMPDIR")
+            .map_or_else(|| PathBuf::from("target/tmp"), PathBuf::from);
+        let directory = root.join(format!("bulk-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).expect("the target directory is writable");
+        let files = Arc::new(Files::new(directory.clone(), 1));
+        let (postbox, inbox) = inbox().expect("an eventfd");
+        let io = IoThreads::start(ShardId(0), &files, &postbox, None).expect("the executor starts");
+        World { io: Some(io), inbox, files, directory }
+    }
+
+    fn io(&self) -> &IoThreads {
+        self.io.as_ref().expect("not stopped")
+    }
+
+    fn file(&self, number: u64) -> Arc<SegmentFile> {
+        let segment = SegmentName { topic_partition: partition(number), base_offset: Offset(0) };
+        self.files.open(FileId(number), segment);
+        self.files.find(FileId(number)).expect("just opened")
+    }
+
+    fn answer(&self) -> Input {
+        loop {
+            if self.inbox.prepare_to_park() {
+                let mut fds = [PollFd::from_borrowed_fd(self.inbox.wake_fd(), PollFlags::IN)];
+                poll(&mut fds, None).expect("a poll");
+                let _ = rustix::io::read(self.inbox.wake_fd(), &mut [0; 8]);
+                self.inbox.unpark();
+            }
+            match self.inbox.take() {
+                Some(Mail::Input(input)) => return input,
+                Some(other) => panic!("unexpected {other:?}"),
+                None => {}
+            }
+        }
+    }
+
+    /// Ends the threads; what they had not answered before.
+    fn stop(&mut self) -> Vec<Input> {
+        self.io.take().expect("stopped once").stop();
+        let mut answers = Vec::new();
+        while let Some(Mail::Input(input)) = self.inbox.take() {
+            answers.push(input);
+        }
+        answers
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn partition(number: u64) -> TopicPartition {
+    let partition = i32::try_from(number).expect("small");
+    TopicPartition { topic_id: TopicId([3; 16]), partition: PartitionIndex(partition) }
+}
+
+fn pattern(length: usize) -> Bytes {
+    (0..length).map(|n| (n * 31 % 251).to_le_bytes()[0]).collect::<Vec<u8>>().into()
+}
+
+#[test]
+fn a_segment_written_in_uneven_pieces_and_sealed_reads_back_as_it_was() {
+    let mut world = World::new("uneven");
+    let file = world.file(1);
+    let whole = 3 * BULK_WRITE_BYTES + 5 * 4096;
+    let all = pattern(whole + 77);
+    let first = 4096 * 3;
+    world.io().write(Arc::clone(&file), 0, vec![all.slice(..100), all.slice(100..first)]);
+    let pieces =
+        vec![all.slice(first..first + 1), all.slice(first + 1..whole - 5000), all.slice(whole - 5000..whole)];
+    world.io().write(Arc::clone(&file), first as u64, pieces);
+    world.io().seal(Arc::clone(&file), whole as u64, all.slice(whole..), all.len() as u64);
+    assert!(matches!(world.answer(), Input::SegmentWritten { position: 0, .. }));
+    assert!(matches!(world.answer(), Input::SegmentWritten { position, .. } if position == first as u64));
+    assert!(matches!(world.answer(), Input::SegmentSealed { .. }));
+    assert!(std::fs::read(&file.path).expect("readable") == all);
+    let ranges = [
+        (0, all.len()),
+        (0, 1),
+        (4095, 2),
+        (5, BULK_READ_BYTES),
+        (BULK_READ_BYTES - 1, BULK_READ_BYTES + 2),
+        (all.len() - 1, 1),
+    ];
+    for (from, length) in ranges {
+        world.io().read(ReadId(9), Arc::clone(&file), from as u64, length as u64);
+        let Input::ReadDone { result: Ok(bytes), .. } = world.answer() else { panic!("readable") };
+        assert!(bytes == all.slice(from..from + length), "{from} {length}");
+    }
+    world.io().read(ReadId(9), Arc::clone(&file), all.len() as u64 - 1, 2);
+    assert!(matches!(world.answer(), Input::ReadDone { result: Err(_), .. }), "past the end");
+    assert!(world.stop().is_empty());
+}
+
+#[test]
+fn many_files_are_synced_by_one_order_and_answered_once() {
+    let mut world = World::new("many");
+    let files: Vec<_> = (0..100).map(|number| world.file(number)).collect();
+    let block = pattern(BLOCK_BYTES as usize);
+    for round in 0..3 {
+        for file in &files {
+            world.io().write(Arc::clone(file), round * BLOCK_BYTES, vec![block.clone()]);
+        }
+        world.io().sync(SyncId(round), files.clone());
+        for _ in &files {
+            assert!(matches!(world.answer(), Input::SegmentWritten { .. }));
+        }
+        assert!(matches!(world.answer(), Input::SegmentsSynced { sync } if sync == SyncId(round)));
+    }
+    world.io().sync(SyncId(10), Vec::new());
+    assert!(matches!(world.answer(), Input::SegmentsSynced { sync: SyncId(10) }));
+    world.io().sync(SyncId(11), vec![world.file(500)]);
+    assert!(matches!(world.answer(), Input::SegmentsSynced { sync: SyncId(11) }), "never written: clean");
+    for file in files {
+        world.io().close(file.id);
+        world.io().close(file.id);
+    }
+    assert!(world.stop().is_empty());
+}
+
+#[test]
+fn a_file_that_cannot_be_written_fails_once_for_each_order_and_holds_up_nobody() {
+    let mut world = World::new("failing");
+    std::fs::write(partition_dir(&world.directory, partition(1)), b"in the way").expect("writable");
+    let (bad, good) = (world.file(1), world.file(2));
+    let block = pattern(BLOCK_BYTES as usize);
+    world.io().write(Arc::clone(&bad), 0, vec![block.clone()]);
+    assert!(matches!(world.answer(), Input::SegmentFailed { file, .. } if file == bad.id));
+    world.io().write(Arc::clone(&good), 0, vec![block]);
+    assert!(matches!(world.answer(), Input::SegmentWritten { file, .. } if file == good.id));
+    world.io().seal(bad, 0, Bytes::new(), 0);
+    assert!(matches!(world.answer(), Input::SegmentFailed { .. }));
+    world.io().read(ReadId(1), world.file(7), 0, 10);
+    assert!(matches!(world.answer(), Input::ReadDone { result: Err(_), .. }), "there is no such file");
+    assert!(world.stop().is_empty());
+}
+
+#[test]
+fn the_stop_finishes_what_was_ordered() {
+    let mut world = World::new("stop");
+    let file = world.file(1);
+    for count in 0..32 {
+        world.io().write(Arc::clone(&file), count * BULK_WRITE_BYTES as u64, vec![pattern(BULK_WRITE_BYTES)]);
+    }
+    world.io().sync(SyncId(1), vec![Arc::clone(&file)]);
+    let bytes = 2 * JOURNAL_FILL_BYTES as u64 + BLOCK_BYTES;
+    world.io().prepare_journal_file(3, bytes);
+    world.io().delete_partition(partition(9));
+    let answers = world.stop();
+    assert_eq!(answers.len(), 35);
+    assert!(answers.iter().any(|answer| matches!(answer, Input::JournalFileReady { file: 3 })));
+    let synced = answers.iter().position(|answer| matches!(answer, Input::SegmentsSynced { .. }));
+    let written = answers.iter().rposition(|answer| matches!(answer, Input::SegmentWritten { .. }));
+    assert!(written < synced, "the sync follows the writes that were ordered before it");
+    let journal = std::fs::read(journal_path(&world.directory, ShardId(0), 3)).expect("filled");
+    assert!(journal.len() as u64 == bytes && journal.iter().all(|byte| *byte == 0));
+}
