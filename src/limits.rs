@@ -18,7 +18,7 @@ pub const CONNECTION_REQUESTS_MAX: usize = 256;
 /// Answer bytes of one connection that may wait for its socket before its requests wait.
 pub const CONNECTION_UNSENT_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
-/// Answer bytes of all connections of a shard that may wait for sockets before Fetch answers come back empty.
+/// Answer bytes of all connections of a shard that may wait for sockets before each Fetch gets one batch only.
 pub const SHARD_UNSENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Inputs that the driver hands over between two rounds of effects.

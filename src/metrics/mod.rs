@@ -48,19 +48,15 @@ pub struct MemoryMetrics {
     pub hot_tail_bytes: u64,
     pub unsent_bytes: u64,
     pub frame_bytes: u64,
-    pub index_bytes: u64,
 }
 
 /// What journal and write-behind count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StorageMetrics {
-    pub commits: u64,
-    pub commit_bytes: u64,
     pub entries: u64,
     pub carried_bytes: u64,
     pub journal_ring_bytes: u64,
     pub journal_live_bytes: u64,
-    pub segments: u64,
     pub sealed_segments: u64,
     pub evicted_bytes: u64,
     pub failed: bool,

@@ -51,7 +51,7 @@ pub const STORAGE_CARRIED_BYTES: Name =
 pub const JOURNAL_RING_BYTES: Name = gauge("penstock_journal_ring_bytes", "Size of the journal's files");
 pub const JOURNAL_LIVE_BYTES: Name =
     gauge("penstock_journal_live_bytes", "Journal bytes that are not yet in segments");
-pub const SEGMENTS: Name = gauge("penstock_segments", "Segments of this shard's partitions");
+pub const SEALED_SEGMENTS: Name = counter("penstock_sealed_segments", "Segments sealed since the start");
 pub const EVICTED_BYTES: Name = counter("penstock_tail_evicted_bytes", "Bytes dropped from the hot tail");
 pub const STORAGE_FAILED: Name = gauge(
     "penstock_log_dir_failed",

@@ -59,7 +59,6 @@ impl Shards {
                 ("hot_tail", memory.hot_tail_bytes),
                 ("unsent", memory.unsent_bytes),
                 ("frames", memory.frame_bytes),
-                ("index", memory.index_bytes),
             ] {
                 let labels = [("shard", shard.shard.to_string()), ("kind", kind.to_owned())];
                 number(Kind::Gauge, bytes, family.encode_family(&labels)?)?;
@@ -112,7 +111,7 @@ const NUMBERS: &[(&Name, Value<ShardSnapshot>)] = &[
     (&names::STORAGE_CARRIED_BYTES, |s| s.core.storage.carried_bytes),
     (&names::JOURNAL_RING_BYTES, |s| s.core.storage.journal_ring_bytes),
     (&names::JOURNAL_LIVE_BYTES, |s| s.core.storage.journal_live_bytes),
-    (&names::SEGMENTS, |s| s.core.storage.segments),
+    (&names::SEALED_SEGMENTS, |s| s.core.storage.sealed_segments),
     (&names::EVICTED_BYTES, |s| s.core.storage.evicted_bytes),
     (&names::STORAGE_FAILED, |s| u64::from(s.core.storage.failed)),
     (&names::TURNS, |s| s.runtime.turns),

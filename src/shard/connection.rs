@@ -88,8 +88,11 @@ impl Connection {
         }
     }
 
-    pub fn on_sent(&mut self, bytes: u64) {
-        self.unsent_bytes = self.unsent_bytes.saturating_sub(bytes);
+    /// Returns by how much less is unsent.
+    pub fn on_sent(&mut self, bytes: u64) -> u64 {
+        let sent = bytes.min(self.unsent_bytes);
+        self.unsent_bytes -= sent;
+        sent
     }
 
     /// No further request is begun; what is under way may finish.
@@ -159,6 +162,11 @@ impl Connection {
             self.first_place += 1;
         }
         (leaving, begun_before - self.begun_bytes)
+    }
+
+    #[must_use]
+    pub fn unsent_bytes(&self) -> u64 {
+        self.unsent_bytes
     }
 
     /// Bytes of requests that are under way.

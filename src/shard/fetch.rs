@@ -12,6 +12,7 @@ use super::Shard;
 use super::requests::{Request, Waiting, by_shard};
 use crate::api::fetch::FetchPlan;
 use crate::effect::{Effect, Effects};
+use crate::limits::SHARD_UNSENT_BYTES_MAX;
 use crate::model::{Instant, Now, Offset, ShardId, TopicPartition};
 use crate::replication::failed_read;
 use crate::shard_message::{ReadItem, ReadResult, RequestId, ShardMessage};
@@ -55,8 +56,11 @@ impl Shard {
         items: Vec<(ShardId, ReadItem)>,
         effects: &mut Effects,
     ) {
+        let crowded = self.unsent_bytes >= SHARD_UNSENT_BYTES_MAX;
         let Some(fetch) = self.fetch_wait(key) else { return };
-        let (committed_only, bytes_max) = (fetch.plan.committed_only, fetch.plan.max_bytes);
+        // While readers leave too much unread, each gets its first batch and no more.
+        let bytes_max = if crowded { 0 } else { fetch.plan.max_bytes };
+        let committed_only = fetch.plan.committed_only;
         let mut results = fetch.plan.fresh_results();
         let mut outstanding = 0;
         let mut here = Vec::new();

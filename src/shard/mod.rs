@@ -32,7 +32,7 @@ use crate::config::Config;
 use crate::effect::{Effect, Effects};
 use crate::input::Input;
 use crate::metadata::Controller;
-use crate::metrics::ShardMetrics;
+use crate::metrics::{MemoryMetrics, ShardMetrics, StorageMetrics};
 use crate::model::metadata_image::MetadataImage;
 use crate::model::{ConnectionId, Instant, Now, ShardId};
 use crate::shard_message::ShardMessage;
@@ -79,6 +79,8 @@ pub struct Shard {
     control: Option<ControlHost>,
     /// Bytes of all requests under way.
     request_bytes: u64,
+    /// Bytes of all answers that have not left for their sockets.
+    unsent_bytes: u64,
     /// Connections that may have a request to begin.
     ready: Vec<ConnectionId>,
     /// Connections that could not begin one because the whole shard has too much under way.
@@ -112,6 +114,7 @@ impl Shard {
             producer_ids: ProducerIds::default(),
             control: start.controller.map(|controller| ControlHost::new(controller, start.shards)),
             request_bytes: 0,
+            unsent_bytes: 0,
             ready: Vec::new(),
             crowded: Vec::new(),
             housekeeping: Housekeeping::new(now),
@@ -143,7 +146,7 @@ impl Shard {
             }
             Input::Sent { connection, bytes } => {
                 if let Some(known) = self.connections.get_mut(&connection) {
-                    known.on_sent(bytes);
+                    self.unsent_bytes -= known.on_sent(bytes);
                     if known.has_waiting_frames() {
                         self.ready.push(connection);
                     }
@@ -171,6 +174,7 @@ impl Shard {
         self.begin_ready(now, effects);
         self.storage.end_turn(now, effects);
         self.fail_what_cannot_become_durable(effects);
+        self.count();
         if self.stopping && !self.stopped && self.storage.is_stopped() {
             self.stopped = true;
             effects.push(Effect::Stopped);
@@ -243,6 +247,27 @@ impl Shard {
             self.finish_parked_fetch(now, key, effects);
         }
         self.storage.stop();
+    }
+
+    /// What is held now, for whoever scrapes.
+    fn count(&mut self) {
+        let counters = self.storage.counters();
+        self.metrics.partitions = self.partitions.len() as u64;
+        self.metrics.parked_requests = self.requests.len() as u64;
+        self.metrics.memory = MemoryMetrics {
+            hot_tail_bytes: counters.tail_bytes,
+            unsent_bytes: self.unsent_bytes,
+            frame_bytes: self.request_bytes,
+        };
+        self.metrics.storage = StorageMetrics {
+            entries: counters.journal.entries,
+            carried_bytes: counters.carried_bytes,
+            journal_ring_bytes: counters.journal_capacity_bytes,
+            journal_live_bytes: counters.journal_used_bytes,
+            sealed_segments: counters.segments_sealed,
+            evicted_bytes: counters.evicted_bytes,
+            failed: self.storage.failed().is_some(),
+        };
     }
 
     /// Long polls whose time has come.

@@ -33,6 +33,10 @@ impl Partitions {
         self.logs.get_mut(log).map(|owned| &mut owned.partition)
     }
 
+    pub fn len(&self) -> usize {
+        self.logs.len()
+    }
+
     pub fn logs(&self) -> impl Iterator<Item = LogId> + '_ {
         self.logs.keys().copied()
     }

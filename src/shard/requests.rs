@@ -204,6 +204,7 @@ impl Shard {
         }
         for Leaving { api_key, began, bytes, pieces } in leaving {
             self.metrics.on_response(api_key, bytes, self.turn.ns_since(began));
+            self.unsent_bytes += bytes;
             if !pieces.is_empty() {
                 effects.push(Effect::Send { connection, pieces });
             }
@@ -229,6 +230,7 @@ impl Shard {
     pub(super) fn forget_connection(&mut self, connection: ConnectionId, effects: &mut Effects) {
         let Some(known) = self.connections.remove(&connection) else { return };
         self.request_bytes -= known.begun_bytes();
+        self.unsent_bytes -= known.unsent_bytes();
         for key in known.parked() {
             if let Some(Request { waiting: Waiting::Fetch(fetch), .. }) = self.requests.remove(key) {
                 self.unwatch_everywhere(key, fetch.watched(), effects);

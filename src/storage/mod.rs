@@ -74,6 +74,8 @@ pub struct StorageCounters {
     /// Records written to the journal a second time.
     pub carried_bytes: u64,
     pub tail_bytes: u64,
+    /// Dropped from the hot tail.
+    pub evicted_bytes: u64,
     pub journal_used_bytes: u64,
     pub journal_capacity_bytes: u64,
 }

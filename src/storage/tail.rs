@@ -35,6 +35,7 @@ impl Storage {
             }
             if let Some(freed) = slot.log.evict_oldest() {
                 self.tail_bytes -= freed;
+                self.counters.evicted_bytes += freed;
                 self.tail.pop_front();
                 continue;
             }
