@@ -166,7 +166,7 @@ fn a_file_that_cannot_be_written_fails_once_for_each_order_and_holds_up_nobody()
 fn the_stop_finishes_what_was_ordered() {
     let mut world = World::new("stop");
     let file = world.file(1);
-    for count in 0..32 {
+    for count in 0..16 {
         world.io().write(Arc::clone(&file), count * BULK_WRITE_BYTES as u64, vec![pattern(BULK_WRITE_BYTES)]);
     }
     world.io().sync(SyncId(1), vec![Arc::clone(&file)]);
@@ -174,7 +174,7 @@ fn the_stop_finishes_what_was_ordered() {
     world.io().prepare_journal_file(3, bytes);
     world.io().delete_partition(partition(9));
     let answers = world.stop();
-    assert_eq!(answers.len(), 35);
+    assert_eq!(answers.len(), 19);
     assert!(answers.iter().any(|answer| matches!(answer, Input::JournalFileReady { file: 3 })));
     let synced = answers.iter().position(|answer| matches!(answer, Input::SegmentsSynced { .. }));
     let written = answers.iter().rposition(|answer| matches!(answer, Input::SegmentWritten { .. }));
