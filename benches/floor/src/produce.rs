@@ -146,7 +146,7 @@ fn run_again(cell: &Cell, workload: Workload, duration: Duration) -> io::Result<
     run(cell, workload, duration)
 }
 
-/// Runs all cells `rounds` times, every other round backwards; the result is indexed [cell][round].
+/// Runs all cells `rounds` times, every other round backwards; the result is indexed by cell, then round.
 pub fn interleave(
     cells: &[Cell],
     workload: Workload,
