@@ -240,7 +240,7 @@ fn dev_banner(ready: &Ready) -> String {
          kcat -b {address} -C -t first -e\n    \
          kafka-topics.sh --bootstrap-server {address} --create --topic second --partitions 3\n    \
          kafka-console-producer.sh --bootstrap-server {address} --topic second\n    \
-         kafka-console-consumer.sh --bootstrap-server {address} --topic second --from-beginning\n  \
+         kafka-console-consumer.sh --bootstrap-server {address} --topic second --partition 0 --offset earliest\n  \
          stop it: Ctrl-C\n",
         serve_banner(ready)
     )
