@@ -7,6 +7,8 @@
 //! looks for orders whenever a piece of work ends, and at each tick. The ticks are there for a second reason: glommio 0.12 can
 //! park although a task is ready (docs/decisions/0001), until its next event. Each tick is such an event.
 
+mod blocking;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
@@ -23,6 +25,7 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 use glommio::sync::Semaphore;
 use glommio::{LocalExecutor, LocalExecutorBuilder, Placement, PoolPlacement};
+use rustix::process::{Resource, geteuid, getrlimit};
 
 use crate::effect::{FileId, ReadId, SyncId};
 use crate::input::Input;
@@ -34,7 +37,7 @@ use crate::model::ShardId;
 use super::chores;
 use super::dma;
 use super::files::{Files, SegmentFile};
-use super::io_threads::{disk_error, thread};
+use super::io_threads::{disk_error, thread, when_locked_memory_is_back};
 use super::mesh::{Mail, Postbox};
 use super::segment_writer::{DiskShare, SegmentWriter};
 
@@ -47,6 +50,9 @@ const PREEMPT_EVERY: Duration = Duration::from_millis(10);
 /// For what has no asynchronous call: opening with missing directories, truncating, syncing directories.
 const BLOCKING_THREADS: usize = 2;
 const STACK_BYTES: usize = 1024 * 1024;
+
+/// Under a limit of locked memory larger than this there is room for everything.
+const UNLOCKED_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 /// What the bulk executor has done, for the metrics.
 #[derive(Debug, Default)]
@@ -107,8 +113,37 @@ struct Progress {
     waker: RefCell<Option<Waker>>,
 }
 
-/// Starts the executor. Dropping the sender ends it, once everything that was ordered is done.
+/// Who does the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    Executor,
+    Threads,
+}
+
+/// Starts the executor, or blocking threads where it cannot be had. Dropping the sender ends it, once everything that was ordered
+/// is done.
 pub fn start(
+    by: By,
+    shard: ShardId,
+    files: &Files,
+    reply: &Postbox,
+    counts: &Arc<SegmentCounts>,
+) -> io::Result<(Sender<Order>, JoinHandle<()>)> {
+    if by == By::Threads {
+        return blocking::start(shard, files, reply.clone(), Arc::clone(counts));
+    }
+    start_executor(shard, files, reply.clone(), Arc::clone(counts)).or_else(|error| {
+        tracing::warn!(
+            %shard,
+            %error,
+            "segment files are written by blocking threads: the executor for them needs 512 KiB of locked memory (LimitMEMLOCK, \
+             or ulimit -l)"
+        );
+        start(By::Threads, shard, files, reply, counts)
+    })
+}
+
+fn start_executor(
     shard: ShardId,
     files: &Files,
     reply: Postbox,
@@ -146,18 +181,28 @@ pub fn start(
 }
 
 fn executor(shard: ShardId) -> io::Result<LocalExecutor> {
+    when_locked_memory_is_back(|| make_executor(shard))
+}
+
+fn make_executor(shard: ShardId) -> io::Result<LocalExecutor> {
     LocalExecutorBuilder::new(Placement::Unbound)
         .name(&format!("bulk-{shard}"))
-        .io_memory(BULK_MEMORY_BYTES)
+        .io_memory(io_memory())
         .preempt_timer(PREEMPT_EVERY)
         .blocking_thread_pool_placement(PoolPlacement::Unbound(BLOCKING_THREADS))
         .make()
-        .map_err(|error| {
-            io::Error::other(format!(
-                "cannot start the executor for segment files: {error}; it needs io_uring and at least 512 KiB of locked memory \
-                 (LimitMEMLOCK, or ulimit -l)"
-            ))
-        })
+        .map_err(dma::io_error)
+}
+
+/// glommio registers this memory with its three rings if the user's limit of locked memory allows, and works without if not. No gain
+/// of registering was ever measured, and what it locks is missing when the next ring is made, by this process or the user's next
+/// one. So an ordinary user's memory is made too large to be registered; only what is used of it is ever touched.
+fn io_memory() -> usize {
+    let limit = getrlimit(Resource::Memlock).current;
+    match limit.and_then(|limit| usize::try_from(limit).ok()) {
+        Some(limit) if !geteuid().is_root() => (limit + 4096).clamp(BULK_MEMORY_BYTES, UNLOCKED_BYTES_MAX),
+        _ => BULK_MEMORY_BYTES,
+    }
 }
 
 async fn serve(bulk: &Rc<Bulk>, orders: &Receiver<Order>) {
@@ -315,26 +360,39 @@ impl Bulk {
 
     async fn read(&self, read: ReadId, file: Arc<SegmentFile>, position: u64, length: u64) {
         let result = dma::read_range(Arc::clone(&file), position, length).await;
-        if let Err(error) = &result {
-            tracing::error!(path = %file.path.display(), position, length, %error, "cannot read segment");
-        }
-        let result = result.map_err(|error| disk_error("read segment", &error));
-        self.answer(Input::ReadDone { read, result });
+        self.answer(read_answer(read, &file, position, length, result));
     }
 
     async fn prepare_journal_file(&self, file: u32, bytes: u64) {
         let result = chores::prepare_journal_file(self.data_dir.clone(), self.shard, file, bytes).await;
-        self.answer(match result {
-            Ok(()) => Input::JournalFileReady { file },
-            Err(error) => {
-                tracing::error!(shard = %self.shard, file, %error, "cannot fill a journal file with zeros");
-                Input::JournalFailed { error: disk_error("prepare journal file", &error) }
-            }
-        });
+        self.answer(journal_file_answer(self.shard, file, result));
     }
 
     fn answer(&self, input: Input) {
         self.reply.send(Mail::Input(input));
+    }
+}
+
+fn read_answer(
+    read: ReadId,
+    file: &SegmentFile,
+    position: u64,
+    length: u64,
+    result: io::Result<Bytes>,
+) -> Input {
+    if let Err(error) = &result {
+        tracing::error!(path = %file.path.display(), position, length, %error, "cannot read segment");
+    }
+    Input::ReadDone { read, result: result.map_err(|error| disk_error("read segment", &error)) }
+}
+
+fn journal_file_answer(shard: ShardId, file: u32, result: io::Result<()>) -> Input {
+    match result {
+        Ok(()) => Input::JournalFileReady { file },
+        Err(error) => {
+            tracing::error!(%shard, file, %error, "cannot fill a journal file with zeros");
+            Input::JournalFailed { error: disk_error("prepare journal file", &error) }
+        }
     }
 }
 
