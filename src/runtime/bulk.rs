@@ -51,8 +51,10 @@ const PREEMPT_EVERY: Duration = Duration::from_millis(10);
 const BLOCKING_THREADS: usize = 2;
 const STACK_BYTES: usize = 1024 * 1024;
 
-/// Under a limit of locked memory larger than this there is room for everything.
-const UNLOCKED_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// Limits of locked memory below this are small: memory that exceeds them is not too much to have. The usual one is 8 MiB.
+const LARGE_LIMIT_BYTES: usize = 32 * 1024 * 1024;
+const PAGE_BYTES: usize = 4096;
+const RINGS: usize = 3;
 
 /// What the bulk executor has done, for the metrics.
 #[derive(Debug, Default)]
@@ -149,11 +151,12 @@ fn start_executor(
     reply: Postbox,
     counts: Arc<SegmentCounts>,
 ) -> io::Result<(Sender<Order>, JoinHandle<()>)> {
-    let syncs = (BULK_SYNCS_IN_FLIGHT_MAX / files.shards().max(1)).max(BULK_SYNCS_PER_SHARD_MIN) as u64;
+    let shards = files.shards().max(1);
+    let syncs = (BULK_SYNCS_IN_FLIGHT_MAX / shards).max(BULK_SYNCS_PER_SHARD_MIN) as u64;
     let data_dir = files.data_dir().to_path_buf();
     let (orders, waiting) = unbounded();
     let (started, outcome) = bounded(1);
-    let run = move || match executor(shard) {
+    let run = move || match executor(shard, shards) {
         Ok(executor) => {
             // The starter waits for exactly this.
             let _ = started.send(Ok(()));
@@ -180,14 +183,14 @@ fn start_executor(
     Ok((orders, thread))
 }
 
-fn executor(shard: ShardId) -> io::Result<LocalExecutor> {
-    when_locked_memory_is_back(|| make_executor(shard))
+fn executor(shard: ShardId, shards: usize) -> io::Result<LocalExecutor> {
+    when_locked_memory_is_back(|| make_executor(shard, shards))
 }
 
-fn make_executor(shard: ShardId) -> io::Result<LocalExecutor> {
+fn make_executor(shard: ShardId, shards: usize) -> io::Result<LocalExecutor> {
     LocalExecutorBuilder::new(Placement::Unbound)
         .name(&format!("bulk-{shard}"))
-        .io_memory(io_memory())
+        .io_memory(io_memory(shards))
         .preempt_timer(PREEMPT_EVERY)
         .blocking_thread_pool_placement(PoolPlacement::Unbound(BLOCKING_THREADS))
         .make()
@@ -196,12 +199,15 @@ fn make_executor(shard: ShardId) -> io::Result<LocalExecutor> {
 
 /// glommio registers this memory with its three rings if the user's limit of locked memory allows, and works without if not. No gain
 /// of registering was ever measured, and what it locks is missing when the next ring is made, by this process or the user's next
-/// one. So an ordinary user's memory is made too large to be registered; only what is used of it is ever touched.
-fn io_memory() -> usize {
-    let limit = getrlimit(Resource::Memlock).current;
-    match limit.and_then(|limit| usize::try_from(limit).ok()) {
-        Some(limit) if !geteuid().is_root() => (limit + 4096).clamp(BULK_MEMORY_BYTES, UNLOCKED_BYTES_MAX),
-        _ => BULK_MEMORY_BYTES,
+/// one. So it takes half of a large limit for all shards together; under a small one it is made too large to be registered.
+fn io_memory(shards: usize) -> usize {
+    let limit = getrlimit(Resource::Memlock).current.and_then(|limit| usize::try_from(limit).ok());
+    match limit {
+        // Not limited.
+        Some(_) if geteuid().is_root() => BULK_MEMORY_BYTES,
+        Some(limit) if limit >= LARGE_LIMIT_BYTES => (limit / 2 / RINGS / shards).min(BULK_MEMORY_BYTES),
+        Some(limit) => BULK_MEMORY_BYTES.max(limit + PAGE_BYTES),
+        None => BULK_MEMORY_BYTES,
     }
 }
 
