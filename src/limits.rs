@@ -75,9 +75,7 @@ pub const BULK_WRITE_BYTES: usize = 1024 * 1024;
 /// Such writes of one shard at the disk at once.
 pub const BULK_WRITES_IN_FLIGHT_MAX: usize = 3;
 
-/// Memory that the DMA buffers of one shard's bulk executor come from. glommio registers it with three rings if the limit of
-/// locked memory allows, and works without if not; no gain of registering was ever measured here. It touches a buffer's memory
-/// only when a write needs it.
+/// Memory that the DMA buffers of one shard's bulk executor come from, unless locked memory is scarce.
 pub const BULK_MEMORY_BYTES: usize = 4 * 1024 * 1024;
 
 /// Data syncs of segment files at the disk at once, in the whole process: each keeps a kernel thread busy.

@@ -7,6 +7,8 @@
 //! looks for orders whenever a piece of work ends, and at each tick. The ticks are there for a second reason: glommio 0.12 can
 //! park although a task is ready (docs/decisions/0001), until its next event. Each tick is such an event.
 
+mod blocking;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
@@ -23,6 +25,7 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 use glommio::sync::Semaphore;
 use glommio::{LocalExecutor, LocalExecutorBuilder, Placement, PoolPlacement};
+use rustix::process::{Resource, geteuid, getrlimit};
 
 use crate::effect::{FileId, ReadId, SyncId};
 use crate::input::Input;
@@ -34,7 +37,7 @@ use crate::model::ShardId;
 use super::chores;
 use super::dma;
 use super::files::{Files, SegmentFile};
-use super::io_threads::{disk_error, thread};
+use super::io_threads::{disk_error, thread, when_locked_memory_is_back};
 use super::mesh::{Mail, Postbox};
 use super::segment_writer::{DiskShare, SegmentWriter};
 
@@ -47,6 +50,11 @@ const PREEMPT_EVERY: Duration = Duration::from_millis(10);
 /// For what has no asynchronous call: opening with missing directories, truncating, syncing directories.
 const BLOCKING_THREADS: usize = 2;
 const STACK_BYTES: usize = 1024 * 1024;
+
+/// Limits of locked memory below this are small: memory that exceeds them is not too much to have. The usual one is 8 MiB.
+const LARGE_LIMIT_BYTES: usize = 32 * 1024 * 1024;
+const PAGE_BYTES: usize = 4096;
+const RINGS: usize = 3;
 
 /// What the bulk executor has done, for the metrics.
 #[derive(Debug, Default)]
@@ -107,18 +115,48 @@ struct Progress {
     waker: RefCell<Option<Waker>>,
 }
 
-/// Starts the executor. Dropping the sender ends it, once everything that was ordered is done.
+/// Who does the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    Executor,
+    Threads,
+}
+
+/// Starts the executor, or blocking threads where it cannot be had. Dropping the sender ends it, once everything that was ordered
+/// is done.
 pub fn start(
+    by: By,
+    shard: ShardId,
+    files: &Files,
+    reply: &Postbox,
+    counts: &Arc<SegmentCounts>,
+) -> io::Result<(Sender<Order>, JoinHandle<()>)> {
+    if by == By::Threads {
+        return blocking::start(shard, files, reply.clone(), Arc::clone(counts));
+    }
+    start_executor(shard, files, reply.clone(), Arc::clone(counts)).or_else(|error| {
+        tracing::warn!(
+            %shard,
+            %error,
+            "segment files are written by blocking threads: the executor for them needs 512 KiB of locked memory (LimitMEMLOCK, \
+             or ulimit -l)"
+        );
+        start(By::Threads, shard, files, reply, counts)
+    })
+}
+
+fn start_executor(
     shard: ShardId,
     files: &Files,
     reply: Postbox,
     counts: Arc<SegmentCounts>,
 ) -> io::Result<(Sender<Order>, JoinHandle<()>)> {
-    let syncs = (BULK_SYNCS_IN_FLIGHT_MAX / files.shards().max(1)).max(BULK_SYNCS_PER_SHARD_MIN) as u64;
+    let shards = files.shards().max(1);
+    let syncs = (BULK_SYNCS_IN_FLIGHT_MAX / shards).max(BULK_SYNCS_PER_SHARD_MIN) as u64;
     let data_dir = files.data_dir().to_path_buf();
     let (orders, waiting) = unbounded();
     let (started, outcome) = bounded(1);
-    let run = move || match executor(shard) {
+    let run = move || match executor(shard, shards) {
         Ok(executor) => {
             // The starter waits for exactly this.
             let _ = started.send(Ok(()));
@@ -145,19 +183,32 @@ pub fn start(
     Ok((orders, thread))
 }
 
-fn executor(shard: ShardId) -> io::Result<LocalExecutor> {
+fn executor(shard: ShardId, shards: usize) -> io::Result<LocalExecutor> {
+    when_locked_memory_is_back(|| make_executor(shard, shards))
+}
+
+fn make_executor(shard: ShardId, shards: usize) -> io::Result<LocalExecutor> {
     LocalExecutorBuilder::new(Placement::Unbound)
         .name(&format!("bulk-{shard}"))
-        .io_memory(BULK_MEMORY_BYTES)
+        .io_memory(io_memory(shards))
         .preempt_timer(PREEMPT_EVERY)
         .blocking_thread_pool_placement(PoolPlacement::Unbound(BLOCKING_THREADS))
         .make()
-        .map_err(|error| {
-            io::Error::other(format!(
-                "cannot start the executor for segment files: {error}; it needs io_uring and at least 512 KiB of locked memory \
-                 (LimitMEMLOCK, or ulimit -l)"
-            ))
-        })
+        .map_err(dma::io_error)
+}
+
+/// glommio registers this memory with its three rings if the user's limit of locked memory allows, and works without if not. No gain
+/// of registering was ever measured, and what it locks is missing when the next ring is made, by this process or the user's next
+/// one. So it takes half of a large limit for all shards together; under a small one it is made too large to be registered.
+fn io_memory(shards: usize) -> usize {
+    let limit = getrlimit(Resource::Memlock).current.and_then(|limit| usize::try_from(limit).ok());
+    match limit {
+        // Not limited.
+        Some(_) if geteuid().is_root() => BULK_MEMORY_BYTES,
+        Some(limit) if limit >= LARGE_LIMIT_BYTES => (limit / 2 / RINGS / shards).min(BULK_MEMORY_BYTES),
+        Some(limit) => BULK_MEMORY_BYTES.max(limit + PAGE_BYTES),
+        None => BULK_MEMORY_BYTES,
+    }
 }
 
 async fn serve(bulk: &Rc<Bulk>, orders: &Receiver<Order>) {
@@ -315,26 +366,39 @@ impl Bulk {
 
     async fn read(&self, read: ReadId, file: Arc<SegmentFile>, position: u64, length: u64) {
         let result = dma::read_range(Arc::clone(&file), position, length).await;
-        if let Err(error) = &result {
-            tracing::error!(path = %file.path.display(), position, length, %error, "cannot read segment");
-        }
-        let result = result.map_err(|error| disk_error("read segment", &error));
-        self.answer(Input::ReadDone { read, result });
+        self.answer(read_answer(read, &file, position, length, result));
     }
 
     async fn prepare_journal_file(&self, file: u32, bytes: u64) {
         let result = chores::prepare_journal_file(self.data_dir.clone(), self.shard, file, bytes).await;
-        self.answer(match result {
-            Ok(()) => Input::JournalFileReady { file },
-            Err(error) => {
-                tracing::error!(shard = %self.shard, file, %error, "cannot fill a journal file with zeros");
-                Input::JournalFailed { error: disk_error("prepare journal file", &error) }
-            }
-        });
+        self.answer(journal_file_answer(self.shard, file, result));
     }
 
     fn answer(&self, input: Input) {
         self.reply.send(Mail::Input(input));
+    }
+}
+
+fn read_answer(
+    read: ReadId,
+    file: &SegmentFile,
+    position: u64,
+    length: u64,
+    result: io::Result<Bytes>,
+) -> Input {
+    if let Err(error) = &result {
+        tracing::error!(path = %file.path.display(), position, length, %error, "cannot read segment");
+    }
+    Input::ReadDone { read, result: result.map_err(|error| disk_error("read segment", &error)) }
+}
+
+fn journal_file_answer(shard: ShardId, file: u32, result: io::Result<()>) -> Input {
+    match result {
+        Ok(()) => Input::JournalFileReady { file },
+        Err(error) => {
+            tracing::error!(%shard, file, %error, "cannot fill a journal file with zeros");
+            Input::JournalFailed { error: disk_error("prepare journal file", &error) }
+        }
     }
 }
 

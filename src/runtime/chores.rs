@@ -1,6 +1,6 @@
 //! Slow work on the file system that nobody waits for on the data path: filling journal files, removing partitions.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -25,13 +25,15 @@ pub async fn prepare_journal_file(
     bytes: u64,
 ) -> io::Result<()> {
     let path = journal_path(&data_dir, shard, file);
-    let open = dma::open(move || create_journal_file(&data_dir, shard, &path)).await?.file;
+    let create = move || Ok(Opened { file: create_journal_file(&data_dir, shard, &path)?, writes: true });
+    let open = dma::open(create).await?.file;
     let result = fill(&open, bytes).await;
     dma::close(open).await;
     result
 }
 
-fn create_journal_file(data_dir: &Path, shard: ShardId, path: &Path) -> io::Result<Opened> {
+/// Makes it, empty. May block.
+pub fn create_journal_file(data_dir: &Path, shard: ShardId, path: &Path) -> io::Result<File> {
     let directory = journal_dir(data_dir, shard);
     if !directory.exists() {
         fs::create_dir_all(&directory)?;
@@ -41,7 +43,7 @@ fn create_journal_file(data_dir: &Path, shard: ShardId, path: &Path) -> io::Resu
     let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
     // An entry without its bytes does no harm: nothing uses the file before it is answered for.
     sync_dir(&directory)?;
-    Ok(Opened { file, writes: true })
+    Ok(file)
 }
 
 async fn fill(file: &glommio::io::DmaFile, bytes: u64) -> io::Result<()> {

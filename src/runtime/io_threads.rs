@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -19,7 +20,7 @@ use crate::limits::RECEIVE_BYTES;
 use crate::metrics::RuntimeMetrics;
 use crate::model::{ConnectionId, ShardId, TopicPartition};
 
-use super::bulk::{self, Order, SegmentCounts};
+use super::bulk::{self, By, Order, SegmentCounts};
 use super::chores;
 use super::files::{Files, SegmentFile};
 use super::mesh::{Mail, Postbox};
@@ -27,6 +28,9 @@ use super::metadata_file::MetadataFile;
 
 const READERS: usize = 2;
 const STACK_BYTES: usize = 256 * 1024;
+
+const RING_TRIES: usize = 50;
+const RING_PAUSE: Duration = Duration::from_millis(20);
 
 /// A cold range that a connection waits for.
 struct ColdRange {
@@ -60,8 +64,18 @@ impl IoThreads {
         reply: &Postbox,
         metadata: Option<MetadataFile>,
     ) -> io::Result<IoThreads> {
+        IoThreads::start_by(By::Executor, shard, files, reply, metadata)
+    }
+
+    pub fn start_by(
+        by: By,
+        shard: ShardId,
+        files: &Arc<Files>,
+        reply: &Postbox,
+        metadata: Option<MetadataFile>,
+    ) -> io::Result<IoThreads> {
         let counts = Arc::new(SegmentCounts::default());
-        let (bulk, bulk_thread) = bulk::start(shard, files, reply.clone(), Arc::clone(&counts))?;
+        let (bulk, bulk_thread) = bulk::start(by, shard, files, reply, &counts)?;
         let mut threads = vec![bulk_thread];
         let (readers, jobs) = unbounded();
         for index in 0..READERS {
@@ -161,6 +175,18 @@ pub fn thread(
     run: impl FnOnce() + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(name).stack_size(stack_bytes).spawn(run)
+}
+
+/// Makes a ring. Rings count as locked memory, and those of a process that has just ended are given back a moment later: a broker that
+/// is restarted at once tries again for a while.
+pub fn when_locked_memory_is_back<T>(make: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..RING_TRIES {
+        match make() {
+            Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => std::thread::sleep(RING_PAUSE),
+            result => return result,
+        }
+    }
+    make()
 }
 
 /// What the operating system said, for the core.

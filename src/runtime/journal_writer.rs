@@ -29,7 +29,7 @@ use crate::model::ShardId;
 
 use super::aligned::Aligned;
 use super::files::journal_path;
-use super::io_threads::disk_error;
+use super::io_threads::{disk_error, when_locked_memory_is_back};
 
 /// Two entries per commit.
 const ENTRIES: u32 = 64;
@@ -78,7 +78,7 @@ impl JournalWriter {
         shard: ShardId,
         metrics: Rc<RefCell<RuntimeMetrics>>,
     ) -> io::Result<JournalWriter> {
-        let ring = IoUring::new(ENTRIES)?;
+        let ring = when_locked_memory_is_back(|| IoUring::new(ENTRIES))?;
         let eventfd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         ring.submitter().register_eventfd(eventfd.as_raw_fd())?;
         Ok(JournalWriter {

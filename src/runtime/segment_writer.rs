@@ -5,7 +5,7 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -137,8 +137,7 @@ impl SegmentWriter {
         if end <= self.allocated {
             return Ok(());
         }
-        let step = self.allocated.clamp(ALLOCATE_BYTES_MIN, ALLOCATE_BYTES_MAX);
-        let upto = end.max(self.allocated + step);
+        let upto = allocation_end(self.allocated, end);
         match self.allocate_to(upto).await {
             Ok(()) => self.allocated = upto,
             // A file system without fallocate extends by writing: slower, not wrong.
@@ -164,7 +163,7 @@ impl SegmentWriter {
         }
         let path = path.to_path_buf();
         // Not glommio's own sync of a directory: that is a data sync, and an entry may not count as data.
-        glommio::executor().spawn_blocking(move || sync_entries(path)).await?;
+        glommio::executor().spawn_blocking(move || sync_entries(&path)).await?;
         self.is_new = false;
         Ok(())
     }
@@ -177,7 +176,13 @@ fn create(path: &Path) -> io::Result<Opened> {
     Ok(Opened { file, writes: true })
 }
 
-fn sync_entries(path: PathBuf) -> io::Result<()> {
+/// How far to allocate when `end` is needed.
+pub fn allocation_end(allocated: u64, end: u64) -> u64 {
+    end.max(allocated + allocated.clamp(ALLOCATE_BYTES_MIN, ALLOCATE_BYTES_MAX))
+}
+
+/// Makes the file's own entry and its directory's durable.
+pub fn sync_entries(path: &Path) -> io::Result<()> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     sync_dir(directory)?;
     sync_dir(directory.parent().ok_or(io::ErrorKind::InvalidInput)?)

@@ -10,9 +10,12 @@ use crate::effect::{FileId, ReadId, SegmentName, SyncId};
 use crate::input::Input;
 use crate::limits::{BLOCK_BYTES, BULK_READ_BYTES, BULK_WRITE_BYTES, JOURNAL_FILL_BYTES};
 use crate::model::{Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
+use crate::runtime::bulk::By;
 use crate::runtime::files::{Files, SegmentFile, journal_path, partition_dir};
 use crate::runtime::io_threads::IoThreads;
 use crate::runtime::mesh::{Inbox, Mail, inbox};
+
+const BOTH: [By; 2] = [By::Executor, By::Threads];
 
 struct World {
     io: Option<IoThreads>,
@@ -22,14 +25,14 @@ struct World {
 }
 
 impl World {
-    fn new(name: &str) -> World {
+    fn new(name: &str, by: By) -> World {
         let root = std::env::var_os("CARGO_TARGET_TMPDIR")
             .map_or_else(|| PathBuf::from("target/tmp"), PathBuf::from);
-        let directory = root.join(format!("bulk-{name}-{}", std::process::id()));
+        let directory = root.join(format!("bulk-{name}-{by:?}-{}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("the target directory is writable");
         let files = Arc::new(Files::new(directory.clone(), 1));
         let (postbox, inbox) = inbox().expect("an eventfd");
-        let io = IoThreads::start(ShardId(0), &files, &postbox, None).expect("the executor starts");
+        let io = IoThreads::start_by(by, ShardId(0), &files, &postbox, None).expect("the executor starts");
         World { io: Some(io), inbox, files, directory }
     }
 
@@ -87,7 +90,12 @@ fn pattern(length: usize) -> Bytes {
 
 #[test]
 fn a_segment_written_in_uneven_pieces_and_sealed_reads_back_as_it_was() {
-    let mut world = World::new("uneven");
+    for by in BOTH {
+        uneven(World::new("uneven", by));
+    }
+}
+
+fn uneven(mut world: World) {
     let file = world.file(1);
     let whole = 3 * BULK_WRITE_BYTES + 5 * 4096;
     let all = pattern(whole + 77);
@@ -121,7 +129,12 @@ fn a_segment_written_in_uneven_pieces_and_sealed_reads_back_as_it_was() {
 
 #[test]
 fn many_files_are_synced_by_one_order_and_answered_once() {
-    let mut world = World::new("many");
+    for by in BOTH {
+        many(World::new("many", by));
+    }
+}
+
+fn many(mut world: World) {
     let files: Vec<_> = (0..100).map(|number| world.file(number)).collect();
     let block = pattern(BLOCK_BYTES as usize);
     for round in 0..3 {
@@ -147,7 +160,12 @@ fn many_files_are_synced_by_one_order_and_answered_once() {
 
 #[test]
 fn a_file_that_cannot_be_written_fails_once_for_each_order_and_holds_up_nobody() {
-    let mut world = World::new("failing");
+    for by in BOTH {
+        failing(World::new("failing", by));
+    }
+}
+
+fn failing(mut world: World) {
     std::fs::write(partition_dir(&world.directory, partition(1)), b"in the way").expect("writable");
     let (bad, good) = (world.file(1), world.file(2));
     let block = pattern(BLOCK_BYTES as usize);
@@ -164,7 +182,12 @@ fn a_file_that_cannot_be_written_fails_once_for_each_order_and_holds_up_nobody()
 
 #[test]
 fn the_stop_finishes_what_was_ordered() {
-    let mut world = World::new("stop");
+    for by in BOTH {
+        stop(World::new("stop", by));
+    }
+}
+
+fn stop(mut world: World) {
     let file = world.file(1);
     for count in 0..16 {
         world.io().write(Arc::clone(&file), count * BULK_WRITE_BYTES as u64, vec![pattern(BULK_WRITE_BYTES)]);

@@ -1,0 +1,347 @@
+//! The same orders by plain blocking threads, for where glommio cannot start: it refuses below 512 KiB of locked memory, which is
+//! more than an old container runtime or distribution allows.
+//!
+//! Segments are spread over the threads by their number, so what is asked of one happens in order, and as many syncs overlap as
+//! there are threads.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use bytes::{Bytes, BytesMut};
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use rustix::fs::{FallocateFlags, OFlags, fallocate};
+
+use crate::effect::{FileId, SyncId};
+use crate::input::Input;
+use crate::limits::{BLOCK_BYTES, BULK_WRITE_BYTES, JOURNAL_FILL_BYTES};
+use crate::model::ShardId;
+use crate::runtime::aligned::Aligned;
+use crate::runtime::chores::create_journal_file;
+use crate::runtime::files::{Files, SegmentFile, journal_path};
+use crate::runtime::io_threads::thread;
+use crate::runtime::mesh::{Mail, Postbox};
+use crate::runtime::segment_writer::{allocation_end, sync_entries};
+
+use super::{Order, SegmentCounts, journal_file_answer, read_answer, segment_failed};
+
+const WRITERS: usize = 8;
+const STACK_BYTES: usize = 256 * 1024;
+
+enum Job {
+    Write { file: Arc<SegmentFile>, position: u64, pieces: Vec<Bytes> },
+    Seal { file: Arc<SegmentFile>, position: u64, tail: Bytes, length: u64 },
+    Sync { files: Vec<Arc<SegmentFile>>, group: Arc<SyncGroup> },
+    Close { file: FileId },
+}
+
+/// One `SyncSegments`: the last thread to finish its part answers.
+struct SyncGroup {
+    sync: SyncId,
+    remaining: AtomicUsize,
+    failed: Mutex<Option<Input>>,
+}
+
+/// Gives the orders to the threads.
+struct Router {
+    writers: Vec<Sender<Job>>,
+    /// Reads, and the filling of journal files: one at a time each.
+    readers: Sender<Order>,
+    fillers: Sender<Order>,
+}
+
+/// What each thread answers with.
+#[derive(Clone)]
+struct Reply {
+    postbox: Postbox,
+    counts: Arc<SegmentCounts>,
+}
+
+/// Dropping the sender ends the threads, once everything that was ordered is done; the handle is of the last one to end.
+pub fn start(
+    shard: ShardId,
+    files: &Files,
+    postbox: Postbox,
+    counts: Arc<SegmentCounts>,
+) -> io::Result<(Sender<Order>, JoinHandle<()>)> {
+    let reply = Reply { postbox, counts };
+    let mut threads = Vec::new();
+    let mut writers = Vec::new();
+    for index in 0..WRITERS {
+        let (sender, jobs) = unbounded();
+        let reply = reply.clone();
+        let name = format!("segment-{shard}-{index}");
+        threads.push(thread(name, STACK_BYTES, move || write_segments(&jobs, &reply))?);
+        writers.push(sender);
+    }
+    let mut others = Vec::new();
+    for name in ["cold", "fill"] {
+        let (sender, orders) = unbounded();
+        let (reply, data_dir) = (reply.clone(), files.data_dir().to_path_buf());
+        let run = move || read_and_fill(&orders, shard, &data_dir, &reply);
+        threads.push(thread(format!("{name}-{shard}"), STACK_BYTES, run)?);
+        others.push(sender);
+    }
+    let [readers, fillers] = <[_; 2]>::try_from(others).expect("two were made");
+    let router = Router { writers, readers, fillers };
+    let (orders, waiting) = unbounded();
+    let route = move || {
+        for order in waiting {
+            router.route(order);
+        }
+        drop(router);
+        for thread in threads {
+            // A panic has already aborted the process.
+            let _ = thread.join();
+        }
+    };
+    Ok((orders, thread(format!("bulk-{shard}"), STACK_BYTES, route)?))
+}
+
+impl Router {
+    fn route(&self, order: Order) {
+        match order {
+            Order::Write { file, position, pieces } => {
+                self.post(file.id, Job::Write { file, position, pieces });
+            }
+            Order::Seal { file, position, tail, length } => {
+                self.post(file.id, Job::Seal { file, position, tail, length });
+            }
+            Order::Close { file } => self.post(file, Job::Close { file }),
+            Order::Sync { sync, files } => self.sync(sync, files),
+            order @ Order::Read { .. } => send(&self.readers, order),
+            order @ Order::PrepareJournalFile { .. } => send(&self.fillers, order),
+        }
+    }
+
+    /// Every thread takes part, with no file perhaps.
+    fn sync(&self, sync: SyncId, files: Vec<Arc<SegmentFile>>) {
+        let mut parts: Vec<Vec<Arc<SegmentFile>>> = self.writers.iter().map(|_| Vec::new()).collect();
+        for file in files {
+            parts[self.writer_of(file.id)].push(file);
+        }
+        let remaining = AtomicUsize::new(parts.len());
+        let group = Arc::new(SyncGroup { sync, remaining, failed: Mutex::new(None) });
+        for (writer, files) in self.writers.iter().zip(parts) {
+            send(writer, Job::Sync { files, group: Arc::clone(&group) });
+        }
+    }
+
+    fn post(&self, file: FileId, job: Job) {
+        send(&self.writers[self.writer_of(file)], job);
+    }
+
+    fn writer_of(&self, file: FileId) -> usize {
+        usize::try_from(file.0 % self.writers.len() as u64).expect("less than a length")
+    }
+}
+
+fn send<T>(to: &Sender<T>, job: T) {
+    let sent = to.send(job).is_ok();
+    debug_assert!(sent, "a writer thread ended early");
+}
+
+impl Reply {
+    fn answer(&self, input: Input) {
+        self.postbox.send(Mail::Input(input));
+    }
+}
+
+fn write_segments(jobs: &Receiver<Job>, reply: &Reply) {
+    let mut scratch = Aligned::default();
+    let mut writers: HashMap<FileId, Writer> = HashMap::new();
+    for job in jobs {
+        match job {
+            Job::Write { file, position, pieces } => {
+                let length = pieces.iter().map(|piece| piece.len() as u64).sum();
+                let writer = writers.entry(file.id).or_default();
+                let result = writer.write(&file.path, &mut scratch, position, &pieces);
+                reply.counts.writes.fetch_add(1, Ordering::Relaxed);
+                reply.counts.bytes.fetch_add(length, Ordering::Relaxed);
+                reply.answer(match result {
+                    Ok(()) => Input::SegmentWritten { file: file.id, position, length },
+                    Err(error) => segment_failed(&file, "write segment", &error),
+                });
+            }
+            Job::Seal { file, position, tail, length } => {
+                let mut writer = writers.remove(&file.id).unwrap_or_default();
+                let result = writer.seal(&file.path, &mut scratch, position, &tail, length);
+                reply.answer(match result {
+                    Ok(()) => Input::SegmentSealed { file: file.id },
+                    Err(error) => segment_failed(&file, "seal segment", &error),
+                });
+            }
+            Job::Close { file } => drop(writers.remove(&file)),
+            Job::Sync { files, group } => sync_part(&mut writers, &files, &group, reply),
+        }
+    }
+}
+
+fn sync_part(
+    writers: &mut HashMap<FileId, Writer>,
+    files: &[Arc<SegmentFile>],
+    group: &SyncGroup,
+    reply: &Reply,
+) {
+    for file in files {
+        let Some(writer) = writers.get_mut(&file.id) else { continue };
+        if let Err(error) = writer.sync(&file.path) {
+            let failed = segment_failed(file, "sync segment", &error);
+            *group.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(failed);
+        }
+    }
+    if group.remaining.fetch_sub(1, Ordering::AcqRel) == 1 {
+        reply.counts.syncs.fetch_add(1, Ordering::Relaxed);
+        let failed = group.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        reply.answer(failed.unwrap_or(Input::SegmentsSynced { sync: group.sync }));
+    }
+}
+
+fn read_and_fill(orders: &Receiver<Order>, shard: ShardId, data_dir: &Path, reply: &Reply) {
+    for order in orders {
+        reply.answer(match order {
+            Order::Read { read, file, position, length } => {
+                read_answer(read, &file, position, length, read_range(&file, position, length))
+            }
+            Order::PrepareJournalFile { file, bytes } => {
+                journal_file_answer(shard, file, fill(data_dir.to_path_buf(), shard, file, bytes))
+            }
+            _ => unreachable!("the router sends all others to the writers"),
+        });
+    }
+}
+
+fn read_range(file: &SegmentFile, position: u64, length: u64) -> io::Result<Bytes> {
+    let length = usize::try_from(length).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut bytes = BytesMut::zeroed(length);
+    file.open()?.read_exact_at(&mut bytes, position)?;
+    Ok(bytes.freeze())
+}
+
+fn fill(data_dir: PathBuf, shard: ShardId, file: u32, bytes: u64) -> io::Result<()> {
+    let path = journal_path(&data_dir, shard, file);
+    create_journal_file(&data_dir, shard, &path)?;
+    let file = open_direct(&path)?;
+    let mut scratch = Aligned::default();
+    let zeros = scratch.with_room(JOURNAL_FILL_BYTES);
+    let mut at = 0;
+    while at < bytes {
+        let take = usize::try_from(bytes - at).map_or(zeros.len(), |left| left.min(zeros.len()));
+        file.write_all_at(&zeros[..take], at)?;
+        at += take as u64;
+    }
+    file.sync_all()
+}
+
+fn open_direct(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let flags = i32::try_from(OFlags::DIRECT.bits()).expect("an open flag");
+    options.write(true).create(true).truncate(false).custom_flags(flags).open(path)
+}
+
+/// The writing side of one segment. Empty until the first write.
+#[derive(Default)]
+struct Writer {
+    file: Option<File>,
+    allocated: u64,
+    /// The directory entries are not durable yet.
+    is_new: bool,
+}
+
+impl Writer {
+    fn write(
+        &mut self,
+        path: &Path,
+        scratch: &mut Aligned,
+        position: u64,
+        pieces: &[Bytes],
+    ) -> io::Result<()> {
+        let length: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
+        assert!(position.is_multiple_of(BLOCK_BYTES) && length.is_multiple_of(BLOCK_BYTES), "whole blocks");
+        self.open(path)?;
+        self.allocate(position + length)?;
+        let file = self.file.as_ref().expect("opened above");
+        let scratch = scratch.with_room(BULK_WRITE_BYTES);
+        let (mut at, mut filled) = (position, 0);
+        for mut piece in pieces.iter().map(|piece| &piece[..]) {
+            while !piece.is_empty() {
+                let take = piece.len().min(scratch.len() - filled);
+                scratch[filled..filled + take].copy_from_slice(&piece[..take]);
+                filled += take;
+                piece = &piece[take..];
+                if filled == scratch.len() {
+                    file.write_all_at(scratch, at)?;
+                    at += filled as u64;
+                    filled = 0;
+                }
+            }
+        }
+        file.write_all_at(&scratch[..filled], at)
+    }
+
+    fn sync(&mut self, path: &Path) -> io::Result<()> {
+        if let Some(file) = &self.file {
+            file.sync_data()?;
+        }
+        if self.is_new {
+            sync_entries(path)?;
+            self.is_new = false;
+        }
+        Ok(())
+    }
+
+    fn seal(
+        &mut self,
+        path: &Path,
+        scratch: &mut Aligned,
+        position: u64,
+        tail: &[u8],
+        length: u64,
+    ) -> io::Result<()> {
+        assert!(position.is_multiple_of(BLOCK_BYTES), "at most the last block");
+        self.open(path)?;
+        let file = self.file.as_ref().expect("opened above");
+        if !tail.is_empty() {
+            let block = scratch.with_room(tail.len().next_multiple_of(4096));
+            block[..tail.len()].copy_from_slice(tail);
+            block[tail.len()..].fill(0);
+            file.write_all_at(block, position)?;
+        }
+        file.set_len(length)?;
+        self.sync(path)
+    }
+
+    fn open(&mut self, path: &Path) -> io::Result<()> {
+        if self.file.is_none() {
+            std::fs::create_dir_all(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+            let file = open_direct(path)?;
+            *self = Writer { allocated: file.metadata()?.len(), file: Some(file), is_new: true };
+        }
+        Ok(())
+    }
+
+    fn allocate(&mut self, end: u64) -> io::Result<()> {
+        if end <= self.allocated {
+            return Ok(());
+        }
+        let file = self.file.as_ref().expect("the caller opened it");
+        let upto = allocation_end(self.allocated, end);
+        match fallocate(file, FallocateFlags::empty(), 0, upto) {
+            Ok(()) => self.allocated = upto,
+            // A file system without fallocate extends by writing: slower, not wrong.
+            Err(rustix::io::Errno::OPNOTSUPP) => {}
+            // Room for the bytes themselves may still be there.
+            Err(rustix::io::Errno::NOSPC) if upto > end => {
+                fallocate(file, FallocateFlags::empty(), 0, end)?;
+                self.allocated = end;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+}
