@@ -117,7 +117,7 @@ fn the_admin_port_tells_health_and_metrics() {
 
 #[test]
 fn an_ordinary_user_with_little_locked_memory_can_run_a_broker() {
-    for locked_kib in [8192, 512] {
+    for locked_kib in [8192, 64] {
         let data = Scratch::public();
         let broker = Broker::as_ordinary_user(&data, locked_kib, &["--shards", "2"]);
         assert_eq!(api_versions(&mut broker.connect(), 9), 9);
