@@ -96,3 +96,6 @@ const _: () = assert!((BULK_READ_BYTES as u64).is_multiple_of(BLOCK_BYTES));
 const _: () = assert!((JOURNAL_FILL_BYTES as u64).is_multiple_of(BLOCK_BYTES));
 const _: () = assert!(BULK_WRITES_IN_FLIGHT_MAX * BULK_WRITE_BYTES < BULK_MEMORY_BYTES);
 const _: () = assert!(BULK_SYNCS_PER_SHARD_MIN <= BULK_SYNCS_IN_FLIGHT_MAX);
+
+/// Records of one Fetch answer, whatever `fetch.max.bytes` says: the answer's length must fit 32 bits, its other fields included.
+pub const FETCH_RECORDS_BYTES_MAX: u64 = 1024 * 1024 * 1024;

@@ -19,6 +19,7 @@ use protocol::{Message, Piece, Reader, Records, Uuid};
 
 use super::fetch_session::{FetchSessions, PartitionKey, SessionUse, Wanted};
 use super::{ApiContext, Outcome, RequestInfo, answer};
+use crate::limits::FETCH_RECORDS_BYTES_MAX;
 use crate::model::{LeaderEpoch, PartitionIndex, TopicId, TopicPartition};
 use crate::replication::failed_read;
 use crate::shard_message::{ReadItem, ReadResult};
@@ -76,7 +77,10 @@ pub fn handle(
         items.extend(item.iter().map(|item| ((context.shard_of)(item.topic_partition), *item)));
         partitions.push(PlannedPartition { key, item });
     }
-    let max_bytes = u64::try_from(request.max_bytes).unwrap_or(0).min(context.config.fetch_bytes_max);
+    let max_bytes = u64::try_from(request.max_bytes)
+        .unwrap_or(0)
+        .min(context.config.fetch_bytes_max)
+        .min(FETCH_RECORDS_BYTES_MAX);
     let plan = FetchPlan {
         info,
         max_wait_ms: if partitions.is_empty() { 0 } else { u64::try_from(request.max_wait_ms).unwrap_or(0) },
