@@ -3,9 +3,17 @@
 //! Decides what is sent when, what is measured and what counts as lost. How it measures and judges: `docs/LOADGEN.md`. Modules
 //! import only modules above them.
 
-pub mod conversation;
 pub mod error;
-pub mod ledger;
+pub mod workload;
+
+pub mod conversation;
 pub mod report;
 pub mod stamp;
-pub mod workload;
+
+pub mod chance;
+pub mod crc_shift;
+pub mod keys;
+pub mod schedule;
+pub mod template;
+
+pub mod ledger;
