@@ -5,7 +5,9 @@
 
 pub mod conversation;
 pub mod error;
+pub mod host;
 pub mod ledger;
+pub mod process;
 pub mod report;
 pub mod stamp;
 pub mod workload;
