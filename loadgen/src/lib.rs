@@ -10,6 +10,9 @@ pub mod conversation;
 pub mod report;
 pub mod stamp;
 
+pub mod host;
+pub mod process;
+
 pub mod chance;
 pub mod crc_shift;
 pub mod keys;

@@ -118,6 +118,8 @@ pub struct BrokerProcess {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DeviceFigures {
     pub name: String,
+    /// As the kernel sees it: `write back` needs a flush for every sync, `write through` does not. Empty: not told.
+    pub write_cache: String,
     pub read_bytes: u64,
     pub written_bytes: u64,
     pub flushes: u64,
