@@ -20,3 +20,6 @@ pub mod schedule;
 pub mod template;
 
 pub mod ledger;
+
+pub mod producer;
+pub mod recorder;
