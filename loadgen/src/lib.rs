@@ -3,6 +3,7 @@
 //! Decides what is sent when, what is measured and what counts as lost. How it measures and judges: `docs/LOADGEN.md`. Modules
 //! import only modules above them.
 
+pub mod consumer;
 pub mod conversation;
 pub mod error;
 pub mod host;
@@ -10,4 +11,5 @@ pub mod ledger;
 pub mod process;
 pub mod report;
 pub mod stamp;
+pub mod verdict;
 pub mod workload;
