@@ -109,7 +109,7 @@ struct Head {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Likeness {
     Same,
-    /// The same batch with other bytes; or, at the same offset, bytes that say nothing any more.
+    /// The same batch with other bytes.
     Changed,
     Other,
 }
@@ -450,11 +450,11 @@ impl Unclaimed {
         self.crc_is_right && self.crc == sent.crc && (!self.is_stamped || self.is_from(sent))
     }
 
-    /// Found where `sent` was acknowledged: is it that?
+    /// Found where `sent` was acknowledged: is it that? Bytes that say nothing any more are compared at the end.
     fn likeness_here(&self, sent: &SentBatch) -> Likeness {
         if self.is_same(sent) {
             Likeness::Same
-        } else if !self.crc_is_right || self.is_from(sent) {
+        } else if self.is_from(sent) {
             Likeness::Changed
         } else {
             Likeness::Other
