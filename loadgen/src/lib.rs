@@ -20,3 +20,9 @@ pub mod schedule;
 pub mod template;
 
 pub mod ledger;
+
+pub mod words;
+
+pub mod presets;
+
+pub mod settings;
