@@ -29,6 +29,8 @@ pub enum Piece {
 #[derive(Debug, Default)]
 pub struct Outgoing {
     pub requests: VecDeque<Request>,
+    /// Requests that were written: their buffers may be filled again.
+    pub spare: Vec<Request>,
 }
 
 /// When the conversation wants to be asked again if nothing happens before.
@@ -42,16 +44,19 @@ pub enum Next {
 }
 
 pub trait Conversation {
-    /// Adds the requests that are due to `outgoing`. Called after every other event, and at the moment last returned.
+    /// Adds the requests that are due to `outgoing`. Called after every other event, and at the moment last returned; never
+    /// while the connection is away.
     fn poll(&mut self, now: Nanoseconds, outgoing: &mut Outgoing) -> Next;
 
-    /// The first bytes of the next `requests` requests, in order, went to the kernel at `at`.
-    fn on_written(&mut self, at: Nanoseconds, requests: usize);
+    /// The first bytes of the next `requests` requests, in order, went to the kernel at `at`. Where the socket was full before,
+    /// it has had room since `room_since`, else that is 0.
+    fn on_written(&mut self, at: Nanoseconds, room_since: Nanoseconds, requests: usize);
 
     /// One whole answer, without its length. An error ends the run.
     fn on_answer(&mut self, now: Nanoseconds, answer: &[u8]) -> Result<(), LoadError>;
 
-    /// The connection is gone, with it all requests that were written, wholly or partly, and not answered.
+    /// The connection is gone. All requests that were not answered are gone with it: those that were written, wholly or partly,
+    /// may have reached the broker; those that `on_written` never told of have not, and the engine has dropped them.
     fn on_disconnected(&mut self, now: Nanoseconds);
 
     /// The connection is there again; nothing has been sent on it.
