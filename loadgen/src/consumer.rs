@@ -340,7 +340,7 @@ impl<S: BatchSink> Conversation for Consumer<S> {
         Next::OnAnswer
     }
 
-    fn on_written(&mut self, _at: Nanoseconds, _requests: usize) {}
+    fn on_written(&mut self, _at: Nanoseconds, _room_since: Nanoseconds, _requests: usize) {}
 
     fn on_answer(&mut self, now: Nanoseconds, answer: &[u8]) -> Result<(), LoadError> {
         let version = self.settings.version;
