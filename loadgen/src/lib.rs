@@ -26,3 +26,15 @@ pub mod words;
 pub mod presets;
 
 pub mod settings;
+
+pub mod figures;
+
+pub mod picture;
+
+pub mod live;
+
+pub mod expectation;
+
+pub mod files;
+
+pub mod table;
