@@ -29,3 +29,10 @@ pub mod words;
 pub mod presets;
 
 pub mod settings;
+
+pub mod expectation;
+pub mod figures;
+pub mod files;
+pub mod live;
+pub mod picture;
+pub mod table;
