@@ -30,8 +30,9 @@ pub mod presets;
 
 pub mod settings;
 
-pub mod expectation;
 pub mod figures;
+
+pub mod expectation;
 pub mod files;
 pub mod live;
 pub mod picture;
