@@ -20,3 +20,22 @@ pub mod schedule;
 pub mod template;
 
 pub mod ledger;
+pub mod verdict;
+
+pub mod recorder;
+
+pub mod consumer;
+pub mod producer;
+
+pub mod words;
+
+pub mod presets;
+
+pub mod settings;
+
+pub mod expectation;
+pub mod figures;
+pub mod files;
+pub mod live;
+pub mod picture;
+pub mod table;
