@@ -22,7 +22,10 @@ pub mod template;
 pub mod ledger;
 pub mod verdict;
 
+pub mod recorder;
+
 pub mod consumer;
+pub mod producer;
 
 pub mod words;
 
@@ -36,4 +39,10 @@ pub mod expectation;
 pub mod files;
 pub mod live;
 pub mod picture;
+
 pub mod table;
+
+pub mod compare;
+
+pub mod pair;
+pub mod saturate;

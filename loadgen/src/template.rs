@@ -131,7 +131,7 @@ impl Templates {
         template.bytes()
     }
 
-    /// Makes `request` a Produce request of these batches and tells the CRC of each, in order.
+    /// Makes `request` a Produce request of these batches and tells index, CRC and bytes of each.
     ///
     /// Batches of one topic lie together, and no two are of the same partition.
     pub fn write(
@@ -139,13 +139,13 @@ impl Templates {
         correlation_id: i32,
         batches: &[Filling],
         request: &mut Request,
-        mut on_crc: impl FnMut(usize, u32),
+        mut on_batch: impl FnMut(usize, u32, usize),
     ) {
         if let [batch] = batches {
             let template = self.template(batch.records, batch.stamp.partition);
             let shape = self.shape_of_one(batch.stamp.topic, template.bytes());
             let mut pieces = Pieces::over(request);
-            on_crc(0, pieces.batch(&shape, 0, correlation_id, batch, &template));
+            on_batch(0, pieces.batch(&shape, 0, correlation_id, batch, &template), template.bytes());
             return pieces.finish(&shape);
         }
         let templates: Vec<Rc<Template>> =
@@ -155,7 +155,8 @@ impl Templates {
             self.shape(lengths.map(|(batch, template)| (batch.stamp.topic, template.bytes())).collect());
         let mut pieces = Pieces::over(request);
         for (index, (batch, template)) in batches.iter().zip(&templates).enumerate() {
-            on_crc(index, pieces.batch(&shape, index, correlation_id, batch, template));
+            let crc = pieces.batch(&shape, index, correlation_id, batch, template);
+            on_batch(index, crc, template.bytes());
         }
         pieces.finish(&shape);
     }

@@ -61,7 +61,7 @@ fn read(version: i16, frame: &[u8], correlation_id: i32, mut check: impl FnMut(&
 fn write(templates: &mut Templates, correlation_id: i32, batches: &[Filling]) -> (Vec<u8>, Vec<u32>) {
     let mut request = Request::default();
     let mut crcs = Vec::new();
-    templates.write(correlation_id, batches, &mut request, |_, crc| crcs.push(crc));
+    templates.write(correlation_id, batches, &mut request, |_, crc, _| crcs.push(crc));
     (flat(&request), crcs)
 }
 
@@ -149,9 +149,9 @@ proptest! {
             .collect();
         // A second time over the buffers of the first: nothing of it may shine through.
         let mut request = Request::default();
-        templates.write(1, &sent[..1], &mut request, |_, _| ());
+        templates.write(1, &sent[..1], &mut request, |_, _, _| ());
         let mut crcs = Vec::new();
-        templates.write(correlation_id, &sent, &mut request, |index, crc| crcs.push((index, crc)));
+        templates.write(correlation_id, &sent, &mut request, |index, crc, _| crcs.push((index, crc)));
         let mut met = 0;
         read(version, &flat(&request), correlation_id, |topic, partition, view| {
             let batch = sent[met];
