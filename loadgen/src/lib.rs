@@ -35,9 +35,16 @@ pub mod presets;
 
 pub mod settings;
 
-pub mod expectation;
 pub mod figures;
+
+pub mod expectation;
 pub mod files;
 pub mod live;
 pub mod picture;
+
 pub mod table;
+
+pub mod compare;
+
+pub mod pair;
+pub mod saturate;

@@ -194,8 +194,9 @@ impl<C: Core> Driver<C> {
         Ok(())
     }
 
+    /// Everything that came before the last look at the kernel is looked for here once more: that look used up its edges.
     fn sleep(&mut self) -> io::Result<()> {
-        if !self.inbox.prepare_to_park() {
+        if self.journal.completions() > 0 || !self.inbox.prepare_to_park() {
             return Ok(());
         }
         self.metrics.borrow_mut().parks += 1;
@@ -228,3 +229,6 @@ impl<C: Core> Driver<C> {
 fn not_open(file: FileId) -> Input {
     Input::SegmentFailed { file, error: DiskError { operation: "find segment", errno: libc::EBADF } }
 }
+
+#[cfg(test)]
+mod tests;

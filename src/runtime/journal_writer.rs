@@ -96,7 +96,8 @@ impl JournalWriter {
         })
     }
 
-    /// Readable (edge-triggered) when a completion came.
+    /// Readable (edge-triggered) when a completion came. The edge may be used up by a look at the kernel that was made for other
+    /// reasons: before a sleep, `completions` tells what no edge will tell again.
     pub fn completion_fd(&self) -> BorrowedFd<'_> {
         self.eventfd.as_fd()
     }
@@ -148,6 +149,11 @@ impl JournalWriter {
             let Some(commit) = self.waiting.pop_front() else { break };
             self.commit(commit, inputs);
         }
+    }
+
+    /// How many completions are there that were not taken.
+    pub fn completions(&mut self) -> usize {
+        if self.in_flight == 0 { 0 } else { self.ring.completion().len() }
     }
 
     /// Waits for one completion at least.
