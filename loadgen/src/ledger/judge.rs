@@ -71,6 +71,10 @@ impl PartitionLedger {
     pub fn finish(mut self, log_end_offset: i64, name: &str) -> Verification {
         if log_end_offset > self.position {
             self.gaps.push(self.position..log_end_offset);
+        } else if log_end_offset < self.position {
+            let read_to = self.position;
+            self.counts.gaps += 1;
+            self.example(|| format!("offsets {log_end_offset}..{read_to}: they were read, and are gone"));
         }
         let mut open = self.open_batches();
         let mut leftovers: Vec<Unclaimed> = self.unclaimed.drain(..).chain(self.strays.drain(..)).collect();
