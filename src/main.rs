@@ -15,6 +15,10 @@ use penstock::config::{Config, ConfigError, Origin, RawConfig};
 use penstock::runtime::{self, Options, Ready, StartError, preflight};
 use tracing_subscriber::EnvFilter;
 
+/// Frames come and go by the hundred thousand a second, first in, first out: docs/decisions/0006.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A Kafka-compatible broker: one shard per core, durable by default.
 #[derive(Debug, Parser)]
 #[command(name = "penstock", version, max_term_width = 120)]

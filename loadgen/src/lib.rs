@@ -27,6 +27,8 @@ pub mod recorder;
 pub mod consumer;
 pub mod producer;
 
+pub mod engine;
+
 pub mod words;
 
 pub mod presets;

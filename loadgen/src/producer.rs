@@ -33,6 +33,8 @@ mod tests;
 
 /// How long the broker is left alone before what it could not do is tried again.
 const RETRY_AFTER_NS: Nanoseconds = 50_000_000;
+/// For how long after the schedule what was due before its end is still sent: left out, the slowest would not be measured.
+const OVERDUE_FOR_NS: Nanoseconds = 1_000_000_000;
 /// Keys that are drawn at most until one belongs to a partition of this connection.
 const DRAWS_MAX: u32 = 10_000;
 
@@ -79,7 +81,7 @@ pub struct Plan {
     pub run: u32,
     /// Which histograms of the recorder are its own.
     pub slot: usize,
-    pub topics: Rc<Vec<String>>,
+    pub topics: Arc<Vec<String>>,
     /// Of each topic.
     pub partitions: u32,
     /// Those that it may produce to, in the order of their turns; by topic, then partition.
@@ -169,6 +171,9 @@ pub struct Producer<E> {
     again: Vec<Part>,
     again_at: Nanoseconds,
     fresh_id: FreshId,
+    /// From here on nothing is sent that was not sent before.
+    overdue_until: Option<Nanoseconds>,
+    /// There is nothing more to send.
     stopped: bool,
     /// Of one request, while it is made.
     fillings: Vec<Filling>,
@@ -206,6 +211,7 @@ impl<E: Ends> Producer<E> {
             again: Vec::new(),
             again_at: 0,
             fresh_id: FreshId::NotNeeded,
+            overdue_until: None,
             stopped: false,
             fillings: Vec::new(),
             chosen: Vec::new(),
@@ -226,10 +232,10 @@ impl<E: Ends> Producer<E> {
         not_taken + (self.in_flight.len() - self.written) as u64 + self.again.len() as u64
     }
 
-    /// Nothing that was sent waits for its end.
+    /// All that was due was sent, and all that was sent has its end.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.in_flight.is_empty() && self.again.is_empty()
+        self.stopped && self.in_flight.is_empty() && self.again.is_empty()
     }
 
     /// No answer will come any more: what has no end by now has none, and what was due and never sent is counted as due.
@@ -530,6 +536,7 @@ impl<E: Ends> Conversation for Producer<E> {
         if let Some(next) = self.recover(now, outgoing) {
             return next;
         }
+        self.stopped |= self.overdue_until.is_some_and(|until| now >= until);
         while !self.stopped && !self.free_places.is_empty() {
             match self.next_due(now) {
                 Ok(due) => self.send_new(due, now, outgoing),
@@ -592,7 +599,7 @@ impl<E: Ends> Conversation for Producer<E> {
 
     fn on_connected(&mut self, _now: Nanoseconds) {}
 
-    fn on_stop(&mut self, _now: Nanoseconds) {
-        self.stopped = true;
+    fn on_stop(&mut self, now: Nanoseconds) {
+        self.overdue_until = Some(now + OVERDUE_FOR_NS);
     }
 }

@@ -61,8 +61,15 @@ pub struct Interval {
     pub consumed_records: u64,
 }
 
+impl Default for Interval {
+    fn default() -> Interval {
+        Interval::new()
+    }
+}
+
 impl Interval {
-    fn new() -> Interval {
+    #[must_use]
+    pub fn new() -> Interval {
         Interval { response: histogram(), records: 0, bytes: 0, errors: 0, consumed_records: 0 }
     }
 
@@ -196,7 +203,7 @@ impl Recorder {
 
     /// What happened since the last call.
     pub fn take_interval(&mut self) -> Interval {
-        std::mem::replace(&mut self.interval, Interval::new())
+        std::mem::take(&mut self.interval)
     }
 }
 

@@ -64,7 +64,7 @@ impl Bench {
             connection: 0,
             run: 1,
             slot: 0,
-            topics: Rc::new(vec!["topic".to_owned()]),
+            topics: Arc::new(vec!["topic".to_owned()]),
             partitions: 2,
             targets: (0..2).map(|partition| Target { topic: 0, partition }).collect(),
             keys: None,
@@ -324,7 +324,7 @@ fn without_acks_a_written_batch_is_all_there_is_to_know() {
     let mut bench = Bench::new(|plan| plan.acks_none = true);
     let (sent, _) = bench.poll(3 * MILLISECOND);
     assert_eq!(sent.len(), 3);
-    assert!(bench.producer.is_settled());
+    assert!(bench.producer.in_flight.is_empty());
     assert_eq!(bench.told().iter().filter(|told| told.2 == End::Unknown).count(), 3);
     assert_eq!(bench.measured().produced.records, 30);
     assert_eq!(bench.poll(4 * MILLISECOND).0.len(), 1);
@@ -360,6 +360,18 @@ fn a_request_may_hold_batches_of_several_partitions() {
     // Only one of the two is answered for.
     let answer = answer(sent[0].correlation_id, 0, ErrorCode::NONE, 0);
     assert!(bench.producer.on_answer(2 * MILLISECOND, &answer).is_err());
+}
+
+#[test]
+fn what_was_due_before_the_end_is_sent_after_it() {
+    let mut bench = Bench::new(|_| ());
+    // Five are due, three places are free.
+    let (sent, _) = bench.poll(5 * MILLISECOND);
+    bench.producer.on_stop(5 * MILLISECOND);
+    bench.answer(6 * MILLISECOND, &sent[0], ErrorCode::NONE, 0);
+    assert_eq!(bench.poll(6 * MILLISECOND).0.len(), 1);
+    bench.answer(7 * MILLISECOND, &sent[1], ErrorCode::NONE, 0);
+    assert_eq!(bench.poll(5 * MILLISECOND + OVERDUE_FOR_NS).0.len(), 0);
 }
 
 #[test]
