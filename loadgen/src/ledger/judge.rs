@@ -64,7 +64,7 @@ impl OpenBatches {
 }
 
 impl PartitionLedger {
-    /// The verdict. Everything up to `log_end_offset` has been read; everything that was sent has been told.
+    /// The verdict. Everything up to `log_end_offset`, which was asked for last, has been read; everything that was sent has been told.
     ///
     /// `name` is that of the topic-partition, for the examples.
     #[must_use]
