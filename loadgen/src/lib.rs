@@ -28,6 +28,7 @@ pub mod consumer;
 pub mod producer;
 
 pub mod engine;
+pub mod null_broker;
 
 pub mod words;
 
