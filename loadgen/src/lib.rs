@@ -28,6 +28,7 @@ pub mod consumer;
 pub mod producer;
 
 pub mod engine;
+pub mod null_broker;
 
 pub mod words;
 
@@ -48,3 +49,5 @@ pub mod compare;
 
 pub mod pair;
 pub mod saturate;
+
+pub mod cli;

@@ -171,6 +171,7 @@ pub struct Producer<E> {
     again: Vec<Part>,
     again_at: Nanoseconds,
     fresh_id: FreshId,
+    connected_at: Nanoseconds,
     /// From here on nothing is sent that was not sent before.
     overdue_until: Option<Nanoseconds>,
     /// There is nothing more to send.
@@ -211,6 +212,7 @@ impl<E: Ends> Producer<E> {
             again: Vec::new(),
             again_at: 0,
             fresh_id: FreshId::NotNeeded,
+            connected_at: 0,
             overdue_until: None,
             stopped: false,
             fillings: Vec::new(),
@@ -325,6 +327,7 @@ impl<E: Ends> Producer<E> {
         if self.recorder.borrow().window().contains(due.closes) {
             self.recorder.borrow_mut().on_due(u64::from(due.records));
         }
+        let ready = due.closes.max(place_free).max(self.connected_at);
         self.choose((self.plan.batches_per_request).min(due.records).max(1) as usize);
         let chosen = std::mem::take(&mut self.chosen);
         let first_part = self.parts.len();
@@ -332,7 +335,7 @@ impl<E: Ends> Producer<E> {
             // The records of a request are dealt out evenly.
             let share = |index: usize| due.records * index as u32 / chosen.len() as u32;
             let records = share(index + 1) - share(index);
-            let part = self.make_part(*course_index, records, due, due.closes.max(place_free), now);
+            let part = self.make_part(*course_index, records, due, ready, now);
             self.parts.push_back(part);
         }
         self.chosen = chosen;
@@ -448,7 +451,8 @@ impl<E: Ends> Producer<E> {
         let count = self.again.len().min(self.plan.in_flight as usize);
         let parts: Vec<Part> = self.again.drain(..count).collect();
         for part in parts {
-            self.parts.push_back(part);
+            // That it waited until now was not the generator's doing.
+            self.parts.push_back(Part { ready: now, ..part });
             self.write_request(self.parts.len() - 1, false, outgoing);
         }
         Some(Next::OnAnswer)
@@ -597,7 +601,9 @@ impl<E: Ends> Conversation for Producer<E> {
         self.again_at = now;
     }
 
-    fn on_connected(&mut self, _now: Nanoseconds) {}
+    fn on_connected(&mut self, now: Nanoseconds) {
+        self.connected_at = now;
+    }
 
     fn on_stop(&mut self, now: Nanoseconds) {
         self.overdue_until = Some(now + OVERDUE_FOR_NS);

@@ -22,7 +22,8 @@ use crate::report::Consumed;
 use protocol::ApiKey;
 
 const BACKOFF_MIN: Nanoseconds = 10_000_000;
-const BACKOFF_MAX: Nanoseconds = 1_000_000_000;
+/// Short, because an outage is measured up to the next acknowledgement.
+const BACKOFF_MAX: Nanoseconds = 100_000_000;
 /// Polls and writes in a row, so that one line does not keep others waiting.
 const ROUNDS_MAX: usize = 16;
 

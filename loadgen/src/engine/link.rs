@@ -13,9 +13,11 @@ use crate::error::LoadError;
 
 /// Pieces handed to the kernel at once.
 const SLICES_MAX: usize = 64;
-/// A body below this is cheaper to send in the system call of another; beyond it one call is enough anyway.
+/// Bytes handed to the kernel at once; a socket rarely takes as much.
 const SEND_BYTES_MAX: usize = 4 << 20;
 const ANSWER_BYTES_MAX: usize = 256 << 20;
+/// Memory that a connection keeps for its answers.
+const KEPT_BYTES_MAX: usize = 8 << 20;
 /// Written requests whose buffers are kept.
 const SPARE_MAX: usize = 64;
 /// Of one read event, so that one connection does not keep others waiting.
@@ -126,10 +128,12 @@ impl Link {
                 let rest = cut(&buffer[..read], &mut on_answer)?;
                 self.received.extend_from_slice(rest);
             } else if self.received.len() >= needed(&self.received) {
-                let received = std::mem::take(&mut self.received);
-                let rest = cut(&received, &mut on_answer)?;
-                // Most often nothing is left, and memory of a large answer is not kept.
-                self.received.extend_from_slice(rest);
+                let left = cut(&self.received, &mut on_answer)?.len();
+                let cut_off = self.received.len() - left;
+                self.received.drain(..cut_off);
+                if left == 0 && self.received.capacity() > KEPT_BYTES_MAX {
+                    self.received = Vec::new();
+                }
             }
             if read < room {
                 return Ok(true);

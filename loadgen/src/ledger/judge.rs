@@ -64,13 +64,17 @@ impl OpenBatches {
 }
 
 impl PartitionLedger {
-    /// The verdict. Everything up to `log_end_offset` has been read; everything that was sent has been told.
+    /// The verdict. Everything up to `log_end_offset`, which was asked for last, has been read; everything that was sent has been told.
     ///
     /// `name` is that of the topic-partition, for the examples.
     #[must_use]
     pub fn finish(mut self, log_end_offset: i64, name: &str) -> Verification {
         if log_end_offset > self.position {
             self.gaps.push(self.position..log_end_offset);
+        } else if log_end_offset < self.position {
+            let read_to = self.position;
+            self.counts.gaps += 1;
+            self.example(|| format!("offsets {log_end_offset}..{read_to}: they were read, and are gone"));
         }
         let mut open = self.open_batches();
         let mut leftovers: Vec<Unclaimed> = self.unclaimed.drain(..).chain(self.strays.drain(..)).collect();

@@ -138,6 +138,8 @@ fn offsets_without_a_batch_are_gaps_where_nothing_was_lost_there() {
     let (a, b, c) = (sent(1, 0, 2), sent(1, 1, 3), sent(1, 2, 1));
     check_both(&[(a, Told::At(0)), (c, Told::At(5))], &[(a, 0), (c, 5)], 6, "verified=2 gaps=1");
     check_both(&[(a, Told::At(0))], &[(a, 0)], 4, "verified=1 gaps=1");
+    // The log has become shorter since it was read.
+    check_both(&[(a, Told::At(0)), (b, Told::At(2))], &[(a, 0), (b, 2)], 2, "verified=2 gaps=1");
     // Of 2..8, 4..7 was lost: two gaps are left.
     check_both(
         &[(a, Told::At(0)), (b, Told::At(4)), (c, Told::At(8))],
