@@ -88,6 +88,9 @@ struct Pair {
     /// Pairs that must be undisturbed by the hypervisor
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pairs: u32,
+    /// The share of its time that the hypervisor may take from a run that counts, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 1.0)]
+    steal_max: f64,
     /// Write the reports of all pairs there
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     json: Option<PathBuf>,

@@ -55,7 +55,9 @@ pub(super) fn run_settled(
         settings.expect.iter().map(|text| Expectation::parse(text)).collect::<Result<_, _>>()?;
     allow_connections(&settings.workload)?;
     let paint = console.paint;
-    console.say(&format!("{}\n", paint.bold(&figures::workload(&settings.workload))));
+    if !promised.quiet {
+        console.say(&format!("{}\n", paint.bold(&figures::workload(&settings.workload))));
+    }
     if settings.options.verify == Verify::Off {
         console
             .say(&format!("{}\n", paint.red("--no-verify: nobody will look whether the records are there")));
