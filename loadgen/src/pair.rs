@@ -52,6 +52,7 @@ pub fn pairs(
                 ),
             });
         }
+        attempts += 1;
         let mut take = |side| {
             runs += 1;
             run(side, runs).and_then(|report| verified(side, report))
