@@ -8,9 +8,13 @@ use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
+use loadgen::cli::LoadCommand;
+use loadgen::words::Word;
 use penstock::config::{Config, ConfigError, Origin, RawConfig};
 use penstock::runtime::{self, Options, Ready, StartError, preflight};
 use tracing_subscriber::EnvFilter;
@@ -33,7 +37,12 @@ enum Command {
     Dev(Dev),
     /// A broker for others
     Serve(Serve),
+    /// Measure a broker, ours or another, and verify that it keeps what it acknowledges
+    Load(LoadCommand),
 }
+
+/// The command line is wrong: not 2, which `load` has for a broker that lost records.
+const EXIT_USAGE: u8 = 64;
 
 #[derive(Debug, Args)]
 struct Dev {
@@ -43,6 +52,12 @@ struct Dev {
     /// Where clients connect
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
     listen: Vec<String>,
+    /// Drive it with a moderate load for so long, show its latencies, and verify every record
+    #[arg(long, value_name = "TIME")]
+    load: Option<Word<Duration>>,
+    /// End after the load, with its exit code; without --data-dir the data is removed
+    #[arg(long, requires = "load")]
+    exit: bool,
     #[command(flatten)]
     machine: Machine,
 }
@@ -93,11 +108,18 @@ fn parse_cpus(text: &str) -> Result<CpuList, String> {
 
 fn main() -> ExitCode {
     let started = Instant::now();
-    let command_line = CommandLine::parse();
+    let command_line = match CommandLine::try_parse() {
+        Ok(command_line) => command_line,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
     start_log();
     let result = match command_line.command {
         Command::Dev(dev) => run_dev(dev, started),
         Command::Serve(serve) => run_serve(serve, started),
+        Command::Load(load) => Ok(loadgen::cli::run(load)),
     };
     result.unwrap_or_else(|error| {
         // Nobody can be told if the standard error is closed.
@@ -120,9 +142,40 @@ fn run_dev(dev: Dev, started: Instant) -> Result<ExitCode, StartError> {
     let mut raw = RawConfig::default();
     set(&mut raw, "auto.create.topics.enable", "true")?;
     set_listeners(&mut raw, "listeners", &dev.listen)?;
-    let data_dir = dev.data_dir.unwrap_or_else(preflight::default_data_dir);
+    let passing = passing_data_dir(&dev);
+    let data_dir = dev.data_dir.or_else(|| passing.clone()).unwrap_or_else(preflight::default_data_dir);
     let options = options(raw, Some(data_dir), dev.machine, started)?;
-    runtime::run(options, |ready| tell(&dev_banner(ready)))
+    let exit_code = Arc::new(OnceLock::new());
+    let result = runtime::run(options, |ready| {
+        let exit = dev.exit.then(|| Arc::clone(&exit_code));
+        tell(&if dev.exit { serve_banner(ready) } else { dev_banner(ready) });
+        if let Some(Word(duration)) = dev.load {
+            start_load(ready, duration, exit);
+        }
+    });
+    if let Some(folder) = passing {
+        // What is left behind is a folder that nobody uses again.
+        let _ = std::fs::remove_dir_all(folder);
+    }
+    Ok(exit_code.get().map_or(result?, |code| ExitCode::from(*code)))
+}
+
+/// A run that ends by itself leaves nothing behind, unless it was told where.
+fn passing_data_dir(dev: &Dev) -> Option<PathBuf> {
+    let name = format!("penstock-load-{}", std::process::id());
+    (dev.exit && dev.data_dir.is_none()).then(|| preflight::default_data_dir().with_file_name(name))
+}
+
+/// Beside the broker, on a thread of its own. With `exit` the broker stops after it, as if by a signal.
+fn start_load(ready: &Ready, duration: Duration, exit: Option<Arc<OnceLock<u8>>>) {
+    let bootstrap = ready.listeners.first().map(|(_, address)| address.to_string()).unwrap_or_default();
+    thread::spawn(move || {
+        let code = loadgen::cli::run_on_embedded(&bootstrap, duration);
+        if let Some(exit) = exit {
+            exit.get_or_init(|| code);
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
+        }
+    });
 }
 
 fn run_serve(serve: Serve, started: Instant) -> Result<ExitCode, StartError> {

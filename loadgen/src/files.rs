@@ -70,6 +70,14 @@ pub fn to_json(report: &RunReport) -> Vec<u8> {
     json
 }
 
+/// Of several runs: a list.
+#[must_use]
+pub fn all_to_json(reports: &[&RunReport]) -> Vec<u8> {
+    let mut json = serde_json::to_vec_pretty(reports).expect("a report has string keys and finite numbers");
+    json.push(b'\n');
+    json
+}
+
 pub fn read_report(path: &Path) -> Result<RunReport, LoadError> {
     let refuse = |what: String| {
         LoadError::failed(

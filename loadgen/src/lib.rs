@@ -49,3 +49,5 @@ pub mod compare;
 
 pub mod pair;
 pub mod saturate;
+
+pub mod cli;

@@ -21,7 +21,7 @@ pub fn page(report: &RunReport, violations: &[String], paint: Paint) -> Result<S
     text.push('\n');
     if let Some(histogram) = picture::decode(&report.latencies.response)? {
         text.push_str(&format!(
-            "\n{}\n{}",
+            "{}\n{}",
             paint.bold("response, batches (bars: logarithm of the count; right: share up to here)"),
             picture::draw(&histogram)
         ));

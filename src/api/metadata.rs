@@ -23,14 +23,10 @@ use super::cluster_view::{
     self, BrokerAddress, CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, PartitionView, TOPIC_OPERATIONS,
 };
 use super::{ApiContext, Outcome, RequestInfo, answer};
-use crate::metadata::topic_name_problem;
+use crate::metadata::{is_made_by_brokers, topic_name_problem};
 use crate::model::TopicId;
 use crate::model::control::{ControlAnswer, ControlRequest, NewTopic};
 use crate::model::metadata_image::TopicImage;
-
-/// Made by the coordinators that use them, with settings of their own.
-const MADE_BY_BROKERS: &[&str] =
-    &["__cluster_metadata", "__consumer_offsets", "__share_group_state", "__transaction_state"];
 
 const ALL_IS_NULL_SINCE: i16 = 1;
 const IDS_ALONE_SINCE: i16 = 12;
@@ -118,7 +114,7 @@ impl Asked {
         let unknown = names.iter().filter(|name| {
             context.image.topic_by_name(name).is_none()
                 && topic_name_problem(name).is_none()
-                && !MADE_BY_BROKERS.contains(&name.as_str())
+                && !is_made_by_brokers(name)
         });
         let with_defaults = |name: &String| NewTopic {
             name: name.clone(),

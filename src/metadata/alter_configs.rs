@@ -2,7 +2,7 @@
 //!
 //! Decides what the new settings are and whether they make sense together. Every resource succeeds or fails alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use protocol::error_code::ErrorCode;
 use protocol::messages::metadata_record::ConfigRecord;
@@ -33,12 +33,12 @@ impl Controller {
     ) -> Decision {
         let mut records = self.records(now);
         let mut answers = Vec::with_capacity(resources.len());
-        for (index, change) in resources.iter().enumerate() {
-            let twice = resources
-                .iter()
-                .enumerate()
-                .any(|(i, other)| i != index && other.resource == change.resource);
-            let planned = if twice {
+        let mut times_named: HashMap<&ConfigResource, u32> = HashMap::with_capacity(resources.len());
+        for change in &resources {
+            *times_named.entry(&change.resource).or_default() += 1;
+        }
+        for change in &resources {
+            let planned = if times_named[&change.resource] > 1 {
                 Err(error(ErrorCode::INVALID_REQUEST, "a resource is named twice in the request"))
             } else {
                 self.plan_change(change)

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub use controller::{Controller, Incarnation};
-pub use names::topic_name_problem;
+pub use names::{is_made_by_brokers, topic_name_problem};
 
 use crate::model::Now;
 use crate::model::control::{ControlAnswer, ControlRequest};

@@ -13,6 +13,12 @@ pub(super) fn is_internal(name: &str) -> bool {
     INTERNAL.contains(&name)
 }
 
+/// Topics that are made by the brokers that use them, with settings of their own: asking for one makes none.
+#[must_use]
+pub fn is_made_by_brokers(name: &str) -> bool {
+    name == METADATA_TOPIC || is_internal(name)
+}
+
 /// Why a name is not a topic's name; None if it may be one.
 ///
 /// Source: Apache Kafka's rules, asked.
