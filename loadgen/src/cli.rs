@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "the command line of a program")]
 
 use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::settings::{self, RawSettings, Settings, WorkloadFile};
 use crate::words::Word;
 use crate::workload::{Options, Workload};
 
+mod null;
 mod several;
 mod single;
 #[cfg(test)]
@@ -45,6 +47,8 @@ enum How {
     Compare(Compare),
     /// The highest rate that keeps a promise, and the latencies below it
     Saturate(Box<Saturate>),
+    /// A broker that acknowledges and forgets: what the generator itself can do
+    NullBroker(NullBroker),
 }
 
 #[derive(Debug, Args)]
@@ -72,6 +76,9 @@ struct Single {
     /// Print the workload as a file for --file, and run nothing
     #[arg(long, help_heading = "Output")]
     print_workload: bool,
+    /// Drive a broker of our own that does nothing, on another core: what the generator itself can do and costs
+    #[arg(long, conflicts_with_all = ["bootstrap", "broker_pid"], help_heading = "Generator")]
+    null_broker: bool,
 }
 
 #[derive(Debug, Args)]
@@ -88,6 +95,9 @@ struct Pair {
     /// Pairs that must be undisturbed by the hypervisor
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pairs: u32,
+    /// The share of its time that the hypervisor may take from a run that counts, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 1.0)]
+    steal_max: f64,
     /// Write the reports of all pairs there
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     json: Option<PathBuf>,
@@ -120,6 +130,25 @@ struct Saturate {
     json: Option<PathBuf>,
     #[command(flatten)]
     load: Load,
+}
+
+#[derive(Debug, Args)]
+struct NullBroker {
+    /// Where clients connect
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
+    listen: SocketAddr,
+    /// Of topics that were not created
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    partitions: u32,
+    /// Answer every Produce so much later: latencies are known beforehand, so that the generator's can be checked
+    #[arg(long, value_name = "TIME", default_value = "0")]
+    added_delay: Word<Duration>,
+    /// The core it runs on
+    #[arg(long, value_name = "N")]
+    cpu: Option<usize>,
+    /// End when the standard input does: whoever started it is gone
+    #[arg(long, hide = true)]
+    until_input_ends: bool,
 }
 
 /// One broker of a pair.
@@ -198,6 +227,7 @@ fn dispatch(command: LoadCommand, drive: &mut Drive<'_>, console: &mut Console<'
         Some(How::Pair(pair)) => several::pair(&pair, drive, console),
         Some(How::Compare(compare)) => several::compare(&compare, console),
         Some(How::Saturate(saturate)) => several::saturate(&saturate, drive, console),
+        Some(How::NullBroker(options)) => null::serve(&options, console),
     }
 }
 
@@ -218,9 +248,14 @@ fn examples() -> String {
          penstock load                                          10000 records/s for 30 s, to 127.0.0.1:9092\n  \
          penstock load --preset tail-latency --expect 'response.p99<5ms'\n  \
          penstock load --rate 50MB/s --record-bytes 100 --batch-bytes 64KiB --codec lz4\n  \
-         penstock load --preset throughput --broker-pid $(pidof penstock) --json before.json\n\n\
-         Exit codes: 0 verified, 1 the run could not be made, 2 verification failed, 3 the figures do not count or an\n\
-         expectation does not hold, 64 the command line is wrong. More: penstock load --help\n",
+         penstock load --preset throughput --broker-pid $(pidof penstock) --json before.json\n  \
+         penstock load --null-broker --rate max                 what the generator itself can do\n\n\
+         Exit codes:\n  \
+         0   verified\n  \
+         1   the run could not be made, or ended early\n  \
+         2   verification failed\n  \
+         3   the figures do not count, or an expectation does not hold\n  \
+         64  the command line is wrong\n",
         presets::descriptions()
     )
 }

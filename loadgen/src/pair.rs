@@ -10,8 +10,6 @@ use crate::figures::Paint;
 use crate::report::RunReport;
 use crate::table::{aligned, table};
 
-/// Of a run's time; above it the pair says more about the neighbours than about the brokers.
-const STEAL_PERCENT_MAX: f64 = 1.0;
 const RESAMPLES: usize = 10_000;
 const SEED: u64 = 1;
 
@@ -30,22 +28,31 @@ pub struct Pair {
     pub b: RunReport,
 }
 
-/// Runs until `count` pairs were undisturbed. Errors: twice as many runs were made and that was not enough, or records were lost.
-pub fn pairs(count: u32, run: &mut Run<'_>, tell: &mut dyn FnMut(&str)) -> Result<Vec<Pair>, LoadError> {
+/// Runs until `count` pairs were undisturbed: the hypervisor took at most `steal_percent_max` of the time of both runs. Above that a
+/// pair says more about the neighbours than about the brokers.
+///
+/// Errors: twice as many pairs were run and that was not enough, or records were lost.
+pub fn pairs(
+    count: u32,
+    steal_percent_max: f64,
+    run: &mut Run<'_>,
+    tell: &mut dyn FnMut(&str),
+) -> Result<Vec<Pair>, LoadError> {
     let mut pairs = Vec::new();
     let mut runs = 0;
     let mut attempts = 0;
     while pairs.len() < count as usize {
-        attempts += 1;
-        if attempts > count * 2 {
+        if attempts == count * 2 {
             return Err(LoadError {
                 kind: ErrorKind::Invalid,
                 what: format!("{attempts} pairs were run, and only {} were undisturbed", pairs.len()),
                 fix: format!(
-                    "the hypervisor takes over {STEAL_PERCENT_MAX} % of the time: use a quieter machine"
+                    "the hypervisor takes over {steal_percent_max} % of the time: use a quieter machine, or allow more \
+                     with --steal-max"
                 ),
             });
         }
+        attempts += 1;
         let mut take = |side| {
             runs += 1;
             run(side, runs).and_then(|report| verified(side, report))
@@ -59,7 +66,7 @@ pub fn pairs(count: u32, run: &mut Run<'_>, tell: &mut dyn FnMut(&str)) -> Resul
             Pair { a: take(Side::A)?, b }
         };
         let steal = pair.a.machine.steal_percent.max(pair.b.machine.steal_percent);
-        if steal > STEAL_PERCENT_MAX {
+        if steal > steal_percent_max {
             tell(&format!("the hypervisor took {steal:.1} % of the time: this pair does not count\n"));
             continue;
         }
@@ -168,7 +175,7 @@ mod tests {
             order.push(side);
             Ok(report())
         };
-        assert_eq!(pairs(3, &mut run, &mut |_| ()).unwrap().len(), 3);
+        assert_eq!(pairs(3, 1.0, &mut run, &mut |_| ()).unwrap().len(), 3);
         use Side::{A, B};
         assert_eq!(order, [A, B, B, A, A, B]);
     }
@@ -177,10 +184,10 @@ mod tests {
     fn disturbed_pairs_are_run_again_up_to_a_limit() {
         let mut run = |_, number| Ok(with(if number == 2 { 5.0 } else { 0.0 }, 1));
         let mut told = Vec::new();
-        let made = pairs(2, &mut run, &mut |text| told.push(text.to_owned())).unwrap();
+        let made = pairs(2, 1.0, &mut run, &mut |text| told.push(text.to_owned())).unwrap();
         assert_eq!(made.len(), 2);
         assert_eq!(told.len(), 1);
-        let error = pairs(2, &mut |_, _| Ok(with(5.0, 1)), &mut |_| ()).unwrap_err();
+        let error = pairs(2, 1.0, &mut |_, _| Ok(with(5.0, 1)), &mut |_| ()).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Invalid);
     }
 
@@ -188,7 +195,7 @@ mod tests {
     fn one_lost_batch_ends_it() {
         let mut lossy = report();
         lossy.verification.lost = 1;
-        let error = pairs(2, &mut |_, _| Ok(lossy.clone()), &mut |_| ()).unwrap_err();
+        let error = pairs(2, 1.0, &mut |_, _| Ok(lossy.clone()), &mut |_| ()).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Verification);
     }
 

@@ -12,7 +12,7 @@ pub struct Preset {
 pub const PRESETS: [Preset; 8] = [
     Preset {
         name: "tail-latency",
-        why: "What a single record costs when nothing queues: few, independent producers at random moments",
+        why: "What one record costs when nothing queues: a few producers at random moments",
         settings: r#"
             producers = 10
             partitions = 10
@@ -25,7 +25,7 @@ pub const PRESETS: [Preset; 8] = [
     },
     Preset {
         name: "throughput",
-        why: "How many bytes the broker takes in: large batches, as many in flight as are allowed",
+        why: "How many bytes the broker takes in: large batches, as many in flight as allowed",
         settings: r#"
             producers = 8
             partitions = 16
@@ -36,7 +36,7 @@ pub const PRESETS: [Preset; 8] = [
     },
     Preset {
         name: "small-messages",
-        why: "What a record costs apart from its bytes: 100 bytes, keyed, batched for a millisecond only",
+        why: "What a record costs apart from its bytes: 100 bytes, keyed, batched for 1 ms",
         settings: r#"
             producers = 8
             partitions = 8
@@ -83,7 +83,7 @@ pub const PRESETS: [Preset; 8] = [
     },
     Preset {
         name: "catch-up",
-        why: "Whether readers of old data disturb producers: run `throughput` on the same topic first",
+        why: "Whether readers of old data disturb producers: after `throughput`, same topic",
         settings: r#"
             producers = 4
             partitions = 16
@@ -94,7 +94,7 @@ pub const PRESETS: [Preset; 8] = [
     },
     Preset {
         name: "idle-connections",
-        why: "What silence costs: five thousand connections that do nothing, beside a few that do",
+        why: "What silence costs: five thousand idle connections beside a few busy ones",
         settings: r#"
             producers = 4
             idle-connections = 5000

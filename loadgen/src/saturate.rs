@@ -202,23 +202,9 @@ pub fn saturate(
                 });
             }
         };
-        let report = run(&Workload {
-            rate: with_unit(rate),
-            duration: workload.duration * factor,
-            ..workload.clone()
-        })?;
-        refuse_losses(&report)?;
-        let objection = objection(&report, slo);
-        if let (Some(objection), true) = (&objection, report.generator.limited) {
-            return Err(LoadError {
-                kind: ErrorKind::Invalid,
-                what: format!(
-                    "at {} the generator is the limit: {objection}",
-                    figures::rate(with_unit(rate))
-                ),
-                fix: "give it more cores with --cpus, or larger batches".to_owned(),
-            });
-        }
+        let tried =
+            Workload { rate: with_unit(rate), duration: workload.duration * factor, ..workload.clone() };
+        let (report, objection) = judged_run(&tried, slo, run, tell)?;
         let verdict = objection.as_deref().unwrap_or("holds");
         tell(&format!("{:>22}  {verdict}\n", figures::rate(with_unit(rate))));
         search.on_result(step, objection.is_none());
@@ -232,6 +218,34 @@ pub fn saturate(
     }
     curve.extend(confirmation.map(|report| (1.0, report)));
     Ok(Saturation { rate: with_unit(found), curve })
+}
+
+/// A rate that does not hold because of the generator is tried once more: it may have been chance, and it says nothing of the broker.
+fn judged_run(
+    workload: &Workload,
+    slo: Slo,
+    run: &mut Run<'_>,
+    tell: &mut dyn FnMut(&str),
+) -> Result<(RunReport, Option<String>), LoadError> {
+    let mut is_again = false;
+    loop {
+        let report = run(workload)?;
+        refuse_losses(&report)?;
+        let objection = objection(&report, slo);
+        let Some(reason) = objection.as_ref().filter(|_| report.generator.limited) else {
+            return Ok((report, objection));
+        };
+        let what = format!("at {} the generator is the limit: {reason}", figures::rate(workload.rate));
+        if is_again {
+            return Err(LoadError {
+                kind: ErrorKind::Invalid,
+                what,
+                fix: "give it more cores with --cpus, or larger batches".to_owned(),
+            });
+        }
+        tell(&format!("{what}; once more\n"));
+        is_again = true;
+    }
 }
 
 fn refuse_losses(report: &RunReport) -> Result<(), LoadError> {

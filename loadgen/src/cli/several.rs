@@ -42,6 +42,7 @@ pub(super) fn pair(flags: &Pair, drive: &mut Drive<'_>, console: &mut Console<'_
     let shared = std::cell::RefCell::new(&mut *console);
     let made = pair::pairs(
         flags.pairs,
+        flags.steal_max,
         &mut |side, number| {
             let options = &sides[side as usize];
             let report = drive(&settings.workload, options, &mut |_| ())?;

@@ -4,7 +4,7 @@
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use super::{Console, Drive, Single};
+use super::{Console, Drive, Single, null};
 use crate::error::{ErrorKind, LoadError};
 use crate::expectation::Expectation;
 use crate::figures;
@@ -28,7 +28,7 @@ pub(super) struct Promised {
 }
 
 pub(super) fn run(flags: &Single, drive: &mut Drive<'_>, console: &mut Console<'_>) -> Result<u8, LoadError> {
-    let settings = flags.load.settle()?;
+    let mut settings = flags.load.settle()?;
     if flags.print_workload {
         console.say(&settings::to_toml(&settings.workload));
         return Ok(0);
@@ -41,6 +41,8 @@ pub(super) fn run(flags: &Single, drive: &mut Drive<'_>, console: &mut Console<'
         hdr: promise(&flags.hdr, "--hdr")?,
         quiet: flags.quiet,
     };
+    // It ends when it is dropped, which is after the run.
+    let _null_broker = if flags.null_broker { Some(null::start_for(&mut settings)?) } else { None };
     run_settled(&settings, Some(promised), drive, console)
 }
 
@@ -55,10 +57,14 @@ pub(super) fn run_settled(
         settings.expect.iter().map(|text| Expectation::parse(text)).collect::<Result<_, _>>()?;
     allow_connections(&settings.workload)?;
     let paint = console.paint;
-    console.say(&format!("{}\n", paint.bold(&figures::workload(&settings.workload))));
+    if !promised.quiet {
+        console.say(&format!("{}\n", paint.bold(&figures::workload(&settings.workload))));
+    }
     if settings.options.verify == Verify::Off {
-        console
-            .say(&format!("{}\n", paint.red("--no-verify: nobody will look whether the records are there")));
+        console.say(&format!(
+            "{}\n",
+            paint.red("verification is off: nobody will look whether the records are there")
+        ));
     }
     let mut live = Live::new(&settings.workload, paint);
     let report = drive(&settings.workload, &settings.options, &mut |second| {

@@ -71,7 +71,7 @@ fn exit_codes_are_by_what_was_found() {
 fn a_run_shows_its_seconds_and_its_page() {
     let told = load(&["--no-verify"], &|_, _| ());
     assert!(told.text.contains("warm-up") && told.text.contains("p99.99"), "{}", told.text);
-    assert!(told.text.contains("--no-verify: nobody"), "{}", told.text);
+    assert!(told.text.contains("verification is off: nobody"), "{}", told.text);
     assert_eq!(told.runs[0].1.verify, Verify::Off);
     let quiet = load(&["--quiet"], &|_, _| ()).text;
     assert!(!quiet.contains("warm-up") && quiet.contains("p99.99"), "{quiet}");
@@ -150,7 +150,7 @@ fn a_saturation_ends_with_a_rate() {
 fn help_names_every_preset_and_every_exit_code() {
     let help = CommandLine::try_parse_from(["load", "--help"]).unwrap_err().to_string();
     for words in presets::PRESETS.map(|preset| preset.name).into_iter().chain([
-        "64 the command line",
+        "64  the command line",
         "--rate",
         "saturate",
     ]) {

@@ -3,7 +3,7 @@
 //! Decides which versions are spoken and how an address that is no broker is told from one that is away.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 
 use core::time::Duration;
@@ -16,6 +16,8 @@ use crate::error::LoadError;
 
 pub const CLIENT_ID: &str = "penstock-load";
 pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// The first question is easy, and an address that is no broker's may say nothing at all.
+const FIRST_ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const ANSWER_WITHIN: Duration = Duration::from_secs(35);
 const ANSWER_BYTES_MAX: usize = 100 << 20;
 const NOT_KAFKA: &str = "is it the address of a Kafka broker's PLAINTEXT listener?";
@@ -87,7 +89,7 @@ impl Control {
         })?;
         let set = stream
             .set_nodelay(true)
-            .and_then(|()| stream.set_read_timeout(Some(ANSWER_WITHIN)))
+            .and_then(|()| stream.set_read_timeout(Some(FIRST_ANSWER_WITHIN)))
             .and_then(|()| stream.set_write_timeout(Some(ANSWER_WITHIN)));
         set.map_err(|error| LoadError::failed(format!("cannot set up a connection: {error}"), ""))?;
         let mut control = Control {
@@ -98,6 +100,10 @@ impl Control {
             correlation_id: 0,
         };
         control.versions = control.ask_for_versions()?;
+        control
+            .stream
+            .set_read_timeout(Some(ANSWER_WITHIN))
+            .map_err(|error| LoadError::failed(format!("cannot set up a connection: {error}"), ""))?;
         Ok(control)
     }
 
@@ -131,12 +137,13 @@ impl Control {
         self.correlation_id += 1;
         let bytes = request_bytes(api, version, self.correlation_id, message)?;
         let lost = |error: std::io::Error| {
+            let what = match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::TimedOut => "did not answer".to_owned(),
+                ErrorKind::UnexpectedEof => "closed the connection".to_owned(),
+                _ => format!("broke the connection ({error})"),
+            };
             LoadError::failed(
-                format!(
-                    "{} closed the connection when it was asked for {}: {error}",
-                    self.address,
-                    api.name()
-                ),
+                format!("{} {what} when it was asked for {}", self.address, api.name()),
                 NOT_KAFKA,
             )
         };

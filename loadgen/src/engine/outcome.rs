@@ -67,7 +67,9 @@ impl Outcome {
         let served_bytes = merged.produced.bytes + merged.consumed.bytes;
         let served_records = merged.produced.records + merged.consumed.records;
         let latencies = latencies(&merged, reads);
+        // Nothing is waited for with acks=0: its response is the delay.
         let limited = workload.rate != Rate::Max
+            && workload.acks != Acks::None
             && latencies.delay.p99_ns as f64 > DELAY_SHARE_MAX * latencies.response.p99_ns as f64;
         let generator = Generator {
             threads: self.threads,

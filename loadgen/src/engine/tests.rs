@@ -1,8 +1,14 @@
-//! What the engine's tests share: a small workload.
+//! Runs that cannot be made say why in one sentence; and a small workload, which other tests share.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc;
 
 use core::time::Duration;
 
-use crate::workload::{Acks, Arrival, Codec, ConsumeFrom, Keys, Rate, Workload};
+use super::run;
+use crate::null_broker::{NullBrokerOptions, serve};
+use crate::workload::{Acks, Arrival, Codec, ConsumeFrom, Keys, Options, Rate, Verify, Workload};
 
 pub fn workload() -> Workload {
     Workload {
@@ -35,4 +41,78 @@ pub fn workload() -> Workload {
         fetch_bytes_max: 1 << 20,
         partition_fetch_bytes_max: 1 << 20,
     }
+}
+
+fn error_of(address: SocketAddr, workload: &Workload) -> String {
+    let options = Options {
+        bootstrap: address.to_string(),
+        cpus: Vec::new(),
+        spin: false,
+        verify: Verify::Off,
+        broker_pid: None,
+        ledger_bytes_max: 1 << 20,
+        reconnect_for: Duration::from_secs(1),
+    };
+    run(workload, &options, &mut |_| ()).expect_err("the run cannot be made").to_string()
+}
+
+/// An address whose server reads one request, says `answer` and closes.
+fn server_that_says(answer: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut length = [0; 4];
+        stream.read_exact(&mut length).unwrap();
+        stream.read_exact(&mut vec![0; u32::from_be_bytes(length) as usize]).unwrap();
+        stream.write_all(answer).unwrap();
+    });
+    address
+}
+
+#[test]
+fn an_address_without_a_listener_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let error = error_of(address, &workload());
+    assert!(error.starts_with(&format!("cannot connect to {address}: Connection refused")), "{error}");
+}
+
+#[test]
+fn what_is_no_broker_is_told() {
+    let answers: [&[u8]; 4] =
+        [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", &[0, 0, 0, 5, 0, 0, 0, 9, 1], &[0, 0, 0, 2, 0, 0]];
+    for answer in answers {
+        let error = error_of(server_that_says(answer), &workload());
+        assert!(error.ends_with("is it the address of a Kafka broker's PLAINTEXT listener?"), "{error}");
+    }
+}
+
+#[test]
+fn a_topic_with_too_few_partitions_is_told() {
+    let (sender, ready) = mpsc::channel();
+    std::thread::spawn(move || {
+        let options = NullBrokerOptions { partitions: 1, cpu: None, added_delay: Duration::ZERO };
+        serve("127.0.0.1:0".parse().unwrap(), &options, |address| sender.send(address).unwrap())
+    });
+    let address = ready.recv().unwrap();
+    // A run without producers creates the topic.
+    let none = Workload { producers: 0, partitions: 5, duration: Duration::from_millis(10), ..workload() };
+    let options = Options {
+        bootstrap: address.to_string(),
+        cpus: Vec::new(),
+        spin: false,
+        verify: Verify::Off,
+        broker_pid: None,
+        ledger_bytes_max: 1 << 20,
+        reconnect_for: Duration::from_secs(1),
+    };
+    run(&none, &options, &mut |_| ()).unwrap();
+    let error = error_of(address, &Workload { partitions: 6, ..workload() });
+    assert_eq!(
+        error,
+        "topic topic has 5 partitions, and the workload wants 6; choose another topic, delete this one, or ask for fewer \
+         with --partitions"
+    );
 }
