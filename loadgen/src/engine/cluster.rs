@@ -167,21 +167,36 @@ impl Cluster {
                     .collect(),
                 timeout_ms: 0,
             };
-            let answer = control.call(ApiKey::ListOffsets, version, &request)?;
-            self.take_offsets(&answer.read()?, partitions, &mut offsets)?;
+            let given_up = Instant::now() + LEADERS_WITHIN;
+            loop {
+                let answer = control.call(ApiKey::ListOffsets, version, &request)?;
+                match self.take_offsets(&answer.read()?, partitions, &mut offsets)? {
+                    None => break,
+                    Some(_) if Instant::now() < given_up => thread::sleep(LOOK_AGAIN_AFTER),
+                    Some(code) => {
+                        return Err(refused(ApiKey::ListOffsets, code, "look at the broker's log"));
+                    }
+                }
+            }
         }
         Ok(offsets)
     }
 
+    /// The error of a partition that may soon answer: a broker tells of its leaders before they lead.
     fn take_offsets(
         &self,
         message: &ListOffsetsResponse<'_>,
         partitions: u32,
         offsets: &mut [i64],
-    ) -> Result<(), LoadError> {
+    ) -> Result<Option<i16>, LoadError> {
+        let mut not_yet = None;
         for topic in &message.topics {
             let Some(index) = self.topics.iter().position(|name| name == topic.name) else { continue };
             for partition in &topic.partitions {
+                if ErrorCode::try_from(partition.error_code).is_ok_and(ErrorCode::retriable) {
+                    not_yet = Some(partition.error_code);
+                    continue;
+                }
                 if partition.error_code != 0 {
                     return Err(refused(
                         ApiKey::ListOffsets,
@@ -196,7 +211,7 @@ impl Cluster {
                 }
             }
         }
-        Ok(())
+        Ok(not_yet)
     }
 
     /// A new producer id and its epoch.
