@@ -24,7 +24,7 @@ mod answers;
 #[cfg(test)]
 mod tests;
 
-use answers::{Answer, Answers, Step};
+pub use answers::{Answer, Answers, Step};
 
 const EVENTS_MAX: usize = 256;
 /// Larger than any request that is skipped in one call: what is skipped is never written here.

@@ -74,6 +74,9 @@ enum Command {
         groups_in_flight_max: usize,
         #[arg(long, default_value = "nothing")]
         keep: Keep,
+        /// Answer whatever a client of Kafka's protocol asks before it produces: `penstock load` can drive this server.
+        #[arg(long)]
+        for_load: bool,
     },
     /// One server of fetches; prints its port and serves one connection.
     ServeFetch {
@@ -137,8 +140,8 @@ fn main() -> io::Result<()> {
     let arguments = Arguments::parse();
     let directory = arguments.directory;
     match arguments.command {
-        Command::Serve { variant, stage, journal, groups_in_flight_max, keep } => {
-            produce::serve(variant, Setup { stage, journal, groups_in_flight_max, keep, directory })
+        Command::Serve { variant, stage, journal, groups_in_flight_max, keep, for_load } => {
+            produce::serve(variant, Setup { stage, journal, groups_in_flight_max, keep, directory, for_load })
         }
         Command::ServeFetch { method } => fetch::serve(method, &directory),
         Command::Fetch { rounds } => fetch::compare(&directory, rounds, Duration::from_millis(500)),

@@ -34,6 +34,7 @@ impl Cell {
             groups_in_flight_max: 1,
             keep: Keep::Nothing,
             directory: directory.to_path_buf(),
+            for_load: false,
         };
         Cell { variant, setup }
     }

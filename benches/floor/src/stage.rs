@@ -6,9 +6,10 @@
 use std::collections::VecDeque;
 
 use clap::ValueEnum;
+use loadgen::null_broker::{Answer, Answers};
 
 use crate::arena::{BLOCK_BYTES, Buffer, BufferSource, GROUP_BYTES};
-use crate::frames::{ANSWER_CORRELATION_AT, Request, batch_is_intact, produce_answer};
+use crate::frames::{ANSWER_CORRELATION_AT, LENGTH_BYTES, Request, batch_is_intact, produce_answer};
 use crate::tail::Tail;
 
 /// Each stage does what the ones above it do, and one thing more.
@@ -30,7 +31,14 @@ pub enum Stage {
 pub struct Group {
     pub buffer: Buffer,
     filled: usize,
-    waiting: Vec<(u32, [u8; 4])>,
+    waiting: Vec<(u32, Reply)>,
+}
+
+/// What is sent when a request is done.
+enum Reply {
+    /// The one answer, which is the same for all requests of our own client, with this correlation id.
+    Fixed([u8; 4]),
+    Whole(Vec<u8>),
 }
 
 impl Group {
@@ -53,6 +61,8 @@ pub struct Worker {
     pub requests_refused: u64,
     /// Copies of the frames, when a tail of copies is asked for.
     pub copies: Option<Tail>,
+    /// What any client of Kafka's protocol is told, when the load generator drives this server.
+    pub answers: Option<Answers>,
 }
 
 impl Worker {
@@ -69,11 +79,13 @@ impl Worker {
             dirty: Vec::new(),
             requests_refused: 0,
             copies: None,
+            answers: None,
         }
     }
 
     /// One whole frame arrived on `connection`.
     pub fn on_frame(&mut self, connection: u32, frame: &[u8]) {
+        let Some(reply) = self.reply(connection, frame) else { return };
         let Some(request) = Request::parse(frame) else {
             self.requests_refused += 1;
             return;
@@ -88,11 +100,35 @@ impl Worker {
         if self.stage >= Stage::Copy {
             self.copy(request.batch);
         }
+        let reply = reply.unwrap_or(Reply::Fixed(request.correlation_id));
         if self.stage <= Stage::Copy {
-            self.answer(connection, request.correlation_id);
+            self.answer(connection, reply);
         } else {
             let group = self.open.as_mut().expect("the copy above left a group open");
-            group.waiting.push((connection, request.correlation_id));
+            group.waiting.push((connection, reply));
+        }
+    }
+
+    /// What a request of the load generator is answered with once it is done; None: it was no Produce, and is done.
+    #[expect(clippy::option_option, reason = "no Produce, ours, theirs")]
+    fn reply(&mut self, connection: u32, frame: &[u8]) -> Option<Option<Reply>> {
+        let Some(answers) = &mut self.answers else { return Some(None) };
+        let (mut produced, mut at_once) = (None, None);
+        answers.answer(&frame[LENGTH_BYTES..], true, &mut |answer| match answer {
+            Answer::Produced(bytes) => produced = Some(bytes.to_vec()),
+            // A fetch finds nothing; nobody here waits for that.
+            Answer::Now(bytes) | Answer::After(_, bytes) => at_once = Some(bytes),
+        });
+        match (produced, at_once) {
+            (Some(bytes), _) => Some(Some(Reply::Whole(bytes))),
+            (None, Some(bytes)) => {
+                self.answer(connection, Reply::Whole(bytes));
+                None
+            }
+            (None, None) => {
+                self.requests_refused += 1;
+                None
+            }
         }
     }
 
@@ -132,22 +168,28 @@ impl Worker {
     /// The group is as safe as the stage promises. Groups come back in the order in which they were started.
     pub fn on_durable(&mut self, group: Group) {
         self.groups_in_flight -= 1;
-        for (connection, correlation_id) in group.waiting {
-            self.answer(connection, correlation_id);
+        for (connection, reply) in group.waiting {
+            self.answer(connection, reply);
         }
     }
 
-    fn answer(&mut self, connection: u32, correlation_id: [u8; 4]) {
+    fn answer(&mut self, connection: u32, reply: Reply) {
         let index = connection as usize;
         if self.outboxes.len() <= index {
             self.outboxes.resize_with(index + 1, Vec::new);
         }
-        self.answer[ANSWER_CORRELATION_AT..ANSWER_CORRELATION_AT + 4].copy_from_slice(&correlation_id);
         let outbox = &mut self.outboxes[index];
         if outbox.is_empty() {
             self.dirty.push(connection);
         }
-        outbox.extend_from_slice(&self.answer);
+        match reply {
+            Reply::Fixed(correlation_id) => {
+                self.answer[ANSWER_CORRELATION_AT..ANSWER_CORRELATION_AT + 4]
+                    .copy_from_slice(&correlation_id);
+                outbox.extend_from_slice(&self.answer);
+            }
+            Reply::Whole(bytes) => outbox.extend_from_slice(&bytes),
+        }
     }
 
     /// Swaps the connections that have answers into `into`, which must be empty.

@@ -36,6 +36,7 @@ const FLEXIBLE_PRODUCE: i16 = 9;
 const BATCH_HEADER_BYTES: usize = 61;
 const LAST_OFFSET_DELTA_AT: usize = 23;
 
+/// What leaves when a request has been read, length included.
 pub enum Answer<'a> {
     /// To a Produce.
     Produced(&'a [u8]),
@@ -52,6 +53,7 @@ pub enum Step {
     NoRequest,
 }
 
+/// What a broker that keeps nothing says to each request.
 pub struct Answers {
     host: String,
     port: i32,

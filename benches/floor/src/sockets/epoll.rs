@@ -40,6 +40,7 @@ impl Sockets for EpollSockets {
         };
         let source = BufferSource::for_stage(setup.stage, setup.journal)?;
         let mut worker = Worker::new(setup.stage, source, setup.groups_in_flight_max);
+        worker.answers = setup.answers(&listener)?;
         worker.copies = (setup.keep == Keep::Copies).then(|| Tail::new(TAIL_BYTES));
         let tail = (setup.keep == Keep::Frames).then(|| Rc::new(RefCell::new(Tail::new(TAIL_BYTES))));
         // SAFETY: a plain system call; the result is checked below.

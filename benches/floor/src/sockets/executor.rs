@@ -110,7 +110,8 @@ impl Server {
 
 async fn serve(listener: StdListener, setup: Setup) -> io::Result<()> {
     let source = BufferSource::for_stage(setup.stage, setup.journal)?;
-    let worker = Worker::new(setup.stage, source, setup.groups_in_flight_max);
+    let mut worker = Worker::new(setup.stage, source, setup.groups_in_flight_max);
+    worker.answers = setup.answers(&listener)?;
     let server = Rc::new(Server {
         worker: RefCell::new(worker),
         fds: RefCell::new(Vec::new()),

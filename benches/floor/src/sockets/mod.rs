@@ -13,6 +13,7 @@ use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use loadgen::null_broker::Answers;
 
 use crate::stage::{Stage, Worker};
 use crate::tail::Keep;
@@ -31,7 +32,20 @@ pub struct Setup {
     /// Only the epoll variant keeps a tail.
     pub keep: Keep,
     pub directory: PathBuf,
+    /// The client is not ours but `penstock load`, or any other that speaks Kafka's protocol.
+    pub for_load: bool,
 }
+
+impl Setup {
+    /// What such a client is told beside its answers to Produce.
+    pub fn answers(&self, listener: &TcpListener) -> io::Result<Option<Answers>> {
+        let address = listener.local_addr()?;
+        Ok(self.for_load.then(|| Answers::new(address, PARTITIONS)))
+    }
+}
+
+/// Of topics that nobody has created.
+const PARTITIONS: u32 = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Variant {

@@ -103,7 +103,8 @@ impl Server {
         let buffers = ProvidedBuffers::register(&ring, SMALL_FRAME_BYTES_MAX, BUFFERS)?;
         let by_ring = setup.journal == JournalBy::Ring;
         let source = BufferSource::for_stage(setup.stage, setup.journal)?;
-        let worker = Worker::new(setup.stage, source, setup.groups_in_flight_max);
+        let mut worker = Worker::new(setup.stage, source, setup.groups_in_flight_max);
+        worker.answers = setup.answers(&listener)?;
         let journal = match setup.stage {
             Stage::Write | Stage::Sync if by_ring => {
                 Some(RingJournal::open(&setup.directory, setup.stage == Stage::Sync)?)
