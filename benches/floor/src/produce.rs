@@ -60,6 +60,10 @@ pub fn word(value: impl ValueEnum) -> String {
 
 /// Serves in this process until it is killed; tells its parent the port on standard output.
 pub fn serve(variant: Variant, setup: Setup) -> io::Result<()> {
+    // Who compares servers has made the journal before; here it may be the first use of the directory.
+    if setup.for_load && setup.stage >= Stage::Write {
+        journal::prewrite(&setup.directory)?;
+    }
     let listener = listen()?;
     println!("{}", listener.local_addr()?.port());
     variant.sockets().serve(listener, setup)
