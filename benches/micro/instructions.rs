@@ -7,7 +7,8 @@ use std::process::Command;
 
 use crate::work::{ALL, Work};
 
-const UNITS: u64 = 2_000;
+/// Of the smallest work; larger batches are repeated less often.
+const UNITS: u64 = 400;
 
 /// The child: so many units, nothing else.
 pub fn run_units(name: &str, units: u64) {
@@ -21,7 +22,7 @@ pub fn run_units(name: &str, units: u64) {
 pub fn print_all() -> Result<(), String> {
     println!("| work | instructions per request |\n| --- | --- |");
     for (name, work) in ALL {
-        let units = (UNITS / work.requests()).max(20);
+        let units = (UNITS / work.weight()).max(10);
         let once = collected(name, units)?;
         let twice = collected(name, 2 * units)?;
         println!("| {name} | {} |", twice.saturating_sub(once) / (units * work.requests()));

@@ -42,6 +42,15 @@ impl Work {
         if let Work::ProduceInOneTurn { requests } = self { requests as u64 } else { 1 }
     }
 
+    /// About how many times the smallest work one unit is.
+    pub fn weight(self) -> u64 {
+        match self {
+            Work::Produce { batch_bytes, .. } => (batch_bytes >> 12) as u64 + 1,
+            Work::ProduceInOneTurn { requests } => requests as u64,
+            Work::ProduceAcrossShards | Work::FetchTail => 1,
+        }
+    }
+
     /// Sets up a broker; the closure does one unit.
     pub fn prepare(self) -> Box<dyn FnMut()> {
         let shards = if self == Work::ProduceAcrossShards { 2 } else { 1 };

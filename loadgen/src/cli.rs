@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use crate::engine;
-use crate::error::LoadError;
+use crate::error::{ErrorKind, LoadError};
 use crate::figures::Paint;
 use crate::presets;
 use crate::report::{RunReport, Second};
@@ -195,6 +195,9 @@ pub fn run(command: LoadCommand) -> ExitCode {
 }
 
 /// A sensible load on a broker that was started beside us; the exit code of its run.
+///
+/// Broker and generator share their cores here, so the run shows rather than measures: that it is generator-limited is told, and is
+/// no failure.
 #[must_use]
 pub fn run_on_embedded(bootstrap: &str, duration: Duration) -> u8 {
     let mut out = io::stdout();
@@ -206,7 +209,10 @@ pub fn run_on_embedded(bootstrap: &str, duration: Duration) -> u8 {
         ..RawSettings::default()
     };
     let settled = settings::settle(&raw, None);
-    told(settled.and_then(|settings| single::run_settled(&settings, None, &mut engine::run, &mut console)))
+    let code = told(
+        settled.and_then(|settings| single::run_settled(&settings, None, &mut engine::run, &mut console)),
+    );
+    if code == ErrorKind::Invalid.exit_code() { 0 } else { code }
 }
 
 fn colours() -> bool {
