@@ -55,7 +55,7 @@ struct Dev {
     /// Drive it with a moderate load for so long, show its latencies, and verify every record
     #[arg(long, value_name = "TIME")]
     load: Option<Word<Duration>>,
-    /// End after the load, with its exit code; without --data-dir the data is removed
+    /// End after the load: 0 if every record was verified; without --data-dir the data is removed
     #[arg(long, requires = "load")]
     exit: bool,
     #[command(flatten)]
