@@ -14,6 +14,7 @@ mod chores;
 mod clock;
 mod connection;
 mod control_thread;
+mod disk_space;
 mod dma;
 mod driver;
 mod executors;
