@@ -16,6 +16,7 @@ const FILE_BYTES: u64 = 64 * BLOCK_BYTES;
 
 fn file_header(file_sequence: u64, first_commit: u64, chain: u32) -> FileHeader {
     FileHeader {
+        version: FORMAT_VERSION,
         file_sequence,
         oldest_live_sequence: 1,
         first_commit,

@@ -15,6 +15,7 @@
 //! Deliberately absent: the high watermark, transactions' last stable offset, retention, compaction.
 
 mod append;
+mod checkpoint;
 mod hot_tail;
 mod leader_epochs;
 mod lookup;
@@ -23,11 +24,14 @@ mod partition_log;
 mod producer_state;
 mod read;
 mod recovery;
+mod replayed;
 mod segment;
 mod snapshot;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_checkpoint;
 #[cfg(test)]
 mod tests_model;
 #[cfg(test)]
@@ -36,11 +40,13 @@ mod tests_producers;
 mod tests_snapshot;
 
 pub use append::{Appended, Refused, SegmentBytes};
+pub use checkpoint::Checkpoint;
 pub use leader_epochs::LeaderEpochs;
 pub use lookup::{Lookup, offset_in_batch};
 pub use partition_log::PartitionLog;
 pub use producer_state::ProducerStates;
 pub use read::ReadPlan;
 pub use recovery::{LogScanner, RecoveredLog, ScanError, ScanFault};
+pub use replayed::Replayed;
 pub use segment::{Segment, SegmentState};
 pub use snapshot::{Malformed, Snapshot};

@@ -13,7 +13,9 @@ use crate::model::{LeaderEpoch, Offset};
 use super::leader_epochs::LeaderEpochs;
 use super::offset_index::OffsetIndex;
 use super::producer_state::ProducerStates;
+use super::replayed::Replayed;
 use super::segment::{NewBatch, Segment, SegmentState};
+use super::snapshot::Snapshot;
 
 /// One read: thousands of headers of small batches, and not much for nothing where batches are large.
 const CHUNK_BYTES: u64 = 64 * 1024;
@@ -37,6 +39,12 @@ impl RecoveredLog {
     #[must_use]
     pub fn log_end_offset(&self) -> Offset {
         self.log_end
+    }
+
+    /// What the log knows at its end.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.epochs, &self.producers, self.log_end)
     }
 
     /// Oldest first, all of them sealed.
@@ -69,6 +77,10 @@ pub enum ScanFault {
         found: Offset,
     },
     LastOffsetDelta(i32),
+    /// The journal has bytes here that are not the batch which begins at `expected`.
+    NotABatch {
+        expected: u64,
+    },
 }
 
 /// Where a scan had to stop.
@@ -98,6 +110,7 @@ impl fmt::Display for ScanError {
             ScanFault::BaseOffset { expected, found } => {
                 write!(out, "base offset {} where {} was expected", found.0, expected.0)
             }
+            ScanFault::NotABatch { expected } => write!(out, "no batch, but one should begin at {expected}"),
             ScanFault::LastOffsetDelta(delta) => write!(out, "last offset delta {delta} cannot be"),
         }
     }
@@ -149,7 +162,7 @@ impl LogScanner {
             let position = segment.length;
             let fail = |fault| ScanError { segment: base_offset, position, fault };
             let header = self.chunk.header(position, length, read).map_err(fail)?;
-            let batch = check(&segment, &header, length - position).map_err(fail)?;
+            let batch = check(&End::of(&segment), &header, length - position).map_err(fail)?;
             segment.push(batch);
             self.log
                 .epochs
@@ -165,6 +178,27 @@ impl LogScanner {
             segment.seal();
             self.log.segments.push(segment);
         }
+        Ok(())
+    }
+
+    /// Takes a segment that a journal completed: what the log knows behind it was in the journal.
+    ///
+    /// Errors: as `segment`; the segment's batches are not those of the journal.
+    pub fn replayed(
+        &mut self,
+        replayed: Replayed,
+        length: u64,
+        read: &mut ReadAt<'_>,
+    ) -> Result<(), ScanError> {
+        let (mut epochs, mut producers) = (self.log.epochs.clone(), self.log.producers.clone());
+        let end = replayed.end;
+        replayed.apply(&mut epochs, &mut producers);
+        self.segment(end.base_offset, length, read)?;
+        if length != end.length || self.log.log_end != end.next_offset {
+            let fault = ScanFault::NotABatch { expected: end.length };
+            return Err(ScanError { segment: end.base_offset, position: length, fault });
+        }
+        (self.log.epochs, self.log.producers) = (epochs, producers);
         Ok(())
     }
 
@@ -215,8 +249,23 @@ impl Chunk {
     }
 }
 
-/// May a batch with this header stand at the end of `segment`, with `left` bytes of the file left?
-fn check(segment: &Segment, header: &BatchHeader, left: u64) -> Result<NewBatch, ScanFault> {
+/// Where the next batch of a segment belongs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct End {
+    pub base_offset: Offset,
+    pub next_offset: Offset,
+    pub length: u64,
+}
+
+impl End {
+    fn of(segment: &Segment) -> End {
+        let (base_offset, next_offset) = (segment.base_offset, segment.next_offset());
+        End { base_offset, next_offset, length: segment.length }
+    }
+}
+
+/// May a batch with this header stand at the end of a segment, with `left` bytes left?
+pub(super) fn check(segment: &End, header: &BatchHeader, left: u64) -> Result<NewBatch, ScanFault> {
     if header.magic() != 2 {
         return Err(ScanFault::Magic(header.magic()));
     }
@@ -229,7 +278,7 @@ fn check(segment: &Segment, header: &BatchHeader, left: u64) -> Result<NewBatch,
     if length > left {
         return Err(ScanFault::Cut { left });
     }
-    let (expected, found) = (segment.next_offset(), Offset(header.base_offset()));
+    let (expected, found) = (segment.next_offset, Offset(header.base_offset()));
     if found != expected {
         return Err(ScanFault::BaseOffset { expected, found });
     }

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use protocol::Uuid;
 
@@ -14,7 +15,7 @@ use crate::input::Input;
 use crate::metadata::{Controller, Incarnation};
 use crate::metrics::ShardMetrics;
 use crate::model::metadata_image::Endpoint;
-use crate::model::{BrokerId, Instant, Now, TopicPartition};
+use crate::model::{BrokerId, Now, TopicPartition};
 use crate::shard::{Shard, ShardStart, shard_of};
 use crate::storage::{RecoveredShard, RecoveryProgress, StorageConfig, StorageMutations, recover};
 
@@ -24,6 +25,9 @@ use super::identity::random_bytes;
 use super::metadata_file::MetadataFile;
 use super::preflight::StartError;
 use super::recovery_disk::DataDir;
+
+/// How often a start that takes long says how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// Makes a shard on the thread where it will live.
 pub type MakeShard = Box<dyn FnOnce(&Clock) -> (Shard, Effects) + Send>;
@@ -44,7 +48,7 @@ impl Core for Shard {
         Shard::end_turn(self, now, effects);
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
+    fn next_deadline(&self) -> Option<crate::model::Instant> {
         Shard::next_deadline(self)
     }
 
@@ -92,6 +96,30 @@ pub fn prepare(
         Prepared { metadata, make }
     });
     Ok(prepared.collect())
+}
+
+/// How far recovery is, told while it lasts.
+struct Told {
+    last: RecoveryProgress,
+    next: Instant,
+}
+
+impl Told {
+    fn on_progress(&mut self, progress: RecoveryProgress) {
+        self.last = progress;
+        let now = Instant::now();
+        if now < self.next {
+            return;
+        }
+        self.next = now + TELL_EVERY;
+        let RecoveryProgress { journals, journals_replayed, bytes_replayed, .. } = progress;
+        let RecoveryProgress { segments_completed, segments, segments_scanned, .. } = progress;
+        tracing::info!(
+            "recovery: {journals_replayed} of {journals} journals, {} MiB replayed, {segments_completed} segments completed, \
+             {segments_scanned} of {segments} segments opened",
+            bytes_replayed >> 20
+        );
+    }
 }
 
 fn open_metadata(
@@ -143,13 +171,12 @@ fn recover_logs(
         let problem = format!("cannot remove deleted partitions in {}: {error}", data_dir.display());
         StartError::new(problem, "give this user the right to write there")
     })?;
-    let mut last = RecoveryProgress::default();
+    let mut told = Told { last: RecoveryProgress::default(), next: Instant::now() + TELL_EVERY };
     let directory_id = identity.directory_id.0;
+    let owner = |of| shard_of(of, shards);
     let recovered =
-        recover(&mut disk, directory_id, shards, keep, &|of| shard_of(of, shards), &mut |progress| {
-            last = progress
-        });
-    tracing::info!(?last, "recovery");
+        recover(&mut disk, directory_id, shards, keep, &owner, &mut |progress| told.on_progress(progress));
+    tracing::info!(last = ?told.last, "recovery");
     recovered.map_err(|error| {
         StartError::new(
             format!("recovery failed: {error}"),

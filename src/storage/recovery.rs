@@ -6,16 +6,16 @@
 //!
 //! Memory: one commit, a few words per segment that a journal names, and the logs' indexes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::effect::{DiskError, SegmentName};
 use crate::journal::StorageMutations;
-use crate::journal::format::{EntryHeader, EntryKind, FileHeader};
+use crate::journal::format::{EntryHeader, EntryKind, FORMAT_VERSION, FileHeader};
 use crate::journal::replay::{LiveFile, ReplayError, ReplayFault, ReplayPlan, plan, replay};
 use crate::limits::BLOCK_BYTES;
-use crate::log::{LogScanner, RecoveredLog, ScanError};
-use crate::model::{ShardId, TopicPartition};
+use crate::log::{Checkpoint, LogScanner, RecoveredLog, Replayed, ScanError, ScanFault};
+use crate::model::{Offset, ShardId, TopicPartition};
 
 /// The files of a data directory before the shards run. Every call has finished when it returns.
 pub trait RecoveryDisk {
@@ -99,6 +99,8 @@ pub enum RecoveryFault {
         found: u64,
     },
     Scan(ScanError),
+    /// A checkpoint in a commit with a good CRC is not one.
+    BadCheckpoint,
 }
 
 /// Why a start was given up. Nothing was shortened.
@@ -126,6 +128,7 @@ impl fmt::Display for RecoveryError {
                 write!(out, "sealed with {recorded} bytes, the file has {found}")
             }
             RecoveryFault::Scan(error) => error.fmt(out),
+            RecoveryFault::BadCheckpoint => write!(out, "the journal's checkpoint of it cannot be read"),
         }
     }
 }
@@ -197,13 +200,15 @@ pub fn recover_with(
         progress,
         so_far: RecoveryProgress::default(),
         lengths: BTreeMap::new(),
+        replayed: BTreeMap::new(),
         mutations,
     };
     recovery.list_segments()?;
     let mut recovered: Vec<RecoveredShard> =
         (0..shards).map(|shard| RecoveredShard::empty(ShardId(shard))).collect();
-    recovery.journals(&mut recovered)?;
+    let journals = recovery.journals()?;
     recovery.open_logs(shard_of, &mut recovered)?;
+    recovery.end_journals(journals, &mut recovered)?;
     Ok(recovered)
 }
 
@@ -215,7 +220,16 @@ struct Recovery<'a> {
     so_far: RecoveryProgress,
     /// Of the segment files of partitions that exist.
     lengths: BTreeMap<SegmentName, u64>,
+    /// What the journals told of the segments that they completed. Not of those that have to be read.
+    replayed: BTreeMap<SegmentName, Replayed>,
     mutations: StorageMutations,
+}
+
+/// A journal whose entries are in segments.
+struct FoundJournal {
+    shard: ShardId,
+    files: Vec<(u32, u64)>,
+    plan: ReplayPlan,
 }
 
 /// What a journal says of one segment.
@@ -224,11 +238,49 @@ struct Found {
     sealed: Option<u64>,
     /// [0, end) is in the file.
     end: u64,
+    known: Known,
     /// Where the journal's Data stands in the segment: ascending, disjoint, not adjacent.
     held: Vec<(u64, u64)>,
 }
 
+/// From where a journal tells of every batch of a segment.
+#[derive(Debug, Default)]
+enum Known {
+    #[default]
+    FromItsBeginning,
+    From(Box<Checkpoint>),
+    /// The segment must be read.
+    Nowhere,
+}
+
 impl Found {
+    fn on_entry(&mut self, entry: &EntryHeader, bytes: &[u8]) -> Result<(), RecoveryFault> {
+        match entry.kind {
+            EntryKind::Data => self.hold(entry.position, entry.position + u64::from(entry.length)),
+            EntryKind::SegmentEnd => {
+                self.end = self.end.max(entry.position);
+                self.known = match bytes {
+                    [] => Known::Nowhere,
+                    bytes => Checkpoint::decode(bytes)
+                        .map(|checkpoint| Known::From(Box::new(checkpoint)))
+                        .map_err(|_| RecoveryFault::BadCheckpoint)?,
+                };
+            }
+            EntryKind::Sealed => self.sealed = Some(entry.position),
+        }
+        Ok(())
+    }
+
+    /// What is known before the first batch behind the checkpoint. None: the segment must be read.
+    fn replayed(&self, base_offset: Offset) -> Result<Option<Replayed>, RecoveryFault> {
+        let checkpoint = match &self.known {
+            Known::FromItsBeginning => None,
+            Known::From(checkpoint) => Some(&**checkpoint),
+            Known::Nowhere => return Ok(None),
+        };
+        Replayed::new(base_offset, checkpoint).map(Some).map_err(|_| RecoveryFault::BadCheckpoint)
+    }
+
     fn hold(&mut self, from: u64, to: u64) {
         if from == to {
             return;
@@ -259,7 +311,7 @@ impl Found {
 impl Recovery<'_> {
     fn list_segments(&mut self) -> Result<(), RecoveryError> {
         let all = self.disk.segments().map_err(directory_error("."))?;
-        let mut gone = std::collections::BTreeSet::new();
+        let mut gone = BTreeSet::new();
         for (name, length) in all {
             if (self.keep)(name.topic_partition) {
                 self.lengths.insert(name, length);
@@ -274,10 +326,12 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    fn journals(&mut self, recovered: &mut [RecoveredShard]) -> Result<(), RecoveryError> {
+    /// Brings what all journals hold into segments.
+    fn journals(&mut self) -> Result<Vec<FoundJournal>, RecoveryError> {
         let mut journals = self.disk.journals().map_err(directory_error("journal"))?;
         journals.sort();
         self.so_far.journals = journals.len() as u64;
+        let mut replayed = Vec::with_capacity(journals.len());
         for (index, (shard, numbers)) in journals.into_iter().enumerate() {
             let path = format!("journal/{shard}");
             let mut files = Vec::with_capacity(numbers.len());
@@ -293,6 +347,21 @@ impl Recovery<'_> {
             if index == 0 || !mutations.replay_stops_at_first_journal() {
                 self.replay_journal(shard, &plan)?;
             }
+            replayed.push(FoundJournal { shard, files, plan });
+            self.so_far.journals_replayed += 1;
+            (self.progress)(self.so_far);
+        }
+        Ok(replayed)
+    }
+
+    /// All that the journals held is exact and synced elsewhere: they begin anew.
+    fn end_journals(
+        &mut self,
+        journals: Vec<FoundJournal>,
+        recovered: &mut [RecoveredShard],
+    ) -> Result<(), RecoveryError> {
+        for FoundJournal { shard, files, plan } in journals {
+            let path = format!("journal/{shard}");
             let next_sequence = self.end_journal(shard, &plan, &files).map_err(directory_error(&path))?;
             match recovered.get_mut(usize::from(shard.0)) {
                 Some(kept) => {
@@ -301,8 +370,6 @@ impl Recovery<'_> {
                 }
                 None => self.disk.remove_journal(shard).map_err(directory_error(&path))?,
             }
-            self.so_far.journals_replayed += 1;
-            (self.progress)(self.so_far);
         }
         Ok(())
     }
@@ -311,14 +378,10 @@ impl Recovery<'_> {
     fn replay_journal(&mut self, shard: ShardId, plan: &ReplayPlan) -> Result<(), RecoveryError> {
         let mut found: BTreeMap<SegmentName, Found> = BTreeMap::new();
         let keep = self.keep;
-        self.walk(shard, plan, &mut |_, name, entry, _| {
+        self.walk(shard, plan, &mut |_, name, entry, bytes| {
             if keep(name.topic_partition) {
-                let segment = found.entry(name).or_default();
-                match entry.kind {
-                    EntryKind::Data => segment.hold(entry.position, entry.position + u64::from(entry.length)),
-                    EntryKind::SegmentEnd => segment.end = segment.end.max(entry.position),
-                    EntryKind::Sealed => segment.sealed = Some(entry.position),
-                }
+                let on_entry = found.entry(name).or_default().on_entry(entry, bytes);
+                on_entry.map_err(|fault| segment_error(name, entry.position, fault))?;
             }
             Ok(())
         })?;
@@ -326,24 +389,42 @@ impl Recovery<'_> {
             self.check(*name, segment)?;
         }
         found.retain(|_, segment| segment.sealed.is_none());
+        let has_checkpoints = plan.live.iter().all(|file| file.header.has_checkpoints());
+        let mut replayed = BTreeMap::new();
+        for (name, segment) in found.iter().filter(|_| has_checkpoints) {
+            let of_it = segment.replayed(name.base_offset);
+            let of_it = of_it.map_err(|fault| segment_error(*name, segment.end, fault))?;
+            replayed.extend(of_it.map(|of_it| (*name, of_it)));
+        }
+        let (mut so_far, tell, mutations) = (self.so_far, &mut *self.progress, self.mutations);
         let mut written = 0;
-        self.walk(shard, plan, &mut |disk, name, entry, bytes| {
+        let disk = &mut *self.disk;
+        walk(disk, mutations, shard, plan, &mut |disk, name, entry, bytes| {
             let Some(segment) = found.get(&name).filter(|_| entry.kind == EntryKind::Data) else {
                 return Ok(());
             };
+            if let Some(replayed) =
+                replayed.get_mut(&name).filter(|_| !mutations.ignore_batches_after_checkpoint())
+            {
+                let on_data = replayed.on_data(entry.position, bytes);
+                on_data.map_err(|fault| scan_error(name, entry.position, fault))?;
+            }
             let skip = segment.end.saturating_sub(entry.position);
             let Some(rest) = usize::try_from(skip).ok().and_then(|skip| bytes.get(skip..)) else {
                 return Ok(());
             };
             written += rest.len() as u64;
+            tell(RecoveryProgress { bytes_replayed: so_far.bytes_replayed + written, ..so_far });
             let at = entry.position + skip;
             disk.write_segment(name, at, rest)
                 .map_err(|error| segment_error(name, at, RecoveryFault::Disk(error)))
         })?;
-        self.so_far.bytes_replayed += written;
+        so_far.bytes_replayed += written;
+        self.so_far = so_far;
         for (name, segment) in &found {
             self.seal(*name, segment.length())?;
         }
+        self.replayed.append(&mut replayed);
         Ok(())
     }
 
@@ -353,17 +434,7 @@ impl Recovery<'_> {
         plan: &ReplayPlan,
         visit: &mut VisitSegment<'_>,
     ) -> Result<(), RecoveryError> {
-        let disk = std::cell::RefCell::new(&mut *self.disk);
-        let mut read =
-            |file, position, into: &mut [u8]| disk.borrow_mut().read_journal(shard, file, position, into);
-        let mut each = |entry: &EntryHeader, bytes: &[u8]| {
-            let name = SegmentName { topic_partition: entry.topic_partition, base_offset: entry.base_offset };
-            visit(&mut **disk.borrow_mut(), name, entry, bytes).map_err(Stop::Recovery)
-        };
-        replay::<Stop>(plan, &mut read, self.mutations, &mut each).map_err(|stop| match stop {
-            Stop::Replay(error) => journal_error(shard, error),
-            Stop::Recovery(error) => error,
-        })
+        walk(self.disk, self.mutations, shard, plan, visit)
     }
 
     fn check(&self, name: SegmentName, segment: &Found) -> Result<(), RecoveryError> {
@@ -413,6 +484,7 @@ impl Recovery<'_> {
         let oldest = plan.live.first().map(|&LiveFile { number, bytes, .. }| (number, bytes));
         let Some((last, _)) = free.copied().or(oldest) else { return Ok(plan.next_sequence) };
         let header = FileHeader {
+            version: FORMAT_VERSION,
             file_sequence: plan.next_sequence,
             oldest_live_sequence: plan.next_sequence,
             first_commit: 1,
@@ -446,10 +518,12 @@ impl Recovery<'_> {
             }
             let (_, scan) = scanner.get_or_insert_with(|| (topic_partition, LogScanner::new()));
             let disk = &mut *self.disk;
-            scan.segment(name.base_offset, length, &mut |position, into| {
-                disk.read_segment(name, position, into)
-            })
-            .map_err(|error| segment_error(name, error.position, RecoveryFault::Scan(error)))?;
+            let mut read = |position, into: &mut [u8]| disk.read_segment(name, position, into);
+            let scanned = match self.replayed.remove(&name) {
+                Some(replayed) => scan.replayed(replayed, length, &mut read),
+                None => scan.segment(name.base_offset, length, &mut read),
+            };
+            scanned.map_err(|error| segment_error(name, error.position, RecoveryFault::Scan(error)))?;
             self.so_far.segments_scanned += 1;
             (self.progress)(self.so_far);
         }
@@ -475,3 +549,29 @@ impl Recovery<'_> {
 
 type VisitSegment<'a> =
     dyn FnMut(&mut dyn RecoveryDisk, SegmentName, &EntryHeader, &[u8]) -> Result<(), RecoveryError> + 'a;
+
+/// Every entry of a journal, with the segment that it names.
+fn walk(
+    disk: &mut dyn RecoveryDisk,
+    mutations: StorageMutations,
+    shard: ShardId,
+    plan: &ReplayPlan,
+    visit: &mut VisitSegment<'_>,
+) -> Result<(), RecoveryError> {
+    let disk = std::cell::RefCell::new(disk);
+    let mut read =
+        |file, position, into: &mut [u8]| disk.borrow_mut().read_journal(shard, file, position, into);
+    let mut each = |entry: &EntryHeader, bytes: &[u8]| {
+        let name = SegmentName { topic_partition: entry.topic_partition, base_offset: entry.base_offset };
+        visit(&mut **disk.borrow_mut(), name, entry, bytes).map_err(Stop::Recovery)
+    };
+    replay::<Stop>(plan, &mut read, mutations, &mut each).map_err(|stop| match stop {
+        Stop::Replay(error) => journal_error(shard, error),
+        Stop::Recovery(error) => error,
+    })
+}
+
+fn scan_error(name: SegmentName, position: u64, fault: ScanFault) -> RecoveryError {
+    let error = ScanError { segment: name.base_offset, position, fault };
+    segment_error(name, position, RecoveryFault::Scan(error))
+}

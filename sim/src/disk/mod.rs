@@ -41,6 +41,8 @@ pub struct DiskMutations {
     pub complete_before_sync: bool,
     /// A failed journal sync is reported as success.
     pub ignore_sync_errors: bool,
+    /// A segment write that begins inside a block has zeros in front of it: not the disk's lie, but the writer's.
+    pub forget_last_block: bool,
 }
 
 /// How often the disk misbehaves within what a disk may do. Times in a million.
@@ -80,6 +82,8 @@ struct Open {
     name: SegmentName,
     /// Index into `files`; none until the first write creates it.
     file: Option<usize>,
+    /// Where the writes that were asked for end.
+    end: u64,
 }
 
 pub struct Disk {

@@ -10,6 +10,7 @@ use protocol::record::BatchBuilder;
 use super::super::*;
 use super::model_disk::{ModelDisk, Random};
 use crate::effect::{JournalCommit, SyncId};
+use crate::log::LogScanner;
 use crate::model::{PartitionIndex, TopicId};
 
 pub const DIRECTORY: [u8; 16] = [9; 16];
@@ -21,8 +22,11 @@ pub fn topic_partition(index: i32) -> TopicPartition {
 
 /// One record; `value_bytes` of it are random, so that no batch equals another.
 pub fn batch(random: &mut Random, value_bytes: u64) -> BytesMut {
+    batch_of(BatchBuilder::new(), random, value_bytes)
+}
+
+fn batch_of(mut builder: BatchBuilder, random: &mut Random, value_bytes: u64) -> BytesMut {
     let value: Vec<u8> = (0..value_bytes).map(|_| random.next() as u8).collect();
-    let mut builder = BatchBuilder::new();
     builder.append(1_000, None, Some(&value), &[]);
     BytesMut::from(&builder.build()[..])
 }
@@ -66,12 +70,16 @@ pub struct ShardWorld {
     pub storage: Storage,
     operations: Vec<Operation>,
     files: HashMap<FileId, SegmentName>,
+    /// Where the writes of each file end.
+    ends: HashMap<FileId, u64>,
 }
 
 /// What a partition must hold: every batch that was appended, and how far it was acknowledged.
 #[derive(Debug, Default)]
 pub struct Expected {
     pub batches: Vec<Bytes>,
+    /// Of each batch; -1: none.
+    producers: Vec<i64>,
     pub acknowledged: i64,
     waiting: Vec<(CommitId, i64)>,
     deleted: bool,
@@ -119,6 +127,10 @@ impl World {
             &mut |_| {},
             mutations,
         )?;
+        recovered
+            .iter()
+            .flat_map(|shard| &shard.logs)
+            .for_each(|(of, log)| self.check_against_scan(*of, log));
         self.shards = recovered
             .into_iter()
             .map(|recovered| {
@@ -130,7 +142,7 @@ impl World {
                     mutations,
                 };
                 let storage = Storage::new(config, recovered);
-                ShardWorld { storage, operations: Vec::new(), files: HashMap::new() }
+                ShardWorld { storage, operations: Vec::new(), files: HashMap::new(), ends: HashMap::new() }
             })
             .collect();
         let config = TopicConfig { segment_bytes: self.setup.segment_bytes, ..TopicConfig::default() };
@@ -149,6 +161,26 @@ impl World {
         Ok(())
     }
 
+    /// What journals and summaries say of a log is what a walk over its batches finds.
+    fn check_against_scan(&self, of: TopicPartition, log: &RecoveredLog) {
+        let mut disk = self.disk.clone();
+        let segments = disk.segments().expect("a list").into_iter();
+        let mut scanner = LogScanner::new();
+        for (name, length) in segments.filter(|(name, _)| name.topic_partition == of) {
+            let mut read = |position, into: &mut [u8]| disk.read_segment(name, position, into);
+            scanner.segment(name.base_offset, length, &mut read).expect("a recovered segment is in order");
+        }
+        let scanned = scanner.finish();
+        let known = |log: &RecoveredLog| {
+            let segments = log.segments().iter();
+            let segments: Vec<_> = segments
+                .map(|one| (one.base_offset, one.length, one.next_offset(), one.max_timestamp()))
+                .collect();
+            (segments, log.log_start_offset(), log.log_end_offset(), log.snapshot())
+        };
+        assert_eq!(known(log), known(&scanned), "{of}");
+    }
+
     fn check_recovered(&mut self, of: TopicPartition) {
         let (shard, id) = self.logs[&of];
         let end = self.shards[shard].storage.log(id).log_end_offset().0;
@@ -160,6 +192,7 @@ impl World {
         );
         assert!(end <= expected.batches.len() as i64, "{of}: more was recovered than was appended");
         expected.batches.truncate(end as usize);
+        expected.producers.truncate(end as usize);
         expected.acknowledged = end;
         expected.waiting.clear();
         self.check_reads(of);
@@ -201,7 +234,20 @@ impl World {
 
     pub fn append(&mut self, of: TopicPartition) {
         let bytes = 1 + self.random.below(self.setup.batch_bytes_max);
-        let records = batch(&mut self.random, bytes);
+        let producer = self.random.below(4) as i64 - 1;
+        self.append_bytes(of, producer, bytes);
+    }
+
+    pub fn append_by(&mut self, of: TopicPartition, producer: i64) {
+        self.append_bytes(of, producer, 10);
+    }
+
+    fn append_bytes(&mut self, of: TopicPartition, producer: i64, bytes: u64) {
+        let expected = self.expected.get_mut(&of).unwrap();
+        let sequence = expected.producers.iter().filter(|one| **one == producer).count() as i32;
+        let builder = BatchBuilder::new();
+        let builder = if producer < 0 { builder } else { builder.producer(producer, 0, sequence) };
+        let records = batch_of(builder, &mut self.random, bytes);
         let (shard, id) = self.logs[&of];
         let storage = &mut self.shards[shard].storage;
         let stored =
@@ -210,6 +256,7 @@ impl World {
         let write = stored.appended.write.expect("no duplicates here");
         assert_eq!(stored.appended.base_offset.0, expected.batches.len() as i64);
         expected.batches.push(write.bytes);
+        expected.producers.push(producer);
         expected.waiting.push((stored.commit, stored.appended.next_offset.0));
     }
 
@@ -263,10 +310,8 @@ impl World {
                 }
                 Effect::WriteSegment { file, position, pieces } => {
                     let bytes = pieces.concat();
-                    assert!(
-                        position.is_multiple_of(BLOCK_BYTES)
-                            && (bytes.len() as u64).is_multiple_of(BLOCK_BYTES)
-                    );
+                    let end = world.ends.insert(file, position + bytes.len() as u64);
+                    assert_eq!(end.unwrap_or(0), position, "a write begins where the one before ended");
                     world.operations.push(Operation::Write { file, position, bytes });
                 }
                 Effect::SyncSegments { sync, files } => {
