@@ -99,3 +99,9 @@ const _: () = assert!(BULK_SYNCS_PER_SHARD_MIN <= BULK_SYNCS_IN_FLIGHT_MAX);
 
 /// Records of one Fetch answer, whatever `fetch.max.bytes` says: the answer's length must fit 32 bits, its other fields included.
 pub const FETCH_RECORDS_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// An index that could not be loaded is not asked for again before: a reader that insists must not keep the disk busy.
+pub const INDEX_RETRY_MS: u64 = 1_000;
+
+/// Indexes of sealed segments that stay in memory whatever `index.cache.bytes` says.
+pub const INDEXES_KEPT_MIN: usize = 4;

@@ -17,6 +17,7 @@
 mod append;
 mod hot_tail;
 mod leader_epochs;
+mod load_index;
 mod lookup;
 mod offset_index;
 mod partition_log;
@@ -24,6 +25,7 @@ mod producer_state;
 mod read;
 mod recovery;
 mod segment;
+mod summary;
 
 #[cfg(test)]
 mod tests;
@@ -31,10 +33,14 @@ mod tests;
 mod tests_model;
 #[cfg(test)]
 mod tests_producers;
+#[cfg(test)]
+mod tests_summary;
 
 pub use append::{Appended, Refused, SegmentBytes};
+pub use load_index::{index_of_batches, index_of_summary};
 pub use lookup::{Lookup, offset_in_batch};
 pub use partition_log::PartitionLog;
-pub use read::ReadPlan;
-pub use recovery::{LogScanner, RecoveredLog, ScanError, ScanFault};
+pub use read::{ReadPlan, Unread};
+pub use recovery::{LogScanner, ReadAt, RecoveredLog, ScanError, ScanFault};
 pub use segment::{Segment, SegmentState};
+pub use summary::{NoSummary, SUMMARY_FRONT_BYTES, SUMMARY_HEADER_BYTES, Summary};

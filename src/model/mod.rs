@@ -4,6 +4,7 @@ pub mod control;
 mod ids;
 pub mod metadata_image;
 mod offset;
+mod sealed_segment;
 mod time;
 pub mod topic_config;
 
@@ -12,4 +13,5 @@ pub use ids::{
     TopicPartition,
 };
 pub use offset::{DurableOffset, Offset};
+pub use sealed_segment::SealedSegment;
 pub use time::{Instant, Now};
