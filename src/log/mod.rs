@@ -25,6 +25,7 @@ mod producer_state;
 mod read;
 mod recovery;
 mod segment;
+mod snapshot;
 mod summary;
 
 #[cfg(test)]
@@ -34,13 +35,18 @@ mod tests_model;
 #[cfg(test)]
 mod tests_producers;
 #[cfg(test)]
+mod tests_snapshot;
+#[cfg(test)]
 mod tests_summary;
 
 pub use append::{Appended, Refused, SegmentBytes};
+pub use leader_epochs::LeaderEpochs;
 pub use load_index::{index_of_batches, index_of_summary};
 pub use lookup::{Lookup, offset_in_batch};
 pub use partition_log::PartitionLog;
+pub use producer_state::ProducerStates;
 pub use read::{ReadPlan, Unread};
 pub use recovery::{LogScanner, ReadAt, RecoveredLog, ScanError, ScanFault};
 pub use segment::{Segment, SegmentState};
+pub use snapshot::{Malformed, Snapshot};
 pub use summary::{NoSummary, SUMMARY_FRONT_BYTES, SUMMARY_HEADER_BYTES, Summary};

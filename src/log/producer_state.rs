@@ -11,11 +11,11 @@ use crate::model::{Instant, Offset};
 use crate::shard_message::ProducerAnswer;
 
 /// Batches of one producer whose repetition is recognised. Kafka's number: a producer has at most 5 requests under way.
-const BATCHES_MAX: usize = 5;
+pub(super) const BATCHES_MAX: usize = 5;
 
 /// Producers that one log remembers. Beyond it those that were silent longest are forgotten, a tenth at a time; a
 /// forgotten producer that comes back is accepted with any sequence, as after expiry.
-const PRODUCERS_MAX: usize = 10_000;
+pub(super) const PRODUCERS_MAX: usize = 10_000;
 
 const NO_EPOCH: i16 = -1;
 const NO_SEQUENCE: i32 = -1;
@@ -23,24 +23,24 @@ const NO_TIMESTAMP: i64 = -1;
 const NO_TRANSACTION: i64 = -1;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct ProducedBatch {
-    base_offset: Offset,
-    max_timestamp: i64,
-    base_sequence: i32,
-    last_offset_delta: i32,
+pub(super) struct ProducedBatch {
+    pub base_offset: Offset,
+    pub max_timestamp: i64,
+    pub base_sequence: i32,
+    pub last_offset_delta: i32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct ProducerState {
+pub(super) struct ProducerState {
     /// Of the epoch below, oldest first: the first `batches_count` count.
     batches: [ProducedBatch; BATCHES_MAX],
     batches_count: u8,
-    producer_epoch: i16,
-    last_timestamp: i64,
+    pub producer_epoch: i16,
+    pub last_timestamp: i64,
     /// Base offset of its newest batch, markers included: who was silent longest.
-    latest_offset: Offset,
+    pub latest_offset: Offset,
     /// First offset of the open transaction; -1: none.
-    transaction_start_offset: i64,
+    pub transaction_start_offset: i64,
     /// None: not since the log was opened.
     last_append: Option<Instant>,
 }
@@ -57,10 +57,12 @@ pub(super) enum Verdict {
     },
 }
 
+/// Every producer that the log knows, by id.
+///
 /// Lives: per log. Invariants: at most `PRODUCERS_MAX`. No allocation before the first producer.
 /// Source: KIP-98, KIP-360; Apache Kafka 4.3.1, asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct ProducerStates(BTreeMap<i64, Box<ProducerState>>);
+pub struct ProducerStates(pub(super) BTreeMap<i64, Box<ProducerState>>);
 
 type Refusal = (ErrorCode, &'static str);
 
@@ -157,7 +159,7 @@ impl ProducerStates {
 }
 
 impl ProducerState {
-    fn new() -> ProducerState {
+    pub fn new() -> ProducerState {
         let none = ProducedBatch {
             base_offset: Offset::ZERO,
             max_timestamp: NO_TIMESTAMP,
@@ -175,7 +177,7 @@ impl ProducerState {
         }
     }
 
-    fn batches(&self) -> &[ProducedBatch] {
+    pub fn batches(&self) -> &[ProducedBatch] {
         &self.batches[..usize::from(self.batches_count)]
     }
 
@@ -229,7 +231,7 @@ impl ProducerState {
         });
     }
 
-    fn push(&mut self, batch: ProducedBatch) {
+    pub fn push(&mut self, batch: ProducedBatch) {
         if usize::from(self.batches_count) == BATCHES_MAX {
             self.batches.copy_within(1.., 0);
             self.batches_count -= 1;

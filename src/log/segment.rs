@@ -7,6 +7,7 @@ use crate::model::{Offset, SealedSegment};
 use crate::model::topic_config::TopicConfig;
 
 use super::offset_index::OffsetIndex;
+use super::snapshot::Snapshot;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SegmentState {
@@ -34,6 +35,8 @@ pub struct Segment {
     next_offset: Offset,
     max_timestamp: i64,
     index: Option<Box<OffsetIndex>>,
+    /// From the close of the segment to its seal.
+    snapshot: Option<Box<Snapshot>>,
     first_append: FirstAppend,
 }
 
@@ -65,6 +68,7 @@ impl Segment {
             next_offset: base_offset,
             max_timestamp: -1,
             index: Some(Box::new(OffsetIndex::new(base_offset))),
+            snapshot: None,
             first_append: FirstAppend { wall_ms: 0, timestamp: -1 },
         }
     }
@@ -80,6 +84,7 @@ impl Segment {
             next_offset: sealed.next_offset,
             max_timestamp: sealed.max_timestamp,
             index: None,
+            snapshot: None,
             first_append: FirstAppend { wall_ms: 0, timestamp: -1 },
         }
     }
@@ -154,6 +159,12 @@ impl Segment {
         self.max_timestamp
     }
 
+    /// What the log knew where this segment ends, from its close until it is sealed.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_deref()
+    }
+
     /// Is everything below `position` in the file?
     pub(super) fn is_in_file(&self, position: u64) -> bool {
         position <= self.written
@@ -197,9 +208,11 @@ impl Segment {
             || !OffsetIndex::can_hold(self.base_offset, batch.last_offset, end)
     }
 
-    pub(super) fn close(&mut self) {
+    /// `snapshot`: what the log knows here.
+    pub(super) fn close(&mut self, snapshot: Snapshot) {
         assert_eq!(self.state, SegmentState::Active, "only the active segment becomes full");
         self.state = SegmentState::Full;
+        self.snapshot = Some(Box::new(snapshot));
         self.shrink();
     }
 
@@ -207,12 +220,7 @@ impl Segment {
         assert_ne!(self.state, SegmentState::Active, "a segment that takes appends is not sealed");
         self.state = SegmentState::Sealed;
         self.written = self.length;
+        self.snapshot = None;
         self.shrink();
-    }
-
-    fn shrink(&mut self) {
-        if let Some(index) = &mut self.index {
-            index.shrink();
-        }
     }
 }
