@@ -105,3 +105,8 @@ pub const INDEX_RETRY_MS: u64 = 1_000;
 
 /// Indexes of sealed segments that stay in memory whatever `index.cache.bytes` says.
 pub const INDEXES_KEPT_MIN: usize = 4;
+
+/// Segment files that the whole process keeps open for reading: one part in so many of its limit of open files, within bounds.
+pub const SEGMENT_DESCRIPTORS_SHARE: u64 = 4;
+pub const SEGMENT_DESCRIPTORS_MIN: u64 = 64;
+pub const SEGMENT_DESCRIPTORS_MAX: u64 = 16_384;

@@ -94,7 +94,25 @@ impl PartitionLog {
 /// answer is the whole batch, by its first offset. So memory and files give the same answer, and a lookup never fails.
 #[must_use]
 pub fn offset_in_batch(bytes: &[u8], timestamp: i64) -> Lookup {
-    let Ok(batch) = BatchView::parse(bytes) else { return Lookup::NotFound };
+    match BatchView::parse(bytes) {
+        Ok(batch) => offset_in_view(&batch, timestamp),
+        Err(_) => Lookup::NotFound,
+    }
+}
+
+/// The same, of a batch that was read from a file.
+///
+/// Errors: `DamagedBatch`: these bytes are no batch, or not the one that was written.
+pub fn offset_in_read_batch(bytes: &[u8], timestamp: i64) -> Result<Lookup, DamagedBatch> {
+    let batch = BatchView::parse(bytes).map_err(|_| DamagedBatch)?;
+    if batch.crc_is_valid() { Ok(offset_in_view(&batch, timestamp)) } else { Err(DamagedBatch) }
+}
+
+/// What was read is not what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DamagedBatch;
+
+fn offset_in_view(batch: &BatchView<'_>, timestamp: i64) -> Lookup {
     if batch.max_timestamp() < timestamp {
         return Lookup::NotFound;
     }

@@ -42,7 +42,7 @@ mod tests_summary;
 pub use append::{Appended, Refused, SegmentBytes};
 pub use leader_epochs::LeaderEpochs;
 pub use load_index::{index_of_batches, index_of_summary};
-pub use lookup::{Lookup, offset_in_batch};
+pub use lookup::{DamagedBatch, Lookup, offset_in_batch, offset_in_read_batch};
 pub use partition_log::PartitionLog;
 pub use producer_state::ProducerStates;
 pub use read::{ReadPlan, Unread};

@@ -3,8 +3,8 @@
 //! Decides when to roll. Does not decide when bytes are written or sealed: it is told.
 
 use crate::effect::FileId;
-use crate::model::{Offset, SealedSegment};
 use crate::model::topic_config::TopicConfig;
+use crate::model::{Offset, SealedSegment};
 
 use super::offset_index::OffsetIndex;
 use super::snapshot::Snapshot;
@@ -222,5 +222,11 @@ impl Segment {
         self.written = self.length;
         self.snapshot = None;
         self.shrink();
+    }
+
+    fn shrink(&mut self) {
+        if let Some(index) = &mut self.index {
+            index.shrink();
+        }
     }
 }

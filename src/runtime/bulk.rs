@@ -32,7 +32,7 @@ use crate::input::Input;
 use crate::limits::{
     BULK_MEMORY_BYTES, BULK_SYNCS_IN_FLIGHT_MAX, BULK_SYNCS_PER_SHARD_MIN, BULK_WRITES_IN_FLIGHT_MAX,
 };
-use crate::model::ShardId;
+use crate::model::{SealedSegment, ShardId};
 
 use super::chores;
 use super::dma;
@@ -40,6 +40,7 @@ use super::files::{Files, SegmentFile};
 use super::io_threads::{disk_error, thread, when_locked_memory_is_back};
 use super::mesh::{Mail, Postbox};
 use super::segment_writer::{DiskShare, SegmentWriter};
+use super::summary_file;
 
 /// One after the other they are due every 5 ms. Each of them can get lost in a park, and the next one then ends it: all would have
 /// to be lost in a row for the executor to sleep on.
@@ -66,17 +67,26 @@ pub struct SegmentCounts {
 
 pub enum Order {
     Write { file: Arc<SegmentFile>, position: u64, pieces: Vec<Bytes> },
-    Seal { file: Arc<SegmentFile>, position: u64, tail: Bytes, length: u64 },
+    Seal { file: Arc<SegmentFile>, seal: Seal },
+    LoadIndex { file: Arc<SegmentFile>, sealed: SealedSegment },
     Sync { sync: SyncId, files: Vec<Arc<SegmentFile>> },
     Close { file: FileId },
     Read { read: ReadId, file: Arc<SegmentFile>, position: u64, length: u64 },
     PrepareJournalFile { file: u32, bytes: u64 },
 }
 
+/// How a segment ends: `Effect::SealSegment`.
+pub struct Seal {
+    pub position: u64,
+    pub tail: Bytes,
+    pub length: u64,
+    pub summary: Bytes,
+}
+
 /// What is to be done to one segment, after all that was asked of it before.
 enum Job {
     Write { position: u64, pieces: Vec<Bytes> },
-    Seal { position: u64, tail: Bytes, length: u64 },
+    Seal(Seal),
     Sync(Rc<SyncGroup>),
     Close,
 }
@@ -253,8 +263,10 @@ impl Bulk {
     fn begin(self: &Rc<Self>, order: Order) {
         match order {
             Order::Write { file, position, pieces } => self.queue(file, Job::Write { position, pieces }),
-            Order::Seal { file, position, tail, length } => {
-                self.queue(file, Job::Seal { position, tail, length });
+            Order::Seal { file, seal } => self.queue(file, Job::Seal(seal)),
+            Order::LoadIndex { file, sealed } => {
+                let bulk = Rc::clone(self);
+                self.spawn(async move { bulk.load_index(file, sealed).await });
             }
             Order::Sync { sync, files } => self.begin_sync(sync, files),
             Order::Close { file } => {
@@ -328,8 +340,8 @@ impl Bulk {
                     Err(error) => segment_failed(file, "write segment", &error),
                 });
             }
-            Job::Seal { position, tail, length } => {
-                let result = writer.seal(&file.path, &self.share, position, &tail, length).await;
+            Job::Seal(seal) => {
+                let result = writer.seal(&file.path, &self.share, seal).await;
                 self.answer(match result {
                     Ok(()) => Input::SegmentSealed { file: file.id },
                     Err(error) => segment_failed(file, "seal segment", &error),
@@ -367,6 +379,13 @@ impl Bulk {
     async fn read(&self, read: ReadId, file: Arc<SegmentFile>, position: u64, length: u64) {
         let result = dma::read_range(Arc::clone(&file), position, length).await;
         self.answer(read_answer(read, &file, position, length, result));
+    }
+
+    async fn load_index(&self, file: Arc<SegmentFile>, sealed: SealedSegment) {
+        let id = file.id;
+        let load = move || summary_file::load_index(&file, &sealed);
+        let result = glommio::executor().spawn_blocking(load).await;
+        self.answer(Input::IndexLoaded { file: id, result });
     }
 
     async fn prepare_journal_file(&self, file: u32, bytes: u64) {

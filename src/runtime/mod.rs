@@ -14,6 +14,7 @@ mod chores;
 mod clock;
 mod connection;
 mod control_thread;
+mod descriptors;
 mod dma;
 mod driver;
 mod executors;
@@ -31,6 +32,7 @@ mod segment_writer;
 mod shards;
 mod sockets;
 mod start;
+mod summary_file;
 #[cfg(test)]
 mod tests;
 

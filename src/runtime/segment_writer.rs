@@ -14,8 +14,10 @@ use glommio::sync::Semaphore;
 
 use crate::limits::{BLOCK_BYTES, BULK_WRITE_BYTES};
 
+use super::bulk::Seal;
 use super::dma::{self, Opened};
 use super::files::sync_dir;
+use super::summary_file;
 
 /// Space is allocated in steps as large as what the file has, between these bounds: a slow partition wastes little, a fast one
 /// rarely changes metadata.
@@ -91,25 +93,26 @@ impl SegmentWriter {
         self.sync_new(path).await
     }
 
-    /// Writes the last, partial block, cuts the file to `length`, and makes all of it durable.
-    pub async fn seal(
-        &mut self,
-        path: &Path,
-        share: &DiskShare,
-        position: u64,
-        tail: &[u8],
-        length: u64,
-    ) -> io::Result<()> {
+    /// Writes the last, partial block, cuts the file to `length`, makes all of it durable, and then its summary.
+    pub async fn seal(&mut self, path: &Path, share: &DiskShare, seal: Seal) -> io::Result<()> {
+        let Seal { position, tail, length, summary } = seal;
         assert!(position.is_multiple_of(BLOCK_BYTES) && tail.len() <= BLOCK, "at most the last block");
         let file = self.open(path).await?;
         if !tail.is_empty() {
             let mut block = dma::zeros(&file, BLOCK);
-            block.as_bytes_mut()[..tail.len()].copy_from_slice(tail);
+            block.as_bytes_mut()[..tail.len()].copy_from_slice(&tail);
             dma::write_all(&file, Rc::new(block), position).await?;
         }
         file.truncate(length).await.map_err(dma::io_error)?;
-        drop(file);
-        self.sync(path, share).await?;
+        let permit = share.syncs.acquire_permit(1).await.map_err(dma::io_error)?;
+        file.fdatasync().await.map_err(dma::io_error)?;
+        drop((permit, file));
+        let (path, is_new) = (path.to_path_buf(), self.is_new);
+        let finish = move || {
+            summary_file::write_synced(&path, &summary)?;
+            sync_dirs(&path, is_new)
+        };
+        glommio::executor().spawn_blocking(finish).await?;
         self.close().await;
         Ok(())
     }
@@ -163,7 +166,7 @@ impl SegmentWriter {
         }
         let path = path.to_path_buf();
         // Not glommio's own sync of a directory: that is a data sync, and an entry may not count as data.
-        glommio::executor().spawn_blocking(move || sync_entries(&path)).await?;
+        glommio::executor().spawn_blocking(move || sync_dirs(&path, true)).await?;
         self.is_new = false;
         Ok(())
     }
@@ -181,11 +184,11 @@ pub fn allocation_end(allocated: u64, end: u64) -> u64 {
     end.max(allocated + allocated.clamp(ALLOCATE_BYTES_MIN, ALLOCATE_BYTES_MAX))
 }
 
-/// Makes the file's own entry and its directory's durable.
-pub fn sync_entries(path: &Path) -> io::Result<()> {
+/// Makes the entries of the file's directory durable; `is_new`: the entry of that directory, too.
+pub fn sync_dirs(path: &Path, is_new: bool) -> io::Result<()> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     sync_dir(directory)?;
-    sync_dir(directory.parent().ok_or(io::ErrorKind::InvalidInput)?)
+    if is_new { sync_dir(directory.parent().ok_or(io::ErrorKind::InvalidInput)?) } else { Ok(()) }
 }
 
 /// What is left of a list of pieces.

@@ -164,6 +164,18 @@ impl Storage {
         Some(IndexLoad { log: key.log, failure })
     }
 
+    /// Base offset of the segment that a number stands for.
+    #[must_use]
+    pub fn segment_of(&self, file: FileId) -> Offset {
+        self.files.get(&file).map_or(Offset(-1), |key| key.base_offset)
+    }
+
+    /// A rule that tests may break.
+    #[must_use]
+    pub fn wakes_index_readers(&self) -> bool {
+        !self.config.mutations.index_load_wakes_nobody()
+    }
+
     /// The index of the segment that holds `offset` was used.
     pub fn on_index_used(&mut self, log: LogId, offset: Offset) {
         let segments = self.slots[log.0 as usize].log.segments();

@@ -4,7 +4,9 @@
 //! the other, on files that nobody else touches. A crash at any step is followed by the same recovery: a journal ends, in one
 //! block write, only after all its segments are exact and synced.
 //!
-//! Memory: one commit, a few words per segment that a journal names, and the logs' indexes.
+//! Memory: one commit, a few words per segment that a journal names, and what the logs know without their indexes.
+
+mod open_logs;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +16,7 @@ use crate::journal::StorageMutations;
 use crate::journal::format::{EntryHeader, EntryKind, FileHeader};
 use crate::journal::replay::{LiveFile, ReplayError, ReplayFault, ReplayPlan, plan, replay};
 use crate::limits::BLOCK_BYTES;
-use crate::log::{LogScanner, RecoveredLog, ScanError};
+use crate::log::{RecoveredLog, ScanError};
 use crate::model::{ShardId, TopicPartition};
 
 /// The files of a data directory before the shards run. Every call has finished when it returns.
@@ -47,6 +49,11 @@ pub trait RecoveryDisk {
     fn truncate_segment(&mut self, segment: SegmentName, length: u64) -> Result<(), DiskError>;
     /// Syncs the file and the directories that lead to it.
     fn sync_segment(&mut self, segment: SegmentName) -> Result<(), DiskError>;
+    /// Fills `into` with the first bytes of the segment's summary, and says how many there were: fewer only at its end, 0 if there is
+    /// none.
+    fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError>;
+    /// Puts a summary in the place of one that may be there, as a whole. Need not be synced.
+    fn write_summary(&mut self, segment: SegmentName, summary: &[u8]) -> Result<(), DiskError>;
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError>;
 }
 
@@ -78,6 +85,7 @@ pub struct RecoveryProgress {
     pub segments_completed: u64,
     pub bytes_replayed: u64,
     pub segments: u64,
+    /// Segments that had no good summary.
     pub segments_scanned: u64,
 }
 
@@ -99,6 +107,8 @@ pub enum RecoveryFault {
         found: u64,
     },
     Scan(ScanError),
+    /// A newer binary wrote this file.
+    NewerVersion(u32),
 }
 
 /// Why a start was given up. Nothing was shortened.
@@ -126,6 +136,9 @@ impl fmt::Display for RecoveryError {
                 write!(out, "sealed with {recorded} bytes, the file has {found}")
             }
             RecoveryFault::Scan(error) => error.fmt(out),
+            RecoveryFault::NewerVersion(version) => {
+                write!(out, "version {version} was written by a newer binary: start that one")
+            }
         }
     }
 }
@@ -429,47 +442,6 @@ impl Recovery<'_> {
             self.disk.write_journal(shard, number, 0, &block)?;
         }
         Ok(plan.next_sequence.saturating_add(1))
-    }
-
-    fn open_logs(
-        &mut self,
-        shard_of: &dyn Fn(TopicPartition) -> ShardId,
-        recovered: &mut [RecoveredShard],
-    ) -> Result<(), RecoveryError> {
-        self.so_far.segments = self.lengths.len() as u64;
-        let mut scanner: Option<(TopicPartition, LogScanner)> = None;
-        // Ordered by partition, then by base offset.
-        for (name, length) in std::mem::take(&mut self.lengths) {
-            let topic_partition = name.topic_partition;
-            if let Some((done, scan)) = scanner.take_if(|(current, _)| *current != topic_partition) {
-                self.hand_over(done, scan, shard_of, recovered);
-            }
-            let (_, scan) = scanner.get_or_insert_with(|| (topic_partition, LogScanner::new()));
-            let disk = &mut *self.disk;
-            scan.segment(name.base_offset, length, &mut |position, into| {
-                disk.read_segment(name, position, into)
-            })
-            .map_err(|error| segment_error(name, error.position, RecoveryFault::Scan(error)))?;
-            self.so_far.segments_scanned += 1;
-            (self.progress)(self.so_far);
-        }
-        if let Some((done, scan)) = scanner {
-            self.hand_over(done, scan, shard_of, recovered);
-        }
-        Ok(())
-    }
-
-    fn hand_over(
-        &self,
-        topic_partition: TopicPartition,
-        scan: LogScanner,
-        shard_of: &dyn Fn(TopicPartition) -> ShardId,
-        recovered: &mut [RecoveredShard],
-    ) {
-        let log = scan.finish();
-        let shard = usize::from(shard_of(topic_partition).0);
-        let kept = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
-        kept.logs.insert(topic_partition, log);
     }
 }
 

@@ -122,6 +122,7 @@ fn setups() -> impl Strategy<Value = Setup> {
             segment_bytes: (48 * 1024) << segment,
             batch_bytes_max: batch * 500,
             mutations: StorageMutations::default(),
+            ..Setup::default()
         }
     })
 }

@@ -26,16 +26,17 @@ use crate::runtime::chores::create_journal_file;
 use crate::runtime::files::{Files, SegmentFile, journal_path};
 use crate::runtime::io_threads::thread;
 use crate::runtime::mesh::{Mail, Postbox};
-use crate::runtime::segment_writer::{allocation_end, sync_entries};
+use crate::runtime::segment_writer::{allocation_end, sync_dirs};
+use crate::runtime::summary_file;
 
-use super::{Order, SegmentCounts, journal_file_answer, read_answer, segment_failed};
+use super::{Order, Seal, SegmentCounts, journal_file_answer, read_answer, segment_failed};
 
 const WRITERS: usize = 8;
 const STACK_BYTES: usize = 256 * 1024;
 
 enum Job {
     Write { file: Arc<SegmentFile>, position: u64, pieces: Vec<Bytes> },
-    Seal { file: Arc<SegmentFile>, position: u64, tail: Bytes, length: u64 },
+    Seal { file: Arc<SegmentFile>, seal: Seal },
     Sync { files: Vec<Arc<SegmentFile>>, group: Arc<SyncGroup> },
     Close { file: FileId },
 }
@@ -109,12 +110,10 @@ impl Router {
             Order::Write { file, position, pieces } => {
                 self.post(file.id, Job::Write { file, position, pieces });
             }
-            Order::Seal { file, position, tail, length } => {
-                self.post(file.id, Job::Seal { file, position, tail, length });
-            }
+            Order::Seal { file, seal } => self.post(file.id, Job::Seal { file, seal }),
             Order::Close { file } => self.post(file, Job::Close { file }),
             Order::Sync { sync, files } => self.sync(sync, files),
-            order @ Order::Read { .. } => send(&self.readers, order),
+            order @ (Order::Read { .. } | Order::LoadIndex { .. }) => send(&self.readers, order),
             order @ Order::PrepareJournalFile { .. } => send(&self.fillers, order),
         }
     }
@@ -168,9 +167,9 @@ fn write_segments(jobs: &Receiver<Job>, reply: &Reply) {
                     Err(error) => segment_failed(&file, "write segment", &error),
                 });
             }
-            Job::Seal { file, position, tail, length } => {
+            Job::Seal { file, seal } => {
                 let mut writer = writers.remove(&file.id).unwrap_or_default();
-                let result = writer.seal(&file.path, &mut scratch, position, &tail, length);
+                let result = writer.seal(&file.path, &mut scratch, &seal);
                 reply.answer(match result {
                     Ok(()) => Input::SegmentSealed { file: file.id },
                     Err(error) => segment_failed(&file, "seal segment", &error),
@@ -208,6 +207,10 @@ fn read_and_fill(orders: &Receiver<Order>, shard: ShardId, data_dir: &Path, repl
             Order::Read { read, file, position, length } => {
                 read_answer(read, &file, position, length, read_range(&file, position, length))
             }
+            Order::LoadIndex { file, sealed } => {
+                let result = summary_file::load_index(&file, &sealed);
+                Input::IndexLoaded { file: file.id, result }
+            }
             Order::PrepareJournalFile { file, bytes } => {
                 journal_file_answer(shard, file, fill(data_dir.to_path_buf(), shard, file, bytes))
             }
@@ -216,7 +219,7 @@ fn read_and_fill(orders: &Receiver<Order>, shard: ShardId, data_dir: &Path, repl
     }
 }
 
-fn read_range(file: &SegmentFile, position: u64, length: u64) -> io::Result<Bytes> {
+fn read_range(file: &Arc<SegmentFile>, position: u64, length: u64) -> io::Result<Bytes> {
     let length = usize::try_from(length).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut bytes = BytesMut::zeroed(length);
     file.open()?.read_exact_at(&mut bytes, position)?;
@@ -289,7 +292,7 @@ impl Writer {
             file.sync_data()?;
         }
         if self.is_new {
-            sync_entries(path)?;
+            sync_dirs(path, true)?;
             self.is_new = false;
         }
         Ok(())
@@ -299,9 +302,7 @@ impl Writer {
         &mut self,
         path: &Path,
         scratch: &mut Aligned,
-        position: u64,
-        tail: &[u8],
-        length: u64,
+        Seal { position, tail, length, summary }: &Seal,
     ) -> io::Result<()> {
         assert!(position.is_multiple_of(BLOCK_BYTES), "at most the last block");
         self.open(path)?;
@@ -310,10 +311,14 @@ impl Writer {
             let block = scratch.with_room(tail.len().next_multiple_of(4096));
             block[..tail.len()].copy_from_slice(tail);
             block[tail.len()..].fill(0);
-            file.write_all_at(block, position)?;
+            file.write_all_at(block, *position)?;
         }
-        file.set_len(length)?;
-        self.sync(path)
+        file.set_len(*length)?;
+        file.sync_data()?;
+        summary_file::write_synced(path, summary)?;
+        sync_dirs(path, self.is_new)?;
+        self.is_new = false;
+        Ok(())
     }
 
     fn open(&mut self, path: &Path) -> io::Result<()> {
