@@ -1,6 +1,7 @@
 //! Kafka's nouns as types. Plain data: nothing here decides anything.
 
 pub mod control;
+mod disk_space;
 mod ids;
 pub mod metadata_image;
 mod offset;
@@ -8,6 +9,7 @@ mod sealed_segment;
 mod time;
 pub mod topic_config;
 
+pub use disk_space::DiskSpace;
 pub use ids::{
     BrokerId, ConnectionId, LeaderEpoch, PartitionIndex, ProducerEpoch, ProducerId, ShardId, TopicId,
     TopicPartition,

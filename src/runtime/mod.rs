@@ -15,6 +15,7 @@ mod clock;
 mod connection;
 mod control_thread;
 mod descriptors;
+mod disk_space;
 mod dma;
 mod driver;
 mod executors;

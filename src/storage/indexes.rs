@@ -116,7 +116,7 @@ impl Storage {
             }
             self.indexes.failed.remove(&key);
         }
-        let slot = &mut self.slots[log.0 as usize];
+        let slot = &mut self.slots[log];
         let sealed = slot.log.segment(segment).filter(|_| !self.indexes.loading.contains_key(&key));
         let Some(sealed) = sealed else { return Ok(()) };
         let file = sealed.file.expect("a sealed segment has a number");
@@ -142,7 +142,7 @@ impl Storage {
         let key = *self.files.get(&file)?;
         self.indexes.loading.remove(&key)?;
         self.counters.index_loads += 1;
-        let slot = &mut self.slots[key.log.0 as usize];
+        let slot = &mut self.slots[key.log];
         slot.operations -= 1;
         if slot.deleted {
             return Some(IndexLoad { log: key.log, failure: None });
@@ -178,7 +178,7 @@ impl Storage {
 
     /// The index of the segment that holds `offset` was used.
     pub fn on_index_used(&mut self, log: LogId, offset: Offset) {
-        let segments = self.slots[log.0 as usize].log.segments();
+        let segments = self.slots[log].log.segments();
         let after = segments.partition_point(|segment| segment.base_offset <= offset);
         if let Some(segment) = after.checked_sub(1).and_then(|index| segments.get(index)) {
             self.indexes.touch(SegmentKey { log, base_offset: segment.base_offset });
@@ -190,7 +190,7 @@ impl Storage {
         let bytes = self.log(key.log).segment(key.base_offset).map_or(0, |segment| segment.index_bytes());
         self.indexes.insert(key, bytes);
         while let Some(surplus) = self.indexes.pop_surplus(self.config.index_bytes_max) {
-            self.slots[surplus.log.0 as usize].log.drop_index(surplus.base_offset);
+            self.slots[surplus.log].log.drop_index(surplus.base_offset);
             self.counters.index_evictions += 1;
         }
         self.counters.index_bytes = self.indexes.bytes;
