@@ -78,12 +78,13 @@ impl DataDir {
         let mut segments = Vec::new();
         for (name, path) in entries(&self.path)? {
             let Some(topic_partition) = parse_partition(&name) else { continue };
-            for (name, path) in entries(&path)? {
-                let Some(base) = name.strip_suffix(".log").and_then(|base| base.parse().ok()) else {
-                    continue;
-                };
+            for entry in fs::read_dir(&path)? {
+                let entry = entry?;
+                let name = entry.file_name();
+                let base = name.to_str().and_then(|name| name.strip_suffix(".log")?.parse().ok());
+                let Some(base) = base else { continue };
                 let name = SegmentName { topic_partition, base_offset: Offset(base) };
-                segments.push((name, fs::metadata(path)?.len()));
+                segments.push((name, entry.metadata()?.len()));
             }
         }
         Ok(segments)

@@ -42,11 +42,26 @@ pub struct SegmentWriter {
     allocated: u64,
     /// The directory entries are not durable yet.
     is_new: bool,
+    /// Closed for want of descriptors: what was written may not be synced.
+    parked: bool,
 }
 
 impl SegmentWriter {
     pub fn is_open(&self) -> bool {
         self.file.is_some()
+    }
+
+    /// There is nothing that a later order could need to know.
+    pub fn is_done(&self) -> bool {
+        self.file.is_none() && !self.parked
+    }
+
+    /// Gives back the descriptor; the next order opens the file again.
+    pub async fn park(&mut self) {
+        if self.is_open() {
+            self.close().await;
+            self.parked = true;
+        }
     }
 
     /// Writes `pieces` from `position` on. Not synced.
@@ -86,10 +101,13 @@ impl SegmentWriter {
 
     /// Data sync; the directories too where the file is new.
     pub async fn sync(&mut self, path: &Path, share: &DiskShare) -> io::Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
+        if self.is_done() {
+            return Ok(());
+        }
+        let file = self.open(path).await?;
         let permit = share.syncs.acquire_permit(1).await.map_err(dma::io_error)?;
         file.fdatasync().await.map_err(dma::io_error)?;
-        drop(permit);
+        drop((permit, file));
         self.sync_new(path).await
     }
 
@@ -132,7 +150,12 @@ impl SegmentWriter {
         let path = path.to_path_buf();
         let direct = dma::open(move || create(&path)).await?;
         let file = Rc::new(direct.file);
-        *self = SegmentWriter { file: Some(Rc::clone(&file)), allocated: direct.length, is_new: true };
+        *self = SegmentWriter {
+            file: Some(Rc::clone(&file)),
+            allocated: direct.length,
+            is_new: true,
+            parked: false,
+        };
         Ok(file)
     }
 

@@ -29,6 +29,7 @@ use crate::runtime::mesh::{Mail, Postbox};
 use crate::runtime::segment_writer::{allocation_end, sync_dirs};
 use crate::runtime::summary_file;
 
+use super::writers_max;
 use super::{Order, Seal, SegmentCounts, journal_file_answer, read_answer, segment_failed};
 
 const WRITERS: usize = 8;
@@ -73,11 +74,12 @@ pub fn start(
     let reply = Reply { postbox, counts };
     let mut threads = Vec::new();
     let mut writers = Vec::new();
+    let open_max = writers_max(files.shards() * WRITERS).max(1);
     for index in 0..WRITERS {
         let (sender, jobs) = unbounded();
         let reply = reply.clone();
         let name = format!("segment-{shard}-{index}");
-        threads.push(thread(name, STACK_BYTES, move || write_segments(&jobs, &reply))?);
+        threads.push(thread(name, STACK_BYTES, move || write_segments(&jobs, open_max, &reply))?);
         writers.push(sender);
     }
     let mut others = Vec::new();
@@ -151,10 +153,16 @@ impl Reply {
     }
 }
 
-fn write_segments(jobs: &Receiver<Job>, reply: &Reply) {
+fn write_segments(jobs: &Receiver<Job>, open_max: usize, reply: &Reply) {
     let mut scratch = Aligned::default();
     let mut writers: HashMap<FileId, Writer> = HashMap::new();
     for job in jobs {
+        // All at once, so that it is rare to have to look at all.
+        if writers.len() > open_max
+            && writers.values().filter(|writer| writer.file.is_some()).count() > open_max
+        {
+            writers.values_mut().for_each(Writer::park);
+        }
         match job {
             Job::Write { file, position, pieces } => {
                 let length = pieces.iter().map(|piece| piece.len() as u64).sum();
@@ -254,6 +262,8 @@ struct Writer {
     allocated: u64,
     /// The directory entries are not durable yet.
     is_new: bool,
+    /// Closed for want of descriptors: what was written may not be synced.
+    parked: bool,
 }
 
 impl Writer {
@@ -287,7 +297,16 @@ impl Writer {
         file.write_all_at(&scratch[..filled], at)
     }
 
+    fn park(&mut self) {
+        if self.file.take().is_some() {
+            self.parked = true;
+        }
+    }
+
     fn sync(&mut self, path: &Path) -> io::Result<()> {
+        if self.parked {
+            self.open(path)?;
+        }
         if let Some(file) = &self.file {
             file.sync_data()?;
         }
@@ -325,7 +344,8 @@ impl Writer {
         if self.file.is_none() {
             std::fs::create_dir_all(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
             let file = open_direct(path)?;
-            *self = Writer { allocated: file.metadata()?.len(), file: Some(file), is_new: true };
+            let allocated = file.metadata()?.len();
+            *self = Writer { allocated, file: Some(file), is_new: true, parked: false };
         }
         Ok(())
     }

@@ -39,8 +39,10 @@ impl Recovery<'_> {
 
     fn open_log(&mut self, segments: &[(SegmentName, u64)]) -> Result<RecoveredLog, RecoveryError> {
         let mut summaries = Vec::with_capacity(segments.len());
-        for (name, length) in segments {
-            summaries.push(self.summary(*name, *length, SUMMARY_HEADER_BYTES)?);
+        for (index, (name, length)) in segments.iter().enumerate() {
+            let is_newest = index + 1 == segments.len();
+            let front_bytes = if is_newest { SUMMARY_FRONT_BYTES } else { SUMMARY_HEADER_BYTES };
+            summaries.push(self.summary(*name, *length, front_bytes)?);
         }
         let (known, mut state) = self.newest_state(segments, &summaries)?.unzip();
         let mut scanner = LogScanner::new();
@@ -78,11 +80,11 @@ impl Recovery<'_> {
         summaries: &[Option<Summary>],
     ) -> Result<Option<(usize, (LeaderEpochs, ProducerStates))>, RecoveryError> {
         for (index, &(name, length)) in segments.iter().enumerate().rev() {
-            if summaries[index].is_none() {
-                continue;
-            }
-            let summary = self.summary(name, length, SUMMARY_FRONT_BYTES)?;
-            let snapshot = summary.and_then(|summary| summary.snapshot);
+            let snapshot = match &summaries[index] {
+                Some(summary) if index + 1 == segments.len() => summary.snapshot.clone(),
+                Some(_) => self.summary(name, length, SUMMARY_FRONT_BYTES)?.and_then(|found| found.snapshot),
+                None => None,
+            };
             if let Some(state) = snapshot.and_then(|snapshot| snapshot.decode().ok()) {
                 return Ok(Some((index, state)));
             }

@@ -83,6 +83,8 @@ pub struct ModelDisk {
     summaries: BTreeMap<SegmentName, (Vec<u8>, bool)>,
     /// Operations until the next one fails, as if the power went.
     pub fuse: Option<u64>,
+    /// Recovery is to do with the summaries.
+    pub forbid_scans: bool,
 }
 
 const POWER: DiskError = DiskError { operation: "power", errno: 5 };
@@ -227,6 +229,7 @@ impl RecoveryDisk for ModelDisk {
         position: u64,
         into: &mut [u8],
     ) -> Result<(), DiskError> {
+        assert!(!self.forbid_scans, "{segment:?} is scanned");
         copy(&self.segments[&segment], position, into)
     }
 

@@ -112,6 +112,14 @@ impl World {
 
     /// Recovers and opens everything; checks what came back.
     pub fn start(&mut self) -> Result<(), RecoveryError> {
+        self.recover()?;
+        let logs: Vec<_> = self.logs.keys().copied().collect();
+        logs.into_iter().for_each(|of| self.check_recovered(of));
+        Ok(())
+    }
+
+    /// The same without a look at what came back.
+    pub fn recover(&mut self) -> Result<(), RecoveryError> {
         let (shards, mutations) = (self.setup.shards, self.setup.mutations);
         let keep = |of: TopicPartition| self.expected.get(&of).is_some_and(|expected| !expected.deleted);
         let recovered = recover_with(
@@ -149,7 +157,6 @@ impl World {
             let id = self.shards[shard].storage.open(of, Arc::clone(&config), &mut effects);
             self.logs.insert(of, (shard, id));
             self.take_effects(shard, effects);
-            self.check_recovered(of);
         }
         Ok(())
     }
@@ -192,6 +199,12 @@ impl World {
             let counters = storage.counters();
             assert!(counters.index_bytes <= self.setup.index_bytes_max + 64 * 1024, "{counters:?}");
         }
+    }
+
+    /// Reads one batch.
+    pub fn plan_at(&mut self, of: TopicPartition, from: Offset) {
+        let below = Offset(self.expected[&of].acknowledged);
+        self.plan(of, from, below);
     }
 
     /// All that is durable reads as it was appended.
