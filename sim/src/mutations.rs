@@ -12,8 +12,13 @@ pub struct Mutation {
     pub disk: DiskMutations,
 }
 
-const DISK: [&str; 4] =
-    ["disk_never_syncs", "disk_completes_before_sync", "disk_hides_sync_errors", "writer_forgets_last_block"];
+const DISK: [&str; 5] = [
+    "disk_never_syncs",
+    "disk_completes_before_sync",
+    "disk_hides_sync_errors",
+    "seal_answers_before_summary",
+    "writer_forgets_last_block",
+];
 
 impl Mutation {
     pub fn names() -> impl Iterator<Item = &'static str> {
@@ -27,6 +32,7 @@ impl Mutation {
             "disk_never_syncs" => mutation.disk.never_sync = true,
             "disk_completes_before_sync" => mutation.disk.complete_before_sync = true,
             "writer_forgets_last_block" => mutation.disk.forget_last_block = true,
+            "seal_answers_before_summary" => mutation.disk.seal_before_summary = true,
             "disk_hides_sync_errors" => mutation.disk.ignore_sync_errors = true,
             name => mutation.storage = StorageMutations::named(name)?,
         }

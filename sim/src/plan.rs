@@ -13,6 +13,7 @@ pub struct Plan {
     pub shards: Vec<u16>,
     pub journal_bytes_max: u64,
     pub tail_bytes_max: u64,
+    pub index_bytes_max: u64,
     pub admin: AdminPlan,
     pub producers: Vec<ProducerPlan>,
     pub consumers: Vec<ConsumerPlan>,
@@ -48,6 +49,7 @@ impl Plan {
             shards: shards(&mut random),
             journal_bytes_max: journal_bytes_max(&producers, &mut random),
             tail_bytes_max: random.log_uniform(64 << 10, 32 << 20),
+            index_bytes_max: Random::stream(seed, "indexes").log_uniform(256, 1 << 20),
             admin: AdminPlan { topics, pause_ns_max },
             producers,
             consumers,
@@ -150,6 +152,7 @@ fn disk_faults(random: &mut Random) -> DiskFaults {
         segment_error: sometimes(15, 30_000),
         read_error: sometimes(10, 10_000),
         metadata_error: sometimes(10, 20_000),
+        summary_lost: sometimes(30, 200_000),
         slow: sometimes(30, 10_000),
     }
 }

@@ -50,6 +50,8 @@ pub struct Config {
     pub journal_bytes_max: u64,
     /// Of each shard.
     pub tail_bytes_max: u64,
+    /// Of each shard.
+    pub index_bytes_max: u64,
 
     /// Of a topic that overrides nothing.
     pub topic_defaults: TopicConfig,
@@ -137,6 +139,7 @@ impl Config {
             producer_id_expiration_ms: of.unsigned("producer.id.expiration.ms"),
             journal_bytes_max: of.unsigned("journal.bytes.max"),
             tail_bytes_max: of.unsigned("tail.memory.bytes"),
+            index_bytes_max: of.unsigned("index.cache.bytes"),
             topic_defaults: TopicConfig::default(),
             layers: Layers::default(),
         };

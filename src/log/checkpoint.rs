@@ -95,7 +95,7 @@ impl PartitionLog {
             return Checkpoint { length, next_offset, max_timestamp, snapshot: snapshot.clone() };
         }
         let next_offset = self.offset_at_position(segment, length);
-        let max_timestamp = found.index.max_timestamp_below(next_offset);
+        let max_timestamp = found.max_timestamp_below(next_offset).expect("what is not sealed has its index");
         self.settle(next_offset);
         assert!(self.settled.next_offset == next_offset, "what is behind a checkpoint is in the tail");
         let snapshot = Snapshot::of(&self.epochs, &self.settled.producers, next_offset);

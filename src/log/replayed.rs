@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use protocol::record::BatchHeader;
 
-use crate::model::{LeaderEpoch, Offset};
+use crate::model::{LeaderEpoch, Offset, SealedSegment};
 
 use super::checkpoint::Checkpoint;
 use super::leader_epochs::LeaderEpochs;
@@ -18,8 +18,8 @@ use super::snapshot::Malformed;
 /// One segment's journaled batches.
 #[derive(Debug)]
 pub struct Replayed {
-    pub(super) end: End,
-    pub(super) max_timestamp: i64,
+    end: End,
+    max_timestamp: i64,
     epochs: LeaderEpochs,
     producers: ProducerStates,
     /// Whose transactions ended here.
@@ -57,10 +57,17 @@ impl Replayed {
         })
     }
 
-    /// The bytes that it knows of, from the beginning of the segment.
+    /// Whether it tells all that the log knows behind these batches, and not only what they changed.
     #[must_use]
-    pub fn length(&self) -> u64 {
-        self.end.length
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// The segment, with all these batches.
+    #[must_use]
+    pub fn sealed(&self) -> SealedSegment {
+        let End { base_offset, next_offset, length } = self.end;
+        SealedSegment { base_offset, next_offset, length, max_timestamp: self.max_timestamp }
     }
 
     /// Takes one Data entry: what begins before the end is a remainder that is known already, anything else the next batch.

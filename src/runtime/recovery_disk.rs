@@ -6,24 +6,28 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::effect::{DiskError, SegmentName};
+use crate::limits::SYNCED_ONE_BY_ONE_MAX;
 use crate::model::{Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
 use crate::storage::RecoveryDisk;
 
 use super::chores::{self, DELETED_SUFFIX};
 use super::files::{journal_dir, journal_path, partition_dir, segment_path, sync_dir};
 use super::io_threads::disk_error;
+use super::summary_file::{self, summary_path};
 
 /// Lives: one per start. Keeps the file that was used last open: recovery reads a file in many pieces.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
     last: Option<(PathBuf, File)>,
+    /// The directory, open since before the first write.
+    file_system: Option<File>,
 }
 
 impl DataDir {
     #[must_use]
     pub fn new(path: PathBuf) -> DataDir {
-        DataDir { path, last: None }
+        DataDir { path, last: None, file_system: None }
     }
 
     /// Removes what a crash left of deleted partitions.
@@ -47,6 +51,9 @@ impl DataDir {
     }
 
     fn write(&mut self, name: SegmentName, position: u64, bytes: &[u8]) -> io::Result<()> {
+        if self.file_system.is_none() {
+            self.file_system = Some(File::open(&self.path)?);
+        }
         let path = segment_path(&self.path, name);
         if !path.exists() {
             fs::create_dir_all(partition_dir(&self.path, name.topic_partition))?;
@@ -55,9 +62,22 @@ impl DataDir {
         self.opened(&path)?.write_all_at(bytes, position)
     }
 
-    fn sync(&mut self, name: SegmentName) -> io::Result<()> {
+    fn sync(&mut self, names: &[SegmentName]) -> io::Result<()> {
+        let Some(file_system) = self.file_system.take_if(|_| names.len() > SYNCED_ONE_BY_ONE_MAX) else {
+            return names.iter().try_for_each(|name| self.sync_one(*name));
+        };
+        // Open before the first of these writes, so that it hears of the errors of all of them.
+        chores::sync_file_system(&file_system)
+    }
+
+    fn sync_one(&mut self, name: SegmentName) -> io::Result<()> {
         let path = segment_path(&self.path, name);
         self.opened(&path)?.sync_all()?;
+        match File::open(summary_path(&path)) {
+            Ok(summary) => summary.sync_all()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
         sync_dir(&partition_dir(&self.path, name.topic_partition))?;
         sync_dir(&self.path)
     }
@@ -77,16 +97,33 @@ impl DataDir {
         let mut segments = Vec::new();
         for (name, path) in entries(&self.path)? {
             let Some(topic_partition) = parse_partition(&name) else { continue };
-            for (name, path) in entries(&path)? {
-                let Some(base) = name.strip_suffix(".log").and_then(|base| base.parse().ok()) else {
-                    continue;
-                };
+            for entry in fs::read_dir(&path)? {
+                let entry = entry?;
+                let name = entry.file_name();
+                let base = name.to_str().and_then(|name| name.strip_suffix(".log")?.parse().ok());
+                let Some(base) = base else { continue };
                 let name = SegmentName { topic_partition, base_offset: Offset(base) };
-                segments.push((name, fs::metadata(path)?.len()));
+                segments.push((name, entry.metadata()?.len()));
             }
         }
         Ok(segments)
     }
+}
+
+fn read_front(path: &Path, into: &mut [u8]) -> io::Result<usize> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut filled = 0;
+    while filled < into.len() {
+        match file.read_at(&mut into[filled..], filled as u64)? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
 }
 
 /// Names and paths in a directory; none if it is not there.
@@ -178,8 +215,18 @@ impl RecoveryDisk for DataDir {
         self.opened(&path).and_then(|file| file.set_len(length)).map_err(failed("truncate segment"))
     }
 
-    fn sync_segment(&mut self, segment: SegmentName) -> Result<(), DiskError> {
-        self.sync(segment).map_err(failed("sync segment"))
+    fn sync_segments(&mut self, segments: &[SegmentName]) -> Result<(), DiskError> {
+        self.sync(segments).map_err(failed("sync segments"))
+    }
+
+    fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError> {
+        let path = summary_path(&segment_path(&self.path, segment));
+        read_front(&path, into).map_err(failed("read summary"))
+    }
+
+    fn write_summary(&mut self, segment: SegmentName, summary: &[u8]) -> Result<(), DiskError> {
+        let written = summary_file::write(&segment_path(&self.path, segment), summary);
+        written.map_err(failed("write summary"))
     }
 
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError> {

@@ -98,6 +98,7 @@ impl EchoCore {
                     position: whole,
                     tail: frame.slice(at..),
                     length: frame.len() as u64,
+                    summary: Bytes::from_static(b"a summary"),
                 });
             }
             MESH => {

@@ -10,6 +10,7 @@
 //! `write_behind`, when journal space is free in `release`, what leaves memory in `tail`, what a start finds in `recovery`.
 //! Decides nothing about offsets (`log`) and nothing about who may append or be answered (`replication`, `shard`).
 
+mod indexes;
 mod recovery;
 mod release;
 mod slots;
@@ -26,6 +27,7 @@ use bytes::BytesMut;
 use protocol::error_code::ErrorCode;
 
 pub use crate::journal::{JournalCounters, LogId, StorageMutations};
+pub use indexes::{IndexFailure, IndexLoad};
 pub use recovery::{
     RecoveredShard, RecoveryDisk, RecoveryError, RecoveryFault, RecoveryProgress, recover, recover_with,
 };
@@ -40,6 +42,7 @@ use crate::model::topic_config::TopicConfig;
 use crate::model::{
     DurableOffset, Instant, LeaderEpoch, Now, Offset, PartitionIndex, ShardId, TopicId, TopicPartition,
 };
+use indexes::Indexes;
 use release::Release;
 use slots::Slots;
 use tail::TailEntry;
@@ -55,6 +58,8 @@ pub struct StorageConfig {
     pub journal_bytes_max: u64,
     /// Batches kept in memory, over all partitions of the shard.
     pub tail_bytes_max: u64,
+    /// Indexes of sealed segments kept in memory.
+    pub index_bytes_max: u64,
     pub mutations: StorageMutations,
 }
 
@@ -80,6 +85,10 @@ pub struct StorageCounters {
     pub tail_bytes: u64,
     /// Dropped from the hot tail.
     pub evicted_bytes: u64,
+    /// Indexes of sealed segments in memory.
+    pub index_bytes: u64,
+    pub index_loads: u64,
+    pub index_evictions: u64,
     pub journal_used_bytes: u64,
     pub journal_capacity_bytes: u64,
 }
@@ -145,6 +154,7 @@ pub struct Storage {
     syncs_issued: u64,
     tail: VecDeque<TailEntry>,
     tail_bytes: u64,
+    indexes: Indexes,
     /// Upper bound of what carrying all unsealed segments would write, without their remainders.
     carry_bytes: u64,
     /// The part of it that goes away by seals under way.
@@ -183,6 +193,7 @@ impl Storage {
             syncs_issued: 0,
             tail: VecDeque::new(),
             tail_bytes: 0,
+            indexes: Indexes::default(),
             carry_bytes: 0,
             closing_bytes: 0,
             unsealed_count: 0,
@@ -386,9 +397,12 @@ impl Storage {
                 waiting.push(id);
                 continue;
             }
-            for file in slot.log.segments().iter().filter_map(|segment| segment.file) {
-                self.files.remove(&file);
-                effects.push(Effect::CloseSegment { file });
+            for segment in slot.log.segments() {
+                self.indexes.forget(SegmentKey { log: id, base_offset: segment.base_offset });
+                if let Some(file) = segment.file {
+                    self.files.remove(&file);
+                    effects.push(Effect::CloseSegment { file });
+                }
             }
             let topic_partition = slot.topic_partition;
             self.slots.remove(id);

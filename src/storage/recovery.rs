@@ -4,7 +4,9 @@
 //! the other, on files that nobody else touches. A crash at any step is followed by the same recovery: a journal ends, in one
 //! block write, only after all its segments are exact and synced.
 //!
-//! Memory: one commit, a few words per segment that a journal names, and the logs' indexes.
+//! Memory: one commit, a few words per segment that a journal names, and what the logs know without their indexes.
+
+mod open_logs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,7 +16,7 @@ use crate::journal::StorageMutations;
 use crate::journal::format::{EntryHeader, EntryKind, FORMAT_VERSION, FileHeader};
 use crate::journal::replay::{LiveFile, ReplayError, ReplayFault, ReplayPlan, plan, replay};
 use crate::limits::BLOCK_BYTES;
-use crate::log::{Checkpoint, LogScanner, RecoveredLog, Replayed, ScanError, ScanFault};
+use crate::log::{Checkpoint, RecoveredLog, Replayed, ScanError, ScanFault};
 use crate::model::{Offset, ShardId, TopicPartition};
 
 /// The files of a data directory before the shards run. Every call has finished when it returns.
@@ -45,8 +47,13 @@ pub trait RecoveryDisk {
     /// Creates the file and its directory if they are not there. Need not be synced.
     fn write_segment(&mut self, segment: SegmentName, position: u64, bytes: &[u8]) -> Result<(), DiskError>;
     fn truncate_segment(&mut self, segment: SegmentName, length: u64) -> Result<(), DiskError>;
-    /// Syncs the file and the directories that lead to it.
-    fn sync_segment(&mut self, segment: SegmentName) -> Result<(), DiskError>;
+    /// Syncs the files, their summaries and the directories that lead to them.
+    fn sync_segments(&mut self, segments: &[SegmentName]) -> Result<(), DiskError>;
+    /// Fills `into` with the first bytes of the segment's summary, and says how many there were: fewer only at its end, 0 if there is
+    /// none.
+    fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError>;
+    /// Puts a summary in the place of one that may be there, as a whole. Need not be synced, unless `sync_segments` follows.
+    fn write_summary(&mut self, segment: SegmentName, summary: &[u8]) -> Result<(), DiskError>;
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError>;
 }
 
@@ -78,6 +85,7 @@ pub struct RecoveryProgress {
     pub segments_completed: u64,
     pub bytes_replayed: u64,
     pub segments: u64,
+    /// Segments that had no good summary.
     pub segments_scanned: u64,
 }
 
@@ -101,6 +109,8 @@ pub enum RecoveryFault {
     Scan(ScanError),
     /// A checkpoint in a commit with a good CRC is not one.
     BadCheckpoint,
+    /// A newer binary wrote this file.
+    NewerVersion(u32),
 }
 
 /// Why a start was given up. Nothing was shortened.
@@ -129,6 +139,9 @@ impl fmt::Display for RecoveryError {
             }
             RecoveryFault::Scan(error) => error.fmt(out),
             RecoveryFault::BadCheckpoint => write!(out, "the journal's checkpoint of it cannot be read"),
+            RecoveryFault::NewerVersion(version) => {
+                write!(out, "version {version} was written by a newer binary: start that one")
+            }
         }
     }
 }
@@ -201,6 +214,7 @@ pub fn recover_with(
         so_far: RecoveryProgress::default(),
         lengths: BTreeMap::new(),
         replayed: BTreeMap::new(),
+        completed: Vec::new(),
         mutations,
     };
     recovery.list_segments()?;
@@ -208,6 +222,7 @@ pub fn recover_with(
         (0..shards).map(|shard| RecoveredShard::empty(ShardId(shard))).collect();
     let journals = recovery.journals()?;
     recovery.open_logs(shard_of, &mut recovered)?;
+    recovery.sync_completed()?;
     recovery.end_journals(journals, &mut recovered)?;
     Ok(recovered)
 }
@@ -222,6 +237,8 @@ struct Recovery<'a> {
     lengths: BTreeMap<SegmentName, u64>,
     /// What the journals told of the segments that they completed. Not of those that have to be read.
     replayed: BTreeMap<SegmentName, Replayed>,
+    /// The segments that the journals completed: exact, not yet synced.
+    completed: Vec<SegmentName>,
     mutations: StorageMutations,
 }
 
@@ -354,6 +371,16 @@ impl Recovery<'_> {
         Ok(replayed)
     }
 
+    /// Makes durable what the journals completed, with its summaries.
+    fn sync_completed(&mut self) -> Result<(), RecoveryError> {
+        let completed = std::mem::take(&mut self.completed);
+        let synced = self.disk.sync_segments(&completed);
+        synced.map_err(|error| match completed.first() {
+            Some(first) => segment_error(*first, 0, RecoveryFault::Disk(error)),
+            None => directory_error(".")(error),
+        })
+    }
+
     /// All that the journals held is exact and synced elsewhere: they begin anew.
     fn end_journals(
         &mut self,
@@ -422,7 +449,7 @@ impl Recovery<'_> {
         so_far.bytes_replayed += written;
         self.so_far = so_far;
         for (name, segment) in &found {
-            self.seal(*name, segment.length())?;
+            self.cut(*name, segment.length())?;
         }
         self.replayed.append(&mut replayed);
         Ok(())
@@ -458,13 +485,13 @@ impl Recovery<'_> {
         }
     }
 
-    /// Makes the segment exact and durable.
-    fn seal(&mut self, name: SegmentName, length: u64) -> Result<(), RecoveryError> {
+    /// Makes the segment exact.
+    fn cut(&mut self, name: SegmentName, length: u64) -> Result<(), RecoveryError> {
         let fail = |error| segment_error(name, length, RecoveryFault::Disk(error));
         let longer = self.lengths.get(&name).copied().unwrap_or(0).max(length);
         let length = if self.mutations.trust_scanned_end() { longer } else { length };
         self.disk.truncate_segment(name, length).map_err(fail)?;
-        self.disk.sync_segment(name).map_err(fail)?;
+        self.completed.push(name);
         self.lengths.insert(name, length);
         self.so_far.segments_completed += 1;
         (self.progress)(self.so_far);
@@ -501,49 +528,6 @@ impl Recovery<'_> {
             self.disk.write_journal(shard, number, 0, &block)?;
         }
         Ok(plan.next_sequence.saturating_add(1))
-    }
-
-    fn open_logs(
-        &mut self,
-        shard_of: &dyn Fn(TopicPartition) -> ShardId,
-        recovered: &mut [RecoveredShard],
-    ) -> Result<(), RecoveryError> {
-        self.so_far.segments = self.lengths.len() as u64;
-        let mut scanner: Option<(TopicPartition, LogScanner)> = None;
-        // Ordered by partition, then by base offset.
-        for (name, length) in std::mem::take(&mut self.lengths) {
-            let topic_partition = name.topic_partition;
-            if let Some((done, scan)) = scanner.take_if(|(current, _)| *current != topic_partition) {
-                self.hand_over(done, scan, shard_of, recovered);
-            }
-            let (_, scan) = scanner.get_or_insert_with(|| (topic_partition, LogScanner::new()));
-            let disk = &mut *self.disk;
-            let mut read = |position, into: &mut [u8]| disk.read_segment(name, position, into);
-            let scanned = match self.replayed.remove(&name) {
-                Some(replayed) => scan.replayed(replayed, length, &mut read),
-                None => scan.segment(name.base_offset, length, &mut read),
-            };
-            scanned.map_err(|error| segment_error(name, error.position, RecoveryFault::Scan(error)))?;
-            self.so_far.segments_scanned += 1;
-            (self.progress)(self.so_far);
-        }
-        if let Some((done, scan)) = scanner {
-            self.hand_over(done, scan, shard_of, recovered);
-        }
-        Ok(())
-    }
-
-    fn hand_over(
-        &self,
-        topic_partition: TopicPartition,
-        scan: LogScanner,
-        shard_of: &dyn Fn(TopicPartition) -> ShardId,
-        recovered: &mut [RecoveredShard],
-    ) {
-        let log = scan.finish();
-        let shard = usize::from(shard_of(topic_partition).0);
-        let kept = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
-        kept.logs.insert(topic_partition, log);
     }
 }
 

@@ -26,9 +26,13 @@ use crate::runtime::chores::{create_journal_file, sync_file_system};
 use crate::runtime::files::{Files, SegmentFile, journal_path};
 use crate::runtime::io_threads::thread;
 use crate::runtime::mesh::{Mail, Postbox};
-use crate::runtime::segment_writer::{allocation_end, last_block, read_front, sync_entries};
+use crate::runtime::segment_writer::{allocation_end, last_block, read_front, sync_dirs};
+use crate::runtime::summary_file;
 
-use super::{Order, SegmentCounts, file_system_answer, journal_file_answer, read_answer, segment_failed};
+use super::writers_max;
+use super::{
+    Order, Seal, SegmentCounts, file_system_answer, journal_file_answer, read_answer, segment_failed,
+};
 
 const BLOCK: usize = BLOCK_BYTES as usize;
 const WRITERS: usize = 8;
@@ -36,7 +40,7 @@ const STACK_BYTES: usize = 256 * 1024;
 
 enum Job {
     Write { file: Arc<SegmentFile>, position: u64, pieces: Vec<Bytes> },
-    Seal { file: Arc<SegmentFile>, position: u64, tail: Bytes, length: u64 },
+    Seal { file: Arc<SegmentFile>, seal: Seal },
     Sync { files: Vec<Arc<SegmentFile>>, group: Arc<SyncGroup> },
     Close { file: FileId },
 }
@@ -73,11 +77,12 @@ pub fn start(
     let reply = Reply { postbox, counts };
     let mut threads = Vec::new();
     let mut writers = Vec::new();
+    let open_max = writers_max(files.shards() * WRITERS).max(1);
     for index in 0..WRITERS {
         let (sender, jobs) = unbounded();
         let reply = reply.clone();
         let name = format!("segment-{shard}-{index}");
-        threads.push(thread(name, STACK_BYTES, move || write_segments(&jobs, &reply))?);
+        threads.push(thread(name, STACK_BYTES, move || write_segments(&jobs, open_max, &reply))?);
         writers.push(sender);
     }
     let mut others = Vec::new();
@@ -111,15 +116,13 @@ impl Router {
             Order::Write { file, position, pieces } => {
                 self.post(file.id, Job::Write { file, position, pieces });
             }
-            Order::Seal { file, position, tail, length } => {
-                self.post(file.id, Job::Seal { file, position, tail, length });
-            }
+            Order::Seal { file, seal } => self.post(file.id, Job::Seal { file, seal }),
             Order::Close { file } => self.post(file, Job::Close { file }),
             Order::Sync { sync, files } if files.len() > SYNCED_ONE_BY_ONE_MAX => {
                 send(&self.fillers, Order::Sync { sync, files });
             }
             Order::Sync { sync, files } => self.sync(sync, files),
-            order @ Order::Read { .. } => send(&self.readers, order),
+            order @ (Order::Read { .. } | Order::LoadIndex { .. }) => send(&self.readers, order),
             order @ Order::PrepareJournalFile { .. } => send(&self.fillers, order),
         }
     }
@@ -157,10 +160,16 @@ impl Reply {
     }
 }
 
-fn write_segments(jobs: &Receiver<Job>, reply: &Reply) {
+fn write_segments(jobs: &Receiver<Job>, open_max: usize, reply: &Reply) {
     let mut scratch = Aligned::default();
     let mut writers: HashMap<FileId, Writer> = HashMap::new();
     for job in jobs {
+        // All at once, so that it is rare to have to look at all.
+        if writers.len() > open_max
+            && writers.values().filter(|writer| writer.file.is_some()).count() > open_max
+        {
+            writers.values_mut().for_each(Writer::park);
+        }
         match job {
             Job::Write { file, position, pieces } => {
                 let length = pieces.iter().map(|piece| piece.len() as u64).sum();
@@ -173,9 +182,9 @@ fn write_segments(jobs: &Receiver<Job>, reply: &Reply) {
                     Err(error) => segment_failed(&file, "write segment", &error),
                 });
             }
-            Job::Seal { file, position, tail, length } => {
+            Job::Seal { file, seal } => {
                 let mut writer = writers.remove(&file.id).unwrap_or_default();
-                let result = writer.seal(&file.path, &mut scratch, position, &tail, length);
+                let result = writer.seal(&file.path, &mut scratch, &seal);
                 reply.answer(match result {
                     Ok(()) => Input::SegmentSealed { file: file.id },
                     Err(error) => segment_failed(&file, "seal segment", &error),
@@ -218,6 +227,10 @@ fn read_and_fill(
             Order::Read { read, file, position, length } => {
                 read_answer(read, &file, position, length, read_range(&file, position, length))
             }
+            Order::LoadIndex { file, sealed } => {
+                let result = summary_file::load_index(&file, &sealed);
+                Input::IndexLoaded { file: file.id, result }
+            }
             Order::PrepareJournalFile { file, bytes } => {
                 journal_file_answer(shard, file, fill(data_dir.to_path_buf(), shard, file, bytes))
             }
@@ -230,7 +243,7 @@ fn read_and_fill(
     }
 }
 
-fn read_range(file: &SegmentFile, position: u64, length: u64) -> io::Result<Bytes> {
+fn read_range(file: &Arc<SegmentFile>, position: u64, length: u64) -> io::Result<Bytes> {
     let length = usize::try_from(length).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut bytes = BytesMut::zeroed(length);
     file.open()?.read_exact_at(&mut bytes, position)?;
@@ -267,6 +280,8 @@ struct Writer {
     last_block: Bytes,
     /// The directory entries are not durable yet.
     is_new: bool,
+    /// Closed for want of descriptors: what was written may not be synced.
+    parked: bool,
 }
 
 impl Writer {
@@ -312,12 +327,21 @@ impl Writer {
         read_front(path, position)
     }
 
+    fn park(&mut self) {
+        if self.file.take().is_some() {
+            self.parked = true;
+        }
+    }
+
     fn sync(&mut self, path: &Path) -> io::Result<()> {
+        if self.parked {
+            self.open(path)?;
+        }
         if let Some(file) = &self.file {
             file.sync_data()?;
         }
         if self.is_new {
-            sync_entries(path)?;
+            sync_dirs(path, true)?;
             self.is_new = false;
         }
         Ok(())
@@ -327,12 +351,10 @@ impl Writer {
         &mut self,
         path: &Path,
         scratch: &mut Aligned,
-        position: u64,
-        tail: &[u8],
-        length: u64,
+        Seal { position, tail, length, summary }: &Seal,
     ) -> io::Result<()> {
         self.open(path)?;
-        let front = if tail.is_empty() { Bytes::new() } else { self.front(path, position)? };
+        let front = if tail.is_empty() { Bytes::new() } else { self.front(path, *position)? };
         let file = self.file.as_ref().expect("opened above");
         if !tail.is_empty() {
             let length = front.len() + tail.len();
@@ -342,8 +364,12 @@ impl Writer {
             block[length..].fill(0);
             file.write_all_at(block, position - front.len() as u64)?;
         }
-        file.set_len(length)?;
-        self.sync(path)
+        file.set_len(*length)?;
+        file.sync_data()?;
+        summary_file::write_synced(path, summary)?;
+        sync_dirs(path, self.is_new)?;
+        self.is_new = false;
+        Ok(())
     }
 
     fn open(&mut self, path: &Path) -> io::Result<()> {
@@ -351,7 +377,8 @@ impl Writer {
             std::fs::create_dir_all(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
             let file = open_direct(path)?;
             let allocated = file.metadata()?.len();
-            *self = Writer { file: Some(file), allocated, last_block: Bytes::new(), is_new: true };
+            *self =
+                Writer { file: Some(file), allocated, last_block: Bytes::new(), is_new: true, parked: false };
         }
         Ok(())
     }

@@ -79,8 +79,12 @@ impl File {
 pub struct ModelDisk {
     journals: BTreeMap<(ShardId, u32), File>,
     segments: BTreeMap<SegmentName, File>,
+    /// With whether they are synced.
+    summaries: BTreeMap<SegmentName, (Vec<u8>, bool)>,
     /// Operations until the next one fails, as if the power went.
     pub fuse: Option<u64>,
+    /// Recovery is to do with the summaries.
+    pub forbid_scans: bool,
 }
 
 const POWER: DiskError = DiskError { operation: "power", errno: 5 };
@@ -121,6 +125,15 @@ impl ModelDisk {
 
     pub fn delete(&mut self, topic_partition: TopicPartition) {
         self.segments.retain(|name, _| name.topic_partition != topic_partition);
+        self.summaries.retain(|name, _| name.topic_partition != topic_partition);
+    }
+
+    pub fn put_summary(&mut self, segment: SegmentName, summary: &[u8], synced: bool) {
+        self.summaries.insert(segment, (summary.to_vec(), synced));
+    }
+
+    pub fn summary(&self, segment: SegmentName) -> Option<&[u8]> {
+        self.summaries.get(&segment).map(|(bytes, _)| bytes.as_slice())
     }
 
     pub fn read(&self, segment: SegmentName, position: u64, length: u64) -> Vec<u8> {
@@ -136,6 +149,14 @@ impl ModelDisk {
         self.segments.values_mut().for_each(|file| file.crash(random));
         self.segments.retain(|_, file| file.named || random.one_in(2));
         self.segments.values_mut().for_each(|file| file.named = true);
+        // Lost, cut short, or there.
+        self.summaries.retain(|_, (_, synced)| *synced || random.one_in(2));
+        for (bytes, synced) in self.summaries.values_mut() {
+            if !*synced && random.one_in(2) {
+                bytes.truncate(random.below(bytes.len() as u64 + 1) as usize);
+            }
+            *synced = true;
+        }
     }
 
     fn burn(&mut self) -> Result<(), DiskError> {
@@ -210,6 +231,7 @@ impl RecoveryDisk for ModelDisk {
         position: u64,
         into: &mut [u8],
     ) -> Result<(), DiskError> {
+        assert!(!self.forbid_scans, "{segment:?} is scanned");
         copy(&self.segments[&segment], position, into)
     }
 
@@ -225,10 +247,28 @@ impl RecoveryDisk for ModelDisk {
         Ok(())
     }
 
-    fn sync_segment(&mut self, segment: SegmentName) -> Result<(), DiskError> {
-        self.burn()?;
-        self.sync(segment);
+    fn sync_segments(&mut self, segments: &[SegmentName]) -> Result<(), DiskError> {
+        for &segment in segments {
+            self.burn()?;
+            self.sync(segment);
+            if let Some((_, synced)) = self.summaries.get_mut(&segment) {
+                *synced = true;
+            }
+        }
         Ok(())
+    }
+
+    fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError> {
+        let summary = self.summary(segment).unwrap_or_default();
+        let count = summary.len().min(into.len());
+        into[..count].copy_from_slice(&summary[..count]);
+        Ok(count)
+    }
+
+    fn write_summary(&mut self, segment: SegmentName, summary: &[u8]) -> Result<(), DiskError> {
+        let failed = self.burn();
+        self.put_summary(segment, summary, false);
+        failed
     }
 
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError> {
