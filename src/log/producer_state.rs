@@ -30,6 +30,13 @@ pub(super) struct ProducedBatch {
     pub last_offset_delta: i32,
 }
 
+const NO_BATCH: ProducedBatch = ProducedBatch {
+    base_offset: Offset::ZERO,
+    max_timestamp: NO_TIMESTAMP,
+    base_sequence: NO_SEQUENCE,
+    last_offset_delta: 0,
+};
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ProducerState {
     /// Of the epoch below, oldest first: the first `batches_count` count.
@@ -72,7 +79,7 @@ impl ProducerStates {
     /// Errors: INVALID_PRODUCER_EPOCH (older than the known one), OUT_OF_ORDER_SEQUENCE_NUMBER (not the next sequence,
     ///         not one of the last 5 batches; a new epoch that does not start at 0), INVALID_TXN_STATE (not transactional
     ///         while its producer has a transaction open).
-    pub fn check(&self, header: &BatchHeader) -> Result<Verdict, Refusal> {
+    pub(super) fn check(&self, header: &BatchHeader) -> Result<Verdict, Refusal> {
         let Some(known) = self.0.get(&header.producer_id()) else { return Ok(Verdict::New) };
         if let Some(batch) = known.batch_like(header) {
             return Ok(Verdict::Duplicate {
@@ -160,14 +167,8 @@ impl ProducerStates {
 
 impl ProducerState {
     pub fn new() -> ProducerState {
-        let none = ProducedBatch {
-            base_offset: Offset::ZERO,
-            max_timestamp: NO_TIMESTAMP,
-            base_sequence: NO_SEQUENCE,
-            last_offset_delta: 0,
-        };
         ProducerState {
-            batches: [none; BATCHES_MAX],
+            batches: [NO_BATCH; BATCHES_MAX],
             batches_count: 0,
             producer_epoch: NO_EPOCH,
             last_timestamp: NO_TIMESTAMP,
@@ -211,7 +212,7 @@ impl ProducerState {
     fn on_batch(&mut self, header: &BatchHeader, at: Option<Instant>) {
         if header.producer_epoch() != self.producer_epoch {
             self.producer_epoch = header.producer_epoch();
-            self.batches_count = 0;
+            (self.batches, self.batches_count) = ([NO_BATCH; BATCHES_MAX], 0);
         }
         self.last_timestamp = header.max_timestamp();
         self.latest_offset = Offset(header.base_offset());
