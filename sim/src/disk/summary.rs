@@ -45,8 +45,9 @@ impl Summaries {
         self.files.get(&name).map(|file| &file.bytes)
     }
 
-    /// Puts a new file in the place of the old one. Not synced.
+    /// Puts a new file in the place of the old one. Not synced, so nothing is promised any more.
     pub fn replace(&mut self, name: SegmentName, bytes: Bytes) {
+        self.promised.remove(&name);
         let earlier = self.files.remove(&name);
         let before = earlier.map(|file| file.before.unwrap_or(Some(file.bytes))).unwrap_or_default();
         self.stale.truncate(STALE_MAX - 1);

@@ -18,6 +18,9 @@ use crate::log::{
 /// By how much a read of the front grows when it did not hold what was wanted.
 const FRONT_GROWTH: usize = 16;
 
+/// What a log knew at the end of one of its segments, by its place in the list.
+type KnownState = (usize, (LeaderEpochs, ProducerStates));
+
 impl Recovery<'_> {
     pub(super) fn open_logs(
         &mut self,
@@ -78,7 +81,7 @@ impl Recovery<'_> {
         &mut self,
         segments: &[(SegmentName, u64)],
         summaries: &[Option<Summary>],
-    ) -> Result<Option<(usize, (LeaderEpochs, ProducerStates))>, RecoveryError> {
+    ) -> Result<Option<KnownState>, RecoveryError> {
         for (index, &(name, length)) in segments.iter().enumerate().rev() {
             let snapshot = match &summaries[index] {
                 Some(summary) if index + 1 == segments.len() => summary.snapshot.clone(),
