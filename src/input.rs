@@ -5,8 +5,15 @@ use core::net::SocketAddr;
 use bytes::{Bytes, BytesMut};
 
 use crate::effect::{CommitId, DiskError, FileId, ReadId, SyncId};
-use crate::model::{ConnectionId, ShardId, TopicPartition};
+use crate::model::{ConnectionId, LogDir, ShardId, TopicPartition};
 use crate::shard_message::ShardMessage;
+
+/// What was asked of a segment file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SegmentOperation {
+    Write { length: u64 },
+    Seal,
+}
 
 #[derive(Debug)]
 pub enum Input {
@@ -49,6 +56,18 @@ pub enum Input {
         position: u64,
         length: u64,
     },
+    /// Answers one `WriteSegment` or `SealSegment` for which the disk had no room. Part of it may be in the file, none of it
+    /// counts; it may be asked for again.
+    SegmentLacksSpace {
+        file: FileId,
+        operation: SegmentOperation,
+        error: DiskError,
+    },
+    /// Answers `PrepareJournalFile`: no room. The file is gone again.
+    JournalFileLacksSpace {
+        file: u32,
+        error: DiskError,
+    },
     /// Answers `SyncSegments`.
     SegmentsSynced {
         sync: SyncId,
@@ -75,6 +94,18 @@ pub enum Input {
     MetadataAppended {
         append: u64,
         result: Result<(), DiskError>,
+    },
+
+    /// Answers `AppendMetadata`: no room. The log is as it was before.
+    MetadataLacksSpace {
+        append: u64,
+        error: DiskError,
+    },
+    /// What the file system of a log dir has for this broker: comes soon after the start, and when it has changed much.
+    DiskSpace {
+        dir: LogDir,
+        free_bytes: u64,
+        total_bytes: u64,
     },
 
     Shard {

@@ -8,7 +8,7 @@ mod time;
 pub mod topic_config;
 
 pub use ids::{
-    BrokerId, ConnectionId, LeaderEpoch, PartitionIndex, ProducerEpoch, ProducerId, ShardId, TopicId,
+    BrokerId, ConnectionId, LeaderEpoch, LogDir, PartitionIndex, ProducerEpoch, ProducerId, ShardId, TopicId,
     TopicPartition,
 };
 pub use offset::{DurableOffset, Offset};

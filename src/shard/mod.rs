@@ -157,6 +157,9 @@ impl Shard {
             Input::MetadataAppended { append, result } => {
                 self.on_metadata_appended(now, append, result, effects)
             }
+            Input::MetadataLacksSpace { append, error } => {
+                self.on_metadata_lacks_space(now, append, error, effects);
+            }
             Input::Shard { from, message } => self.on_shard_message(now, from, message, effects),
             Input::Tick => {}
             Input::Stop => self.start_stopping(now, effects),
@@ -267,6 +270,8 @@ impl Shard {
             sealed_segments: counters.segments_sealed,
             evicted_bytes: counters.evicted_bytes,
             failed: self.storage.failed().is_some(),
+            lacks_space: self.storage.lacks_space(),
+            space_refusals: counters.space_refusals,
         };
     }
 
