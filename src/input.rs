@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use bytes::{Bytes, BytesMut};
 
 use crate::effect::{CommitId, DiskError, FileId, ReadId, SyncId};
-use crate::model::{ConnectionId, LogDir, ShardId, TopicPartition};
+use crate::model::{ConnectionId, DiskSpace, LogDir, ShardId, TopicPartition};
 use crate::shard_message::ShardMessage;
 
 /// What was asked of a segment file.
@@ -101,11 +101,10 @@ pub enum Input {
         append: u64,
         error: DiskError,
     },
-    /// What the file system of a log dir has for this broker: comes soon after the start, and when it has changed much.
+    /// What the volume of a log dir has and what is free for this user. Comes at the start and when it has changed enough to matter.
     DiskSpace {
         dir: LogDir,
-        free_bytes: u64,
-        total_bytes: u64,
+        space: DiskSpace,
     },
 
     Shard {

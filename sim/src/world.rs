@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use penstock::effect::Effects;
 use penstock::input::Input;
-use penstock::model::{Instant, LogDir, ShardId};
+use penstock::model::{DiskSpace, Instant, LogDir, ShardId};
 use penstock::shard::Shard;
 
 use crate::boot::{self, BootFailure};
@@ -160,7 +160,10 @@ impl World {
     fn tell_space(&mut self, free_bytes: u64) {
         let shards = self.node.as_ref().map_or(0, Node::shards);
         for shard in (0..shards).map(ShardId) {
-            let input = Input::DiskSpace { dir: LogDir(0), free_bytes, total_bytes: u64::MAX };
+            let input = Input::DiskSpace {
+                dir: LogDir(0),
+                space: DiskSpace { total_bytes: u64::MAX, usable_bytes: free_bytes },
+            };
             self.input(shard, input);
         }
     }

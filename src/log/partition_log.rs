@@ -128,6 +128,12 @@ impl PartitionLog {
         segment.seal();
     }
 
+    /// Bytes of all segments, in files or not.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.length).sum()
+    }
+
     /// Bytes of batches in memory.
     #[must_use]
     pub fn tail_bytes(&self) -> u64 {

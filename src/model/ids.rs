@@ -22,7 +22,7 @@ number!(
 );
 number!(
     /// One of this broker's log directories, by its place in `log.dirs`.
-    LogDir, u8
+    LogDir, u16
 );
 number!(
     /// A connection of one shard. Assigned by the runtime, never reused while the broker runs.

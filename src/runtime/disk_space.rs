@@ -1,6 +1,7 @@
 //! Looks at the free space of each log dir, tells the shards when it has changed enough to matter, and keeps the reserve.
 //!
-//! What little space means is decided by the core (`storage/space.rs`).
+//! What little space means is decided by the core (`storage/space.rs`). A look at a volume can block for as long as its device does,
+//! so this has a thread of its own.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use rustix::fs::statvfs;
 
 use crate::input::Input;
 use crate::limits::{RESERVE_BYTES, SPACE_LOOK_MS};
-use crate::model::LogDir;
+use crate::model::{DiskSpace, LogDir};
 
 use super::mesh::{Mail, Postbox};
 use super::reserve::Reserve;
@@ -35,18 +36,35 @@ impl Watched {
     }
 
     /// What the shards should hear, if anything.
-    fn look(&mut self, floor: u64) -> Option<Input> {
-        let (free_bytes, total_bytes) = space(&self.path).ok()?;
+    fn look(&mut self, floor: u64) -> Option<(LogDir, DiskSpace)> {
+        let space = self.ask()?;
+        let free_bytes = space.usable_bytes;
         if free_bytes >= floor.saturating_add(2 * RESERVE_BYTES) {
             // Without it a broker serves as well; the next look tries again.
             let _ = self.reserve.keep();
         }
-        let matters = self.told.is_none_or(|told| is_news(told, free_bytes, total_bytes, floor));
+        let matters = self.told.is_none_or(|told| is_news(told, free_bytes, space.total_bytes, floor));
         if !matters {
             return None;
         }
         self.told = Some(free_bytes);
-        Some(Input::DiskSpace { dir: self.dir, free_bytes, total_bytes })
+        Some((self.dir, space))
+    }
+}
+
+impl Watched {
+    /// None: the volume cannot be asked; what was told last holds on.
+    fn ask(&self) -> Option<DiskSpace> {
+        match statvfs(&self.path) {
+            Ok(found) => Some(DiskSpace {
+                total_bytes: found.f_blocks.saturating_mul(found.f_frsize),
+                usable_bytes: found.f_bavail.saturating_mul(found.f_frsize),
+            }),
+            Err(error) => {
+                tracing::debug!(path = %self.path.display(), %error, "cannot ask for the room on a volume");
+                None
+            }
+        }
     }
 }
 
@@ -57,24 +75,22 @@ fn is_news(told: u64, free: u64, total: u64, floor: u64) -> bool {
     crossed || told.abs_diff(free) > step
 }
 
-/// Free bytes for this user, and all bytes, of the file system.
-pub fn space(path: &std::path::Path) -> io::Result<(u64, u64)> {
-    let found = statvfs(path)?;
-    Ok((found.f_bavail.saturating_mul(found.f_frsize), found.f_blocks.saturating_mul(found.f_frsize)))
-}
-
-/// Looks for as long as the process lives.
+/// Looks once before it returns, then for as long as the process lives.
 pub fn watch(mut dirs: Vec<Watched>, floor: u64, postboxes: Vec<Postbox>) -> io::Result<()> {
+    tell(&mut dirs, floor, &postboxes);
     let look = move || loop {
-        for dir in &mut dirs {
-            let Some(Input::DiskSpace { dir, free_bytes, total_bytes }) = dir.look(floor) else { continue };
-            for postbox in &postboxes {
-                postbox.send(Mail::Input(Input::DiskSpace { dir, free_bytes, total_bytes }));
-            }
-        }
         std::thread::sleep(Duration::from_millis(SPACE_LOOK_MS));
+        tell(&mut dirs, floor, &postboxes);
     };
     std::thread::Builder::new().name("disk-space".to_owned()).spawn(look).map(drop)
+}
+
+fn tell(dirs: &mut [Watched], floor: u64, postboxes: &[Postbox]) {
+    for (dir, space) in dirs.iter_mut().filter_map(|dir| dir.look(floor)) {
+        for postbox in postboxes {
+            postbox.send(Mail::Input(Input::DiskSpace { dir, space }));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ impl Storage {
             SegmentOperation::Seal => SEAL_COST_BYTES,
         };
         let Some(&key) = self.files.get(&file) else { return };
-        let slot = &mut self.slots[key.log.0 as usize];
+        let slot = &mut self.slots[key.log];
         slot.operations -= 1;
         let tried = self.space.trial.take_if(|trial| *trial == Trial::Segment(key)).is_some();
         // Deleted meanwhile: it wants no room any more.

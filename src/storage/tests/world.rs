@@ -10,7 +10,7 @@ use protocol::record::BatchBuilder;
 use super::super::*;
 use super::model_disk::{ModelDisk, Random};
 use crate::effect::{JournalCommit, SyncId};
-use crate::model::{LogDir, PartitionIndex, TopicId};
+use crate::model::{DiskSpace, LogDir, PartitionIndex, TopicId};
 
 pub const DIRECTORY: [u8; 16] = [9; 16];
 pub const NOW: Now = Now { instant: Instant(1_000_000_000), wall_ms: 1_000 };
@@ -426,7 +426,10 @@ impl World {
     }
 
     pub fn told_of_space(&mut self, shard: usize, free_bytes: u64) {
-        let input = Input::DiskSpace { dir: LogDir(0), free_bytes, total_bytes: u64::MAX };
+        let input = Input::DiskSpace {
+            dir: LogDir(0),
+            space: DiskSpace { total_bytes: u64::MAX, usable_bytes: free_bytes },
+        };
         let (mut effects, mut durable) = (Effects::default(), Vec::new());
         self.shards[shard].storage.on_input(self.now, &input, &mut effects, &mut durable);
     }
