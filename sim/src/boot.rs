@@ -94,6 +94,13 @@ pub fn start(
     let recovered = recovered.map_err(|error| {
         if disk.power_went() { BootFailure::PowerWent } else { BootFailure::Refused(error.to_string()) }
     })?;
+    if disk.power_went() {
+        return Err(BootFailure::PowerWent);
+    }
+    // No crash damages a partition: that it is offline means that something of it was lost.
+    if let Some((of, why)) = recovered.iter().flat_map(|shard| &shard.offline).next() {
+        return Err(BootFailure::Refused(format!("{of} is offline: {why}")));
+    }
     coverage.add("recovery: completed", 1);
 
     let mut controller = Some(controller);

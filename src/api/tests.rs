@@ -45,6 +45,7 @@ struct World {
     listener: u16,
     /// The metadata log cannot be written.
     fails: bool,
+    offline: BTreeSet<TopicPartition>,
 }
 
 impl World {
@@ -68,7 +69,15 @@ impl World {
         controller.start(NOW, &incarnation);
         let image = controller.image();
         let dynamic = config.with_dynamic(&image.broker_overrides);
-        World { controller, static_config: config, config: dynamic, image, listener: 0, fails: false }
+        World {
+            controller,
+            static_config: config,
+            config: dynamic,
+            image,
+            listener: 0,
+            fails: false,
+            offline: BTreeSet::new(),
+        }
     }
 
     /// As `new`, with topics of these names and partition counts.
@@ -83,8 +92,8 @@ impl World {
 
     fn context(&self) -> ApiContext<'_> {
         let shard_of = &|_| ShardId(0);
-        let World { image, config, listener, .. } = self;
-        ApiContext { image, config, listener: *listener, now: NOW, shard_of, disk_space: &[] }
+        let World { image, config, listener, offline, .. } = self;
+        ApiContext { image, config, listener: *listener, now: NOW, shard_of, disk_space: &[], offline }
     }
 
     fn begin<'q>(&self, key: ApiKey, version: i16, request: &impl Message<'q>) -> Outcome {

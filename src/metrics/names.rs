@@ -57,6 +57,10 @@ pub const STORAGE_FAILED: Name = gauge(
     "penstock_log_dir_failed",
     "1 after a failed journal or segment write: the shard appends nothing more",
 );
+pub const OFFLINE_PARTITIONS: Name = gauge(
+    "penstock_offline_partitions",
+    "Partitions that cannot be served: their disk failed, or their files are damaged",
+);
 pub const STORAGE_LACKS_SPACE: Name =
     gauge("penstock_log_dir_lacks_space", "1 while the disk has no room: records are refused until it has");
 pub const SPACE_REFUSALS: Name =

@@ -114,6 +114,7 @@ const NUMBERS: &[(&Name, Value<ShardSnapshot>)] = &[
     (&names::SEALED_SEGMENTS, |s| s.core.storage.sealed_segments),
     (&names::EVICTED_BYTES, |s| s.core.storage.evicted_bytes),
     (&names::STORAGE_FAILED, |s| u64::from(s.core.storage.failed)),
+    (&names::OFFLINE_PARTITIONS, |s| s.core.storage.offline_partitions),
     (&names::STORAGE_LACKS_SPACE, |s| u64::from(s.core.storage.lacks_space)),
     (&names::SPACE_REFUSALS, |s| s.core.storage.space_refusals),
     (&names::TURNS, |s| s.runtime.turns),

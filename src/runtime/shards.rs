@@ -154,6 +154,9 @@ fn recover_logs(
             last = progress
         });
     tracing::info!(?last, "recovery");
+    for (topic_partition, why) in recovered.iter().flatten().flat_map(|shard| &shard.offline) {
+        tracing::error!(%topic_partition, %why, "a partition is offline; nothing of it is changed");
+    }
     recovered.map_err(|error| {
         StartError::new(
             format!("recovery failed: {error}"),

@@ -129,7 +129,7 @@ impl Shard {
         let Some(partition) = self.partitions.get(item.topic_partition) else {
             return fail(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
         };
-        if self.storage.failed().is_some() {
+        if !self.storage.serves(partition.log) {
             return fail(ErrorCode::KAFKA_STORAGE_ERROR);
         }
         // Only a coordinator can add a partition to a transaction, and this broker has none yet.
@@ -174,7 +174,12 @@ impl Shard {
     /// The journal or a segment has moved on.
     pub(super) fn on_storage_input(&mut self, now: Now, input: &Input, effects: &mut Effects) {
         let mut durable = Vec::new();
+        let failed_before = self.storage.failed().is_some();
         self.storage.on_input(now, input, effects, &mut durable);
+        if self.storage.failed().is_some() && !failed_before {
+            let partitions = self.partitions.names().collect();
+            self.tell_offline(partitions, effects);
+        }
         for (log, end) in durable {
             self.partitions.on_durable(log, end);
             self.tell_watchers(now, log, effects);

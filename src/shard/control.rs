@@ -211,6 +211,7 @@ impl Shard {
         }
         for (topic_id, topic) in &before.topics {
             if !image.topics.contains_key(topic_id) {
+                self.offline.retain(|of| of.topic_id != *topic_id);
                 self.close_topic(now, topic, effects);
             }
         }
@@ -235,6 +236,7 @@ impl Shard {
     fn close_topic(&mut self, now: Now, topic: &TopicImage, effects: &mut Effects) {
         for topic_partition in self.owned(topic) {
             let Some((log, watchers)) = self.partitions.remove(topic_partition) else { continue };
+            self.offline_here -= u64::from(!self.storage.serves(log));
             self.storage.delete(log, effects);
             for watcher in watchers {
                 self.tell_grown(now, watcher.home, watcher.request, effects);
@@ -260,6 +262,20 @@ impl Shard {
             let recovered = self.storage.durable_end(log);
             let partition = Partition::new(topic_partition, log, image.leader_epoch, recovered);
             self.partitions.insert(partition, topic.config.clone());
+            if !self.storage.serves(log) {
+                self.tell_offline(vec![topic_partition], effects);
+            }
+        }
+    }
+
+    /// These partitions of this shard cannot be served any more: every shard must say so to those who ask for the metadata.
+    pub(super) fn tell_offline(&mut self, partitions: Vec<TopicPartition>, effects: &mut Effects) {
+        let before = self.offline.len();
+        self.offline.extend(partitions.iter().copied());
+        self.offline_here += (self.offline.len() - before) as u64;
+        for to in (0..self.shards).map(ShardId).filter(|to| *to != self.id) {
+            let message = ShardMessage::Offline { partitions: partitions.clone() };
+            effects.push(Effect::TellShard { to, message });
         }
     }
 }

@@ -15,7 +15,7 @@ mod requests;
 mod topology;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use self::append::{AppendJob, DurabilityQueue};
@@ -34,7 +34,7 @@ use crate::input::Input;
 use crate::metadata::Controller;
 use crate::metrics::{MemoryMetrics, ShardMetrics, StorageMetrics};
 use crate::model::metadata_image::MetadataImage;
-use crate::model::{ConnectionId, DiskSpace, Instant, LogDir, Now, ShardId};
+use crate::model::{ConnectionId, DiskSpace, Instant, LogDir, Now, ShardId, TopicPartition};
 use crate::shard_message::ShardMessage;
 use crate::stdx::{IdMap, Slab, SlabKey};
 use crate::storage::{RecoveredShard, Storage, StorageConfig};
@@ -88,6 +88,10 @@ pub struct Shard {
     housekeeping: Housekeeping,
     /// By log dir; None: not heard of yet.
     disk_space: Vec<Option<DiskSpace>>,
+    /// Partitions, of all shards, whose disk failed or whose files are damaged.
+    offline: BTreeSet<TopicPartition>,
+    /// How many of them are of this shard.
+    offline_here: u64,
     stopping: bool,
     stopped: bool,
     /// When the present turn began.
@@ -121,6 +125,8 @@ impl Shard {
             crowded: Vec::new(),
             housekeeping: Housekeeping::new(now),
             disk_space: Vec::new(),
+            offline: BTreeSet::new(),
+            offline_here: 0,
             stopping: false,
             stopped: false,
             turn: now.instant,
@@ -247,6 +253,7 @@ impl Shard {
                 effects.push(Effect::TellShard { to: from, message: ShardMessage::ImageApplied { version } });
             }
             ShardMessage::ImageApplied { version } => self.on_image_applied(now, version, effects),
+            ShardMessage::Offline { partitions } => self.offline.extend(partitions),
         }
     }
 
@@ -285,6 +292,7 @@ impl Shard {
             sealed_segments: counters.segments_sealed,
             evicted_bytes: counters.evicted_bytes,
             failed: self.storage.failed().is_some(),
+            offline_partitions: self.offline_here,
             lacks_space: self.storage.lacks_space(),
             space_refusals: counters.space_refusals,
         };

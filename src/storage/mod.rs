@@ -21,7 +21,7 @@ mod write_behind;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -129,6 +129,8 @@ struct Slot {
     /// Writes and seals under way.
     operations: u32,
     deleted: bool,
+    /// Damaged: nothing is known of its records, and nothing may be written.
+    offline: bool,
 }
 
 /// Storage of one shard and log dir.
@@ -142,6 +144,8 @@ pub struct Storage {
     journal: Journal,
     slots: Slots,
     recovered: BTreeMap<TopicPartition, RecoveredLog>,
+    /// Damaged partitions that were not opened yet.
+    offline: BTreeSet<TopicPartition>,
     files: HashMap<FileId, SegmentKey>,
     files_opened: u64,
     /// Segments with something to write or to seal.
@@ -168,7 +172,7 @@ pub struct Storage {
 impl Storage {
     #[must_use]
     pub fn new(config: StorageConfig, recovered: RecoveredShard) -> Storage {
-        let RecoveredShard { journal_files, next_sequence, logs, .. } = recovered;
+        let RecoveredShard { journal_files, next_sequence, logs, offline, .. } = recovered;
         let journal = Journal::new(
             config.shard,
             config.directory_id,
@@ -182,6 +186,7 @@ impl Storage {
             journal,
             slots: Slots::new(),
             recovered: logs,
+            offline: offline.into_keys().collect(),
             files: HashMap::new(),
             files_opened: 0,
             write_queue: VecDeque::new(),
@@ -212,6 +217,7 @@ impl Storage {
         effects: &mut Effects,
     ) -> LogId {
         let recovered = self.recovered.remove(&topic_partition).unwrap_or_default();
+        let offline = self.offline.remove(&topic_partition);
         let mut log = PartitionLog::open(topic_partition, self.clamp(config), recovered);
         if self.config.mutations.forget_producer_state() {
             log.expire_producers(Now { instant: Instant(u64::MAX), wall_ms: 0 }, 0);
@@ -226,6 +232,7 @@ impl Storage {
             last_commit: CommitId(0),
             operations: 0,
             deleted: false,
+            offline,
         });
         for base_offset in sealed {
             self.open_file(SegmentKey { log: id, base_offset }, true, effects);
@@ -288,7 +295,7 @@ impl Storage {
     ) -> Result<StoredAppend, Refused> {
         let lacks_space = self.lacks_space();
         let slot = &mut self.slots[id];
-        if self.failed.is_some() || self.stopping || slot.deleted || lacks_space {
+        if self.failed.is_some() || self.stopping || slot.deleted || slot.offline || lacks_space {
             let message = Some("The log directory takes no more records");
             return Err(Refused {
                 error: ErrorCode::KAFKA_STORAGE_ERROR,
@@ -555,6 +562,12 @@ impl Storage {
         u8::try_from(above_half * 100 / capacity.max(1)).unwrap_or(100).min(100)
     }
 
+    /// Whether the log can be read and written: its disk works, and recovery found it whole.
+    #[must_use]
+    pub fn serves(&self, id: LogId) -> bool {
+        self.failed.is_none() && !self.slots[id].offline
+    }
+
     #[must_use]
     pub fn failed(&self) -> Option<DiskError> {
         self.failed
@@ -608,6 +621,7 @@ impl Slot {
             last_commit: CommitId(0),
             operations: 0,
             deleted: true,
+            offline: false,
         }
     }
 

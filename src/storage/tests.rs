@@ -94,6 +94,34 @@ fn a_crash_on_a_full_disk_loses_nothing_acknowledged() {
     }
 }
 
+/// A file that lost bytes takes its partition offline, at this start and the next, also when the journal no longer tells; the
+/// others are as they were, and nothing of the damaged one is changed.
+#[test]
+fn damage_takes_one_partition_offline_for_good() {
+    let mut world = World::new(Setup { segment_bytes: 1 << 20, ..Setup::default() }, 14);
+    world.run(3_000);
+    world.settle();
+    world.crash();
+    world.may_be_damaged = true;
+    let of = topic_partition(2);
+    let last =
+        world.disk.segments().expect("a list").into_iter().filter(|(name, _)| name.topic_partition == of);
+    let (name, length) = last.max().expect("it has a segment");
+    assert!(length > 0);
+    world.disk.damage(name, 0);
+    for _ in 0..3 {
+        world.start().expect("the others are served");
+        assert_eq!(world.offline.keys().collect::<Vec<_>>(), [&of]);
+        assert_eq!(world.disk.length(name), Some(0), "untouched");
+        assert_eq!(world.logs.len(), 3);
+        world.run(300);
+        world.settle();
+        world.crash();
+    }
+    assert!(world.disk.damaged.contains(&of), "the journal knew, so it is marked");
+    assert!(!world.disk.aside.is_empty(), "what the journal had of it is kept");
+}
+
 #[test]
 fn below_the_floor_records_are_refused_and_segments_written() {
     let mut world = World::new(Setup::default(), 12);

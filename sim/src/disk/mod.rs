@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use penstock::effect::{FileId, SegmentName};
-use penstock::model::ShardId;
+use penstock::model::{ShardId, TopicPartition};
 
 pub use file::{BLOCK, Block, Damage, File, Loss};
 pub use operation::{Completion, OperationId};
@@ -112,6 +112,8 @@ pub struct Disk {
     fuse: Fuse,
     /// Nothing that takes room succeeds.
     full: bool,
+    /// Partitions that recovery marked.
+    damaged: BTreeSet<TopicPartition>,
     /// Something has just happened that recovery must be able to follow: a good moment for a crash.
     moment: bool,
 }
@@ -140,6 +142,7 @@ impl Disk {
             last_commit: BTreeMap::new(),
             fuse: Fuse::default(),
             full: false,
+            damaged: BTreeSet::new(),
             moment: false,
         }
     }

@@ -82,6 +82,9 @@ pub struct World {
     pub now: Now,
     /// What takes room fails.
     pub full: bool,
+    /// Damage was done on purpose: partitions that it took offline are not looked at.
+    pub may_be_damaged: bool,
+    pub offline: BTreeMap<TopicPartition, RecoveryError>,
     pub random: Random,
     pub disk: ModelDisk,
     pub shards: Vec<ShardWorld>,
@@ -99,6 +102,8 @@ impl World {
             setup,
             now: NOW,
             full: false,
+            may_be_damaged: false,
+            offline: BTreeMap::new(),
             random: Random(seed),
             disk: ModelDisk::default(),
             shards: Vec::new(),
@@ -124,6 +129,10 @@ impl World {
             &mut |_| {},
             mutations,
         )?;
+        self.offline = recovered.iter().flat_map(|shard| shard.offline.clone()).collect();
+        if let Some(why) = self.offline.values().next().filter(|_| !self.may_be_damaged) {
+            return Err(why.clone());
+        }
         self.shards = recovered
             .into_iter()
             .map(|recovered| {
@@ -150,6 +159,11 @@ impl World {
             let id = self.shards[shard].storage.open(of, Arc::clone(&config), &mut effects);
             self.logs.insert(of, (shard, id));
             self.take_effects(shard, effects);
+            if self.offline.contains_key(&of) {
+                self.logs.remove(&of);
+                assert!(!self.shards[shard].storage.serves(id), "a damaged partition is not served");
+                continue;
+            }
             self.check_recovered(of);
         }
         Ok(())
