@@ -3,6 +3,7 @@
 mod configs;
 mod topics;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -31,7 +32,7 @@ use crate::config::{Config, RawConfig};
 use crate::metadata::{Controller, Incarnation};
 use crate::model::control::{ControlAnswer, ControlError};
 use crate::model::metadata_image::{Endpoint, MetadataImage};
-use crate::model::{BrokerId, Instant, Now, ShardId};
+use crate::model::{BrokerId, Instant, Now, ShardId, TopicPartition};
 
 const NOW: Now = Now { instant: Instant(0), wall_ms: 1_795_252_975_881 };
 const CORRELATION_ID: i32 = 7;
