@@ -16,7 +16,7 @@ use crate::limits::{BLOCK_BYTES, BULK_WRITE_BYTES};
 
 use super::bulk::Seal;
 use super::dma::{self, Opened};
-use super::files::sync_dir;
+use super::files::{SegmentError, sync_dir};
 use super::summary_file;
 
 /// Space is allocated in steps as large as what the file has, between these bounds: a slow partition wastes little, a fast one
@@ -112,7 +112,7 @@ impl SegmentWriter {
     }
 
     /// Writes the last, partial block, cuts the file to `length`, makes all of it durable, and then its summary.
-    pub async fn seal(&mut self, path: &Path, share: &DiskShare, seal: Seal) -> io::Result<()> {
+    pub async fn seal(&mut self, path: &Path, share: &DiskShare, seal: Seal) -> Result<(), SegmentError> {
         let Seal { position, tail, length, summary } = seal;
         assert!(position.is_multiple_of(BLOCK_BYTES) && tail.len() <= BLOCK, "at most the last block");
         let file = self.open(path).await?;
@@ -123,12 +123,14 @@ impl SegmentWriter {
         }
         file.truncate(length).await.map_err(dma::io_error)?;
         let permit = share.syncs.acquire_permit(1).await.map_err(dma::io_error)?;
-        file.fdatasync().await.map_err(dma::io_error)?;
+        let synced = file.fdatasync().await.map_err(dma::io_error);
         drop((permit, file));
+        synced.map_err(SegmentError::Final)?;
         let (path, is_new) = (path.to_path_buf(), self.is_new);
         let finish = move || {
+            // Written anew when the seal is tried again, so that its own sync may fail for want of room.
             summary_file::write_synced(&path, &summary)?;
-            sync_dirs(&path, is_new)
+            sync_dirs(&path, is_new).map_err(SegmentError::Final)
         };
         glommio::executor().spawn_blocking(finish).await?;
         self.close().await;

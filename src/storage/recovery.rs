@@ -55,6 +55,12 @@ pub trait RecoveryDisk {
     /// Puts a summary in the place of one that may be there, as a whole. Need not be synced.
     fn write_summary(&mut self, segment: SegmentName, summary: &[u8]) -> Result<(), DiskError>;
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError>;
+    /// Partitions that an earlier start marked.
+    fn damaged(&mut self) -> Result<Vec<TopicPartition>, DiskError>;
+    /// Marks the partition, for people and for later starts. Durable, with all that was kept aside for it.
+    fn mark_damaged(&mut self, topic_partition: TopicPartition, why: &str) -> Result<(), DiskError>;
+    /// Writes bytes that belong to a segment into a file beside it, at the same position.
+    fn keep_aside(&mut self, segment: SegmentName, position: u64, bytes: &[u8]) -> Result<(), DiskError>;
 }
 
 /// What recovery hands to one shard.
@@ -66,13 +72,21 @@ pub struct RecoveredShard {
     /// The first file sequence that this run may use.
     pub next_sequence: u64,
     pub logs: BTreeMap<TopicPartition, RecoveredLog>,
+    /// Partitions that cannot be served, and why. Nothing of theirs may be changed, but by deleting the topic.
+    pub offline: BTreeMap<TopicPartition, RecoveryError>,
 }
 
 impl RecoveredShard {
     /// A shard that finds nothing.
     #[must_use]
     pub fn empty(shard: ShardId) -> RecoveredShard {
-        RecoveredShard { shard, journal_files: Vec::new(), next_sequence: 1, logs: BTreeMap::new() }
+        RecoveredShard {
+            shard,
+            journal_files: Vec::new(),
+            next_sequence: 1,
+            logs: BTreeMap::new(),
+            offline: BTreeMap::new(),
+        }
     }
 }
 
@@ -109,9 +123,11 @@ pub enum RecoveryFault {
     Scan(ScanError),
     /// A newer binary wrote this file.
     NewerVersion(u32),
+    /// An earlier start found damage, and said so in this file.
+    MarkedDamaged,
 }
 
-/// Why a start was given up. Nothing was shortened.
+/// Why a partition is offline, or a start was given up. Nothing was shortened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveryError {
     /// Below the data directory.
@@ -139,6 +155,10 @@ impl fmt::Display for RecoveryError {
             RecoveryFault::NewerVersion(version) => {
                 write!(out, "version {version} was written by a newer binary: start that one")
             }
+            RecoveryFault::MarkedDamaged => write!(
+                out,
+                "an earlier start found damage; this file says what. Restore the partition's files, then remove it"
+            ),
         }
     }
 }
@@ -180,8 +200,9 @@ fn directory_error(file: &str) -> impl Fn(DiskError) -> RecoveryError + '_ {
 
 /// Recovers a data directory for `shards` shards, whatever their number was before. `keep`: does the partition exist?
 ///
-/// Invariants: nothing that was acknowledged is lost; may be repeated after a crash at any step.
-/// Errors: the first thing that a crash cannot explain, with its file and position. The start must then be given up.
+/// Invariants: nothing that was acknowledged is lost; may be repeated after a crash at any step. What a crash cannot explain in one
+///             partition takes that partition offline, and nothing of it is changed.
+/// Errors: damage to a journal, or a disk that fails, with file and position. No log of the directory can then be served.
 pub fn recover(
     disk: &mut dyn RecoveryDisk,
     directory_id: [u8; 16],
@@ -210,6 +231,7 @@ pub fn recover_with(
         progress,
         so_far: RecoveryProgress::default(),
         lengths: BTreeMap::new(),
+        offline: BTreeMap::new(),
         mutations,
     };
     recovery.list_segments()?;
@@ -217,6 +239,11 @@ pub fn recover_with(
         (0..shards).map(|shard| RecoveredShard::empty(ShardId(shard))).collect();
     recovery.journals(&mut recovered)?;
     recovery.open_logs(shard_of, &mut recovered)?;
+    for (topic_partition, why) in recovery.offline {
+        let shard = usize::from(shard_of(topic_partition).0);
+        let owner = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
+        owner.offline.insert(topic_partition, why);
+    }
     Ok(recovered)
 }
 
@@ -228,6 +255,7 @@ struct Recovery<'a> {
     so_far: RecoveryProgress,
     /// Of the segment files of partitions that exist.
     lengths: BTreeMap<SegmentName, u64>,
+    offline: BTreeMap<TopicPartition, RecoveryError>,
     mutations: StorageMutations,
 }
 
@@ -284,6 +312,16 @@ impl Recovery<'_> {
             let removed = self.disk.remove_partition(topic_partition);
             removed.map_err(directory_error(&topic_partition.to_string()))?;
         }
+        for topic_partition in self.disk.damaged().map_err(directory_error("."))? {
+            if !(self.keep)(topic_partition) {
+                let removed = self.disk.remove_partition(topic_partition);
+                removed.map_err(directory_error(&topic_partition.to_string()))?;
+                continue;
+            }
+            let file = format!("{topic_partition}/damaged");
+            let why = RecoveryError { file, position: 0, fault: RecoveryFault::MarkedDamaged };
+            self.offline.insert(topic_partition, why);
+        }
         Ok(())
     }
 
@@ -335,15 +373,27 @@ impl Recovery<'_> {
             }
             Ok(())
         })?;
+        let mut newly_offline = BTreeMap::new();
         for (name, segment) in &found {
-            self.check(*name, segment)?;
+            if !self.offline.contains_key(&name.topic_partition)
+                && let Err(why) = self.check(*name, segment)
+            {
+                newly_offline.entry(name.topic_partition).or_insert(why);
+            }
         }
+        self.offline.extend(newly_offline.iter().map(|(of, why)| (*of, why.clone())));
         found.retain(|_, segment| segment.sealed.is_none());
+        let offline = std::mem::take(&mut self.offline);
         let mut written = 0;
         self.walk(shard, plan, &mut |disk, name, entry, bytes| {
             let Some(segment) = found.get(&name).filter(|_| entry.kind == EntryKind::Data) else {
                 return Ok(());
             };
+            if offline.contains_key(&name.topic_partition) {
+                return disk
+                    .keep_aside(name, entry.position, bytes)
+                    .map_err(|error| segment_error(name, entry.position, RecoveryFault::Disk(error)));
+            }
             let skip = segment.end.saturating_sub(entry.position);
             let Some(rest) = usize::try_from(skip).ok().and_then(|skip| bytes.get(skip..)) else {
                 return Ok(());
@@ -354,8 +404,16 @@ impl Recovery<'_> {
                 .map_err(|error| segment_error(name, at, RecoveryFault::Disk(error)))
         })?;
         self.so_far.bytes_replayed += written;
+        self.offline = offline;
+        // The journal is about to end: from then on only the mark tells that bytes are missing.
+        for (topic_partition, why) in newly_offline {
+            let marked = self.disk.mark_damaged(topic_partition, &why.to_string());
+            marked.map_err(directory_error(&topic_partition.to_string()))?;
+        }
         for (name, segment) in &found {
-            self.seal(*name, segment.length())?;
+            if !self.offline.contains_key(&name.topic_partition) {
+                self.seal(*name, segment.length())?;
+            }
         }
         Ok(())
     }

@@ -18,19 +18,21 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use rustix::fs::{FallocateFlags, OFlags, fallocate};
 
 use crate::effect::{FileId, SyncId};
-use crate::input::Input;
+use crate::input::{Input, SegmentOperation};
 use crate::limits::{BLOCK_BYTES, BULK_WRITE_BYTES, JOURNAL_FILL_BYTES};
 use crate::model::ShardId;
 use crate::runtime::aligned::Aligned;
-use crate::runtime::chores::create_journal_file;
-use crate::runtime::files::{Files, SegmentFile, journal_path};
+use crate::runtime::chores::{create_journal_file, remove_on_error};
+use crate::runtime::files::{Files, SegmentError, SegmentFile, journal_path};
 use crate::runtime::io_threads::thread;
 use crate::runtime::mesh::{Mail, Postbox};
 use crate::runtime::segment_writer::{allocation_end, sync_dirs};
 use crate::runtime::summary_file;
 
-use super::writers_max;
-use super::{Order, Seal, SegmentCounts, journal_file_answer, read_answer, segment_failed};
+use super::{
+    Order, Seal, SegmentCounts, journal_file_answer, read_answer, segment_failed, segment_unwritten,
+    writers_max,
+};
 
 const WRITERS: usize = 8;
 const STACK_BYTES: usize = 256 * 1024;
@@ -172,7 +174,7 @@ fn write_segments(jobs: &Receiver<Job>, open_max: usize, reply: &Reply) {
                 reply.counts.bytes.fetch_add(length, Ordering::Relaxed);
                 reply.answer(match result {
                     Ok(()) => Input::SegmentWritten { file: file.id, position, length },
-                    Err(error) => segment_failed(&file, "write segment", &error),
+                    Err(error) => segment_unwritten(&file, SegmentOperation::Write { length }, error.into()),
                 });
             }
             Job::Seal { file, seal } => {
@@ -180,7 +182,7 @@ fn write_segments(jobs: &Receiver<Job>, open_max: usize, reply: &Reply) {
                 let result = writer.seal(&file.path, &mut scratch, &seal);
                 reply.answer(match result {
                     Ok(()) => Input::SegmentSealed { file: file.id },
-                    Err(error) => segment_failed(&file, "seal segment", &error),
+                    Err(error) => segment_unwritten(&file, SegmentOperation::Seal, error),
                 });
             }
             Job::Close { file } => drop(writers.remove(&file)),
@@ -236,8 +238,12 @@ fn read_range(file: &Arc<SegmentFile>, position: u64, length: u64) -> io::Result
 
 fn fill(data_dir: PathBuf, shard: ShardId, file: u32, bytes: u64) -> io::Result<()> {
     let path = journal_path(&data_dir, shard, file);
-    create_journal_file(&data_dir, shard, &path)?;
-    let file = open_direct(&path)?;
+    remove_on_error(&path, try_fill(&data_dir, shard, &path, bytes))
+}
+
+fn try_fill(data_dir: &Path, shard: ShardId, path: &Path, bytes: u64) -> io::Result<()> {
+    create_journal_file(data_dir, shard, path)?;
+    let file = open_direct(path)?;
     let mut scratch = Aligned::default();
     let zeros = scratch.with_room(JOURNAL_FILL_BYTES);
     let mut at = 0;
@@ -322,7 +328,7 @@ impl Writer {
         path: &Path,
         scratch: &mut Aligned,
         Seal { position, tail, length, summary }: &Seal,
-    ) -> io::Result<()> {
+    ) -> Result<(), SegmentError> {
         assert!(position.is_multiple_of(BLOCK_BYTES), "at most the last block");
         self.open(path)?;
         let file = self.file.as_ref().expect("opened above");
@@ -333,9 +339,10 @@ impl Writer {
             file.write_all_at(block, *position)?;
         }
         file.set_len(*length)?;
-        file.sync_data()?;
+        file.sync_data().map_err(SegmentError::Final)?;
+        // Written anew when the seal is tried again, so that its own sync may fail for want of room.
         summary_file::write_synced(path, summary)?;
-        sync_dirs(path, self.is_new)?;
+        sync_dirs(path, self.is_new).map_err(SegmentError::Final)?;
         self.is_new = false;
         Ok(())
     }

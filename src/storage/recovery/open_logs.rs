@@ -31,11 +31,21 @@ impl Recovery<'_> {
         // Ordered by partition, then by base offset.
         let segments: Vec<(SegmentName, u64)> = std::mem::take(&mut self.lengths).into_iter().collect();
         for of_one in segments.chunk_by(|(one, _), (next, _)| one.topic_partition == next.topic_partition) {
-            let log = self.open_log(of_one)?;
             let topic_partition = of_one[0].0.topic_partition;
-            let shard = usize::from(shard_of(topic_partition).0);
-            let kept = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
-            kept.logs.insert(topic_partition, log);
+            if self.offline.contains_key(&topic_partition) {
+                continue;
+            }
+            match self.open_log(of_one) {
+                Ok(log) => {
+                    let shard = usize::from(shard_of(topic_partition).0);
+                    let kept = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
+                    kept.logs.insert(topic_partition, log);
+                }
+                Err(newer @ RecoveryError { fault: RecoveryFault::NewerVersion(_), .. }) => {
+                    return Err(newer);
+                }
+                Err(why) => drop(self.offline.insert(topic_partition, why)),
+            }
         }
         Ok(())
     }
