@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use bytes::{Bytes, BytesMut};
 
 use crate::effect::{CommitId, DiskError, FileId, ReadId, SyncId};
-use crate::model::{ConnectionId, ShardId, TopicPartition};
+use crate::model::{ConnectionId, DiskSpace, ShardId, TopicPartition};
 use crate::shard_message::ShardMessage;
 
 #[derive(Debug)]
@@ -75,6 +75,13 @@ pub enum Input {
     MetadataAppended {
         append: u64,
         result: Result<(), DiskError>,
+    },
+
+    /// What the volume of the log dir with this number (0: the first of `log.dirs`) has and what is free for this user. Comes at the
+    /// start and every few seconds.
+    DiskSpace {
+        dir: u16,
+        space: DiskSpace,
     },
 
     Shard {

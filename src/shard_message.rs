@@ -147,6 +147,8 @@ pub enum Question {
     EpochEnd { leader_epoch: LeaderEpoch },
     /// DescribeProducers.
     Producers,
+    /// DescribeLogDirs: bytes of all segments, wherever they are.
+    Size,
 }
 
 #[derive(Debug, Clone)]
@@ -170,6 +172,7 @@ pub enum Answer {
         end_offset: i64,
     },
     Producers(Vec<ProducerAnswer>),
+    Size(u64),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

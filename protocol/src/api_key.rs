@@ -205,6 +205,7 @@ pub const SUPPORTED: &[ApiVersionRange] = &[
     range(ApiKey::OffsetForLeaderEpoch, 2, 4, 4),
     range(ApiKey::DescribeConfigs, 1, 4, 4),
     range(ApiKey::AlterConfigs, 0, 2, 2),
+    range(ApiKey::DescribeLogDirs, 1, 5, 2),
     range(ApiKey::CreatePartitions, 0, 3, 2),
     range(ApiKey::IncrementalAlterConfigs, 0, 1, 1),
     range(ApiKey::DescribeCluster, 0, 2, 0),

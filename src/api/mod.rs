@@ -11,6 +11,7 @@ pub mod create_topics;
 pub mod delete_topics;
 pub mod describe_cluster;
 pub mod describe_configs;
+pub mod describe_log_dirs;
 pub mod describe_producers;
 pub mod describe_topic_partitions;
 pub mod fetch;
@@ -38,7 +39,7 @@ use self::partition_questions::QuestionPlan;
 use crate::config::Config;
 use crate::model::control::{ControlAnswer, ControlRequest};
 use crate::model::metadata_image::MetadataImage;
-use crate::model::{Now, ShardId, TopicPartition};
+use crate::model::{DiskSpace, Now, ShardId, TopicPartition};
 use crate::shard_message::{AppendItem, AskItem, ReadItem};
 
 /// What a handler may look at.
@@ -49,6 +50,8 @@ pub struct ApiContext<'a> {
     pub listener: u16,
     pub now: Now,
     pub shard_of: &'a dyn Fn(TopicPartition) -> ShardId,
+    /// By log dir; as far as it is known.
+    pub disk_space: &'a [Option<DiskSpace>],
 }
 
 /// What is needed to address an answer.
@@ -142,6 +145,7 @@ pub fn dispatch(context: &ApiContext<'_>, sessions: &mut FetchSessions, frame: B
         ApiKey::CreatePartitions => create_partitions::handle(context, info, &mut reader),
         ApiKey::IncrementalAlterConfigs => incremental_alter_configs::handle(context, info, &mut reader),
         ApiKey::DescribeCluster => describe_cluster::handle(context, info, &mut reader),
+        ApiKey::DescribeLogDirs => describe_log_dirs::handle(context, info, &mut reader),
         ApiKey::DescribeProducers => describe_producers::handle(context, info, &mut reader),
         ApiKey::DescribeTopicPartitions => describe_topic_partitions::handle(context, info, &mut reader),
         _ => Outcome::Close("an API key that is not served"),

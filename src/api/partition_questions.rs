@@ -10,7 +10,7 @@ use crate::model::{LeaderEpoch, PartitionIndex, ShardId, TopicId, TopicPartition
 use crate::shard_message::{Answer, AnswerItem, AskItem, Question};
 
 /// Turns the answers into the client's answer.
-type Responder = fn(RequestInfo, &[(Arc<str>, Vec<PartitionAnswer>)]) -> Vec<Piece>;
+type Responder = Box<dyn FnOnce(RequestInfo, &[(Arc<str>, Vec<PartitionAnswer>)]) -> Vec<Piece>>;
 
 /// One partition's answer, with what the client calls it.
 #[derive(Debug)]
@@ -20,7 +20,6 @@ pub struct PartitionAnswer {
     pub answer: Answer,
 }
 
-#[derive(Debug)]
 pub struct QuestionPlan {
     info: RequestInfo,
     topics: Vec<(Arc<str>, Vec<i32>)>,
@@ -37,8 +36,12 @@ pub struct QuestionBuilder<'a, 'c> {
 }
 
 impl<'a, 'c> QuestionBuilder<'a, 'c> {
-    pub fn new(context: &'a ApiContext<'c>, info: RequestInfo, respond: Responder) -> Self {
-        let plan = QuestionPlan { info, topics: Vec::new(), answers: Vec::new(), respond };
+    pub fn new(
+        context: &'a ApiContext<'c>,
+        info: RequestInfo,
+        respond: impl FnOnce(RequestInfo, &[(Arc<str>, Vec<PartitionAnswer>)]) -> Vec<Piece> + 'static,
+    ) -> Self {
+        let plan = QuestionPlan { info, topics: Vec::new(), answers: Vec::new(), respond: Box::new(respond) };
         QuestionBuilder { context, plan, items: Vec::new(), topic: None }
     }
 

@@ -84,7 +84,7 @@ impl World {
     fn context(&self) -> ApiContext<'_> {
         let shard_of = &|_| ShardId(0);
         let World { image, config, listener, .. } = self;
-        ApiContext { image, config, listener: *listener, now: NOW, shard_of }
+        ApiContext { image, config, listener: *listener, now: NOW, shard_of, disk_space: &[] }
     }
 
     fn begin<'q>(&self, key: ApiKey, version: i16, request: &impl Message<'q>) -> Outcome {

@@ -35,9 +35,9 @@ const SECOND_COMMIT_DIVISOR: u64 = 16;
 /// Records that wait for a commit; beyond it the journal calls itself congested.
 const WAITING_BYTES_MAX: u64 = 4 * COMMIT_BYTES_MAX;
 
-/// The slot of a partition in `Storage`.
+/// A partition's log in `Storage`: a place in the lower half, the place's generation in the upper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LogId(pub u32);
+pub struct LogId(pub u64);
 
 /// One segment of one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

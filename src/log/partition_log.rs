@@ -16,6 +16,7 @@ use super::leader_epochs::LeaderEpochs;
 use super::producer_state::ProducerStates;
 use super::recovery::RecoveredLog;
 use super::segment::{Segment, SegmentState};
+use super::snapshot::Snapshot;
 
 /// One partition's log.
 ///
@@ -128,6 +129,12 @@ impl PartitionLog {
         segment.seal();
     }
 
+    /// Bytes of all segments, in files or not.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.length).sum()
+    }
+
     /// Bytes of batches in memory.
     #[must_use]
     pub fn tail_bytes(&self) -> u64 {
@@ -148,7 +155,7 @@ impl PartitionLog {
     /// Ends the active segment: the next append begins another. Returns it, None if there is none.
     pub fn close_active(&mut self) -> Option<Offset> {
         let last = self.segments.last_mut().filter(|last| last.state == SegmentState::Active)?;
-        last.close();
+        last.close(Snapshot::of(&self.epochs, &self.producers, last.next_offset()));
         Some(last.base_offset)
     }
 

@@ -1,12 +1,14 @@
 //! Kafka's nouns as types. Plain data: nothing here decides anything.
 
 pub mod control;
+mod disk_space;
 mod ids;
 pub mod metadata_image;
 mod offset;
 mod time;
 pub mod topic_config;
 
+pub use disk_space::DiskSpace;
 pub use ids::{
     BrokerId, ConnectionId, LeaderEpoch, PartitionIndex, ProducerEpoch, ProducerId, ShardId, TopicId,
     TopicPartition,

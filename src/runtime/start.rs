@@ -18,6 +18,7 @@ use crate::config::{Config, Listener};
 
 use super::clock::Clock;
 use super::control_thread::{Health, bind_admin, on_signals, serve_admin};
+use super::disk_space;
 use super::executors::{Common, Executors, ShardSeed};
 use super::identity::identity;
 use super::listener::{Gate, bind, local_address};
@@ -86,6 +87,8 @@ pub fn run(options: Options, on_ready: impl FnOnce(&Ready)) -> Result<ExitCode, 
         make: prepared.make,
     });
     let executors = Executors::start(&common, seeds.collect(), &ready).map_err(cannot_start)?;
+    let log_dirs = vec![options.data_dir.clone()];
+    disk_space::watch(log_dirs, executors.postboxes.clone()).map_err(cannot_start)?;
     let health = Arc::new(Health::default());
     on_signals(executors.postboxes.clone(), Arc::clone(&health)).map_err(cannot_start)?;
     for _ in 0..shards {

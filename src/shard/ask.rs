@@ -87,6 +87,7 @@ impl Shard {
                 let (leader_epoch, end) = log.epoch_end(leader_epoch);
                 Ok(Found::Now(Answer::EpochEnd { leader_epoch, end_offset: end.0 }))
             }
+            Question::Size => Ok(Found::Now(Answer::Size(log.size_bytes()))),
             Question::Producers => Ok(Found::Now(Answer::Producers(log.producers()))),
         }
     }

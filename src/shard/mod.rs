@@ -34,7 +34,7 @@ use crate::input::Input;
 use crate::metadata::Controller;
 use crate::metrics::{MemoryMetrics, ShardMetrics, StorageMetrics};
 use crate::model::metadata_image::MetadataImage;
-use crate::model::{ConnectionId, Instant, Now, ShardId};
+use crate::model::{ConnectionId, DiskSpace, Instant, Now, ShardId};
 use crate::shard_message::ShardMessage;
 use crate::stdx::{IdMap, Slab, SlabKey};
 use crate::storage::{RecoveredShard, Storage, StorageConfig};
@@ -86,6 +86,8 @@ pub struct Shard {
     /// Connections that could not begin one because the whole shard has too much under way.
     crowded: Vec<ConnectionId>,
     housekeeping: Housekeeping,
+    /// By log dir; None: not heard of yet.
+    disk_space: Vec<Option<DiskSpace>>,
     stopping: bool,
     stopped: bool,
     /// When the present turn began.
@@ -118,6 +120,7 @@ impl Shard {
             ready: Vec::new(),
             crowded: Vec::new(),
             housekeeping: Housekeeping::new(now),
+            disk_space: Vec::new(),
             stopping: false,
             stopped: false,
             turn: now.instant,
@@ -158,6 +161,7 @@ impl Shard {
                 self.on_metadata_appended(now, append, result, effects)
             }
             Input::Shard { from, message } => self.on_shard_message(now, from, message, effects),
+            Input::DiskSpace { dir, space } => self.note_disk_space(dir, space),
             Input::Tick => {}
             Input::Stop => self.start_stopping(now, effects),
             input => self.on_storage_input(now, &input, effects),
@@ -238,6 +242,14 @@ impl Shard {
             }
             ShardMessage::ImageApplied { version } => self.on_image_applied(now, version, effects),
         }
+    }
+
+    fn note_disk_space(&mut self, dir: u16, space: DiskSpace) {
+        let index = usize::from(dir);
+        if self.disk_space.len() <= index {
+            self.disk_space.resize(index + 1, None);
+        }
+        self.disk_space[index] = Some(space);
     }
 
     fn start_stopping(&mut self, now: Now, effects: &mut Effects) {

@@ -119,6 +119,7 @@ impl Shard {
             listener: known.listener,
             now,
             shard_of: &shard_of,
+            disk_space: &self.disk_space,
         };
         match api::dispatch(&context, &mut self.sessions, frame) {
             Outcome::Answer(pieces) => self.complete(home, pieces, effects),
@@ -269,6 +270,7 @@ impl Shard {
                     listener,
                     now,
                     shard_of: &shard_of,
+                    disk_space: &self.disk_space,
                 };
                 let pieces = respond(&context, answer);
                 self.complete(request.place, pieces, effects);

@@ -12,6 +12,7 @@
 
 mod recovery;
 mod release;
+mod slots;
 mod tail;
 mod write_behind;
 
@@ -36,8 +37,11 @@ use crate::journal::{Entry, EntryMeta, Issued, Journal, SegmentKey};
 use crate::limits::BLOCK_BYTES;
 use crate::log::{Appended, PartitionLog, RecoveredLog, Refused, SegmentBytes};
 use crate::model::topic_config::TopicConfig;
-use crate::model::{DurableOffset, Instant, LeaderEpoch, Now, Offset, ShardId, TopicPartition};
+use crate::model::{
+    DurableOffset, Instant, LeaderEpoch, Now, Offset, PartitionIndex, ShardId, TopicId, TopicPartition,
+};
 use release::Release;
+use slots::Slots;
 use tail::TailEntry;
 
 /// What carrying one segment costs beside its bytes: the headers of a SegmentEnd and of a Data entry, and padding.
@@ -127,7 +131,7 @@ struct Slot {
 pub struct Storage {
     config: StorageConfig,
     journal: Journal,
-    slots: Vec<Slot>,
+    slots: Slots,
     recovered: BTreeMap<TopicPartition, RecoveredLog>,
     files: HashMap<FileId, SegmentKey>,
     files_opened: u64,
@@ -166,7 +170,7 @@ impl Storage {
         Storage {
             config,
             journal,
-            slots: Vec::new(),
+            slots: Slots::new(),
             recovered: logs,
             files: HashMap::new(),
             files_opened: 0,
@@ -196,7 +200,6 @@ impl Storage {
         config: Arc<TopicConfig>,
         effects: &mut Effects,
     ) -> LogId {
-        let id = LogId(u32::try_from(self.slots.len()).expect("fewer partitions than 2^32"));
         let recovered = self.recovered.remove(&topic_partition).unwrap_or_default();
         let mut log = PartitionLog::open(topic_partition, self.clamp(config), recovered);
         if self.config.mutations.forget_producer_state() {
@@ -204,7 +207,7 @@ impl Storage {
         }
         let durable_end = log.log_end_offset();
         let sealed: Vec<Offset> = log.segments().iter().map(|segment| segment.base_offset).collect();
-        self.slots.push(Slot {
+        let id = self.slots.insert(Slot {
             topic_partition,
             log,
             unsealed: VecDeque::new(),
@@ -232,7 +235,7 @@ impl Storage {
         self.files_opened += 1;
         let file = FileId(u64::from(self.config.shard.0) << 48 | self.files_opened);
         self.files.insert(file, key);
-        let slot = &mut self.slots[key.log.0 as usize];
+        let slot = &mut self.slots[key.log];
         slot.log.set_file(key.base_offset, file);
         let segment = SegmentName { topic_partition: slot.topic_partition, base_offset: key.base_offset };
         effects.push(Effect::OpenSegment { file, segment, exists });
@@ -242,23 +245,23 @@ impl Storage {
     /// Of a deleted partition: an empty log.
     #[must_use]
     pub fn log(&self, id: LogId) -> &PartitionLog {
-        &self.slots[id.0 as usize].log
+        &self.slots[id].log
     }
 
     /// For what concerns the log alone: leader epochs, expiry of producers.
     pub fn log_mut(&mut self, id: LogId) -> &mut PartitionLog {
-        &mut self.slots[id.0 as usize].log
+        &mut self.slots[id].log
     }
 
     pub fn set_config(&mut self, id: LogId, config: Arc<TopicConfig>) {
         let config = self.clamp(config);
-        self.slots[id.0 as usize].log.set_config(config);
+        self.slots[id].log.set_config(config);
     }
 
     /// The end of what is durable of a partition.
     #[must_use]
     pub fn durable_end(&self, id: LogId) -> DurableOffset {
-        DurableOffset(self.slots[id.0 as usize].durable_end.0)
+        DurableOffset(self.slots[id].durable_end.0)
     }
 
     /// Appends one batch and puts it into the open group.
@@ -272,7 +275,7 @@ impl Storage {
         records: BytesMut,
         transactional: bool,
     ) -> Result<StoredAppend, Refused> {
-        let slot = &mut self.slots[id.0 as usize];
+        let slot = &mut self.slots[id];
         if self.failed.is_some() || self.stopping || slot.deleted {
             let message = Some("The log directory takes no more records");
             return Err(Refused {
@@ -290,14 +293,14 @@ impl Storage {
                 let write = write.clone();
                 self.journal_records(id, write, appended.next_offset)
             }
-            None => self.slots[id.0 as usize].last_commit,
+            None => self.slots[id].last_commit,
         };
         Ok(StoredAppend { appended, commit })
     }
 
     fn journal_records(&mut self, id: LogId, write: SegmentBytes, next_offset: Offset) -> CommitId {
         let key = SegmentKey { log: id, base_offset: write.segment };
-        let slot = &mut self.slots[id.0 as usize];
+        let slot = &mut self.slots[id];
         if slot.unsealed.back().is_none_or(|last| last.base_offset != write.segment) {
             slot.unsealed.push_back(OpenSegment::new(write.segment));
             self.unsealed_count += 1;
@@ -323,7 +326,7 @@ impl Storage {
 
     /// The log left this segment: it is sealed once all of it is durable.
     fn close_segment(&mut self, key: SegmentKey) {
-        let slot = &mut self.slots[key.log.0 as usize];
+        let slot = &mut self.slots[key.log];
         // A segment of an earlier run is sealed already.
         let Some(segment) = slot.segment_mut(key.base_offset) else { return };
         segment.full = true;
@@ -334,7 +337,7 @@ impl Storage {
 
     /// Forgets a partition; its files go once nothing is under way for it.
     pub fn delete(&mut self, id: LogId, effects: &mut Effects) {
-        let slot = &mut self.slots[id.0 as usize];
+        let slot = &mut self.slots[id];
         if slot.deleted {
             return;
         }
@@ -360,7 +363,7 @@ impl Storage {
         let syncing = self.release.as_ref().is_some_and(Release::is_syncing);
         let mut waiting = Vec::new();
         for id in std::mem::take(&mut self.deleting) {
-            let slot = &mut self.slots[id.0 as usize];
+            let slot = &mut self.slots[id];
             if slot.operations > 0 || syncing {
                 waiting.push(id);
                 continue;
@@ -369,8 +372,8 @@ impl Storage {
                 self.files.remove(&file);
                 effects.push(Effect::CloseSegment { file });
             }
-            let (topic_partition, config) = (slot.topic_partition, Arc::clone(slot.log.config()));
-            slot.log = PartitionLog::open(topic_partition, config, RecoveredLog::default());
+            let topic_partition = slot.topic_partition;
+            self.slots.remove(id);
             effects.push(Effect::DeletePartition { topic_partition });
         }
         self.deleting = waiting;
@@ -416,7 +419,7 @@ impl Storage {
     fn note_durable(&mut self, entries: &[EntryMeta], durable: &mut Vec<(LogId, DurableOffset)>) {
         for entry in entries {
             let Some(next_offset) = entry.next_offset else { continue };
-            let slot = &mut self.slots[entry.key.log.0 as usize];
+            let slot = &mut self.slots[entry.key.log];
             let Some(segment) = slot.segment_mut(entry.key.base_offset) else { continue };
             segment.durable = segment.durable.max(entry.end);
             slot.durable_end = slot.durable_end.max(next_offset);
@@ -424,7 +427,7 @@ impl Storage {
         }
         // Each partition once, with the last of its entries.
         for entry in entries {
-            let slot = &self.slots[entry.key.log.0 as usize];
+            let slot = &self.slots[entry.key.log];
             if !slot.deleted && entry.next_offset == Some(slot.durable_end) {
                 durable.push((entry.key.log, DurableOffset(slot.durable_end.0)));
             }
@@ -467,7 +470,7 @@ impl Storage {
             if entry.kind == EntryKind::Sealed {
                 continue;
             }
-            let slot = &mut self.slots[entry.key.log.0 as usize];
+            let slot = &mut self.slots[entry.key.log];
             let Some(segment) = slot.segment_mut(entry.key.base_offset) else { continue };
             let data_end = if entry.kind == EntryKind::Data { entry.end } else { 0 };
             let (before, closing_before) = (segment.issued_cost(), segment.carry_cost());
@@ -524,11 +527,11 @@ impl Storage {
     pub fn stop(&mut self) {
         self.stopping = true;
         for index in 0..self.slots.len() {
-            let log = LogId(u32::try_from(index).expect("fewer partitions than 2^32"));
-            if self.slots[index].deleted {
+            let log = self.slots.id_at(index);
+            if self.slots[log].deleted {
                 continue;
             }
-            if let Some(base_offset) = self.slots[index].log.close_active() {
+            if let Some(base_offset) = self.slots[log].log.close_active() {
                 self.close_segment(SegmentKey { log, base_offset });
             }
         }
@@ -554,6 +557,21 @@ impl Storage {
 }
 
 impl Slot {
+    /// What a log that is gone looks like.
+    fn gone() -> Slot {
+        let topic_partition = TopicPartition { topic_id: TopicId::ZERO, partition: PartitionIndex(-1) };
+        let log = PartitionLog::open(topic_partition, Arc::default(), RecoveredLog::default());
+        Slot {
+            topic_partition,
+            log,
+            unsealed: VecDeque::new(),
+            durable_end: Offset::ZERO,
+            last_commit: CommitId(0),
+            operations: 0,
+            deleted: true,
+        }
+    }
+
     fn segment_mut(&mut self, base_offset: Offset) -> Option<&mut OpenSegment> {
         self.unsealed.iter_mut().find(|segment| segment.base_offset == base_offset)
     }

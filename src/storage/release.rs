@@ -107,7 +107,7 @@ impl Storage {
     fn begin_writing(&mut self) {
         let residents = self.journal.ring_mut().take_oldest_residents();
         for &key in &residents {
-            let Some(segment) = self.slots[key.log.0 as usize].segment_mut(key.base_offset) else { continue };
+            let Some(segment) = self.slots[key.log].segment_mut(key.base_offset) else { continue };
             segment.wanted = segment.wanted.max(block_floor(segment.durable));
             self.maybe_queue(key);
         }
@@ -118,7 +118,7 @@ impl Storage {
 
     /// Has the segment file all whole blocks of what the released file holds of it?
     fn is_in_file(&self, sequence: u64, key: SegmentKey) -> bool {
-        let segment = self.slots[key.log.0 as usize].segment(key.base_offset);
+        let segment = self.slots[key.log].segment(key.base_offset);
         // None: sealed or deleted.
         segment.is_none_or(|segment| segment.written >= block_floor(segment.end_in(sequence)))
     }
@@ -150,7 +150,7 @@ impl Storage {
     }
 
     fn plan_carry(&self, sequence: u64, key: SegmentKey) -> Option<Carry> {
-        let slot = &self.slots[key.log.0 as usize];
+        let slot = &self.slots[key.log];
         let segment = slot.segment(key.base_offset)?;
         let (end, data_end) = (segment.written, segment.end_in(sequence));
         let remainder = if data_end > end {
@@ -163,7 +163,7 @@ impl Storage {
     }
 
     fn unsynced_file(&self, carry: &Carry) -> Option<FileId> {
-        let segment = self.slots[carry.key.log.0 as usize].segment(carry.key.base_offset)?;
+        let segment = self.slots[carry.key.log].segment(carry.key.base_offset)?;
         segment.file.filter(|_| segment.synced < carry.end)
     }
 
@@ -175,7 +175,7 @@ impl Storage {
         }
         let carries = std::mem::take(carries);
         for carry in &carries {
-            let slot = &mut self.slots[carry.key.log.0 as usize];
+            let slot = &mut self.slots[carry.key.log];
             if let Some(segment) = slot.segment_mut(carry.key.base_offset) {
                 segment.synced = segment.synced.max(carry.end);
             }
@@ -186,7 +186,7 @@ impl Storage {
 
     fn carry(&mut self, carries: Vec<Carry>) {
         for Carry { key, end, remainder } in carries {
-            let slot = &self.slots[key.log.0 as usize];
+            let slot = &self.slots[key.log];
             // Sealed meanwhile: its Sealed entry is queued before what follows here. Or deleted.
             if slot.segment(key.base_offset).is_none() {
                 continue;
@@ -222,7 +222,7 @@ impl Storage {
         assert!(self.journal.ring().oldest_live() == sequence, "files are released in order");
         let Some(Release { residents, .. }) = self.release.take() else { return };
         for key in residents {
-            if let Some(segment) = self.slots[key.log.0 as usize].segment_mut(key.base_offset) {
+            if let Some(segment) = self.slots[key.log].segment_mut(key.base_offset) {
                 segment.residence.retain(|(resident, _)| *resident > sequence);
             }
         }

@@ -28,7 +28,7 @@ impl Storage {
         let mut passed = 0;
         while self.tail_bytes > self.config.tail_bytes_max && passed < PASSED_PER_TURN_MAX {
             let Some(&entry) = self.tail.front() else { return };
-            let slot = &mut self.slots[entry.log.0 as usize];
+            let slot = &mut self.slots[entry.log];
             if slot.deleted {
                 self.tail.pop_front();
                 continue;
@@ -54,7 +54,7 @@ impl Storage {
 
     /// Whether the log's oldest bytes are, or now will be, on their way into their file.
     fn push_to_file(&mut self, log: LogId) -> bool {
-        let Some(oldest) = self.slots[log.0 as usize].unsealed.front_mut() else { return false };
+        let Some(oldest) = self.slots[log].unsealed.front_mut() else { return false };
         if oldest.writing > 0 || oldest.sealing || oldest.queued {
             return true;
         }

@@ -36,7 +36,7 @@ impl Storage {
             return;
         };
         let undurable_too = self.config.mutations.write_undurable_bytes();
-        let Some(segment) = self.slots[key.log.0 as usize].segment_mut(key.base_offset) else { return };
+        let Some(segment) = self.slots[key.log].segment_mut(key.base_offset) else { return };
         if segment.queued || segment.sealing || segment.writing > 0 {
             return;
         }
@@ -63,7 +63,7 @@ impl Storage {
 
     fn write_or_seal(&mut self, key: SegmentKey, effects: &mut Effects) {
         let undurable_too = self.config.mutations.write_undurable_bytes();
-        let slot = &mut self.slots[key.log.0 as usize];
+        let slot = &mut self.slots[key.log];
         let length = slot.log.segment(key.base_offset).map_or(0, |segment| segment.length);
         // Deleted since it was queued.
         let Some(segment) = slot.segment_mut(key.base_offset) else { return };
@@ -82,12 +82,12 @@ impl Storage {
     }
 
     fn file_of(&mut self, key: SegmentKey, effects: &mut Effects) -> FileId {
-        let slot = &mut self.slots[key.log.0 as usize];
+        let slot = &mut self.slots[key.log];
         slot.operations += 1;
         let known = slot.segment(key.base_offset).and_then(|segment| segment.file);
         known.unwrap_or_else(|| {
             let file = self.open_file(key, false, effects);
-            let segment = self.slots[key.log.0 as usize].segment_mut(key.base_offset);
+            let segment = self.slots[key.log].segment_mut(key.base_offset);
             segment.expect("only unsealed segments are written").file = Some(file);
             file
         })
@@ -122,7 +122,7 @@ impl Storage {
     pub(super) fn on_segment_written(&mut self, file: FileId, position: u64, length: u64) {
         self.writes_bytes -= length;
         let Some(&key) = self.files.get(&file) else { return };
-        let slot = &mut self.slots[key.log.0 as usize];
+        let slot = &mut self.slots[key.log];
         slot.operations -= 1;
         let Some(segment) = slot.segment_mut(key.base_offset) else { return };
         assert!(
@@ -138,7 +138,7 @@ impl Storage {
     pub(super) fn on_segment_sealed(&mut self, file: FileId) {
         self.writes_bytes -= SEAL_COST_BYTES;
         let Some(&key) = self.files.get(&file) else { return };
-        let slot = &mut self.slots[key.log.0 as usize];
+        let slot = &mut self.slots[key.log];
         slot.operations -= 1;
         let Some(index) = slot.unsealed.iter().position(|segment| segment.base_offset == key.base_offset)
         else {
@@ -171,14 +171,14 @@ impl Storage {
                 return;
             }
             self.seal_hand = (self.seal_hand + 1) % self.slots.len();
-            let log = LogId(u32::try_from(self.seal_hand).expect("fewer partitions than 2^32"));
+            let log = self.slots.id_at(self.seal_hand);
             closed += usize::from(self.maybe_close_active(log));
         }
     }
 
     /// Ends the active segment if all of it is durable.
     pub(super) fn maybe_close_active(&mut self, log: LogId) -> bool {
-        let slot = &mut self.slots[log.0 as usize];
+        let slot = &mut self.slots[log];
         let length = slot.log.segments().last().map_or(0, |segment| segment.length);
         let settled =
             slot.unsealed.back().is_some_and(|last| !last.full && last.durable == length && length > 0);
