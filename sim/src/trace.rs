@@ -189,7 +189,7 @@ fn name_effect(effect: &Effect) -> (&'static str, [u64; 3]) {
         Effect::SealSegment { file, position, length, .. } => ("< SealSegment", [file.0, *position, *length]),
         Effect::CloseSegment { file } => ("< CloseSegment", [file.0, 0, 0]),
         Effect::ReadSegment { read, file, position, .. } => ("< ReadSegment", [read.0, file.0, *position]),
-        Effect::LoadIndex { file, sealed } => {
+        Effect::LoadIndex { file, sealed, .. } => {
             ("< LoadIndex", [file.0, sealed.base_offset.0 as u64, sealed.length])
         }
         Effect::DeletePartition { .. } => ("< DeletePartition", [0; 3]),

@@ -32,7 +32,7 @@ use crate::input::{Input, SegmentOperation};
 use crate::limits::{
     BULK_MEMORY_BYTES, BULK_SYNCS_IN_FLIGHT_MAX, BULK_SYNCS_PER_SHARD_MIN, BULK_WRITES_IN_FLIGHT_MAX,
 };
-use crate::model::{SealedSegment, ShardId};
+use crate::model::{SealedSegment, ShardId, TopicPartition};
 
 use super::chores;
 use super::descriptors::descriptors_max;
@@ -69,7 +69,7 @@ pub struct SegmentCounts {
 pub enum Order {
     Write { file: Arc<SegmentFile>, position: u64, pieces: Vec<Bytes> },
     Seal { file: Arc<SegmentFile>, seal: Seal },
-    LoadIndex { file: Arc<SegmentFile>, sealed: SealedSegment },
+    LoadIndex { file: Arc<SegmentFile>, of: TopicPartition, sealed: SealedSegment },
     Sync { sync: SyncId, files: Vec<Arc<SegmentFile>> },
     Close { file: FileId },
     Read { read: ReadId, file: Arc<SegmentFile>, position: u64, length: u64 },
@@ -285,9 +285,9 @@ impl Bulk {
         match order {
             Order::Write { file, position, pieces } => self.queue(file, Job::Write { position, pieces }),
             Order::Seal { file, seal } => self.queue(file, Job::Seal(seal)),
-            Order::LoadIndex { file, sealed } => {
+            Order::LoadIndex { file, of, sealed } => {
                 let bulk = Rc::clone(self);
-                self.spawn(async move { bulk.load_index(file, sealed).await });
+                self.spawn(async move { bulk.load_index(file, of, sealed).await });
             }
             Order::Sync { sync, files } => self.begin_sync(sync, files),
             Order::Close { file } => {
@@ -422,9 +422,9 @@ impl Bulk {
         self.answer(read_answer(read, &file, position, length, result));
     }
 
-    async fn load_index(&self, file: Arc<SegmentFile>, sealed: SealedSegment) {
+    async fn load_index(&self, file: Arc<SegmentFile>, of: TopicPartition, sealed: SealedSegment) {
         let id = file.id;
-        let load = move || summary_file::load_index(&file, &sealed);
+        let load = move || summary_file::load_index(&file, of, &sealed);
         let result = glommio::executor().spawn_blocking(load).await;
         self.answer(Input::IndexLoaded { file: id, result });
     }

@@ -110,8 +110,8 @@ impl IoThreads {
         post(&self.bulk, Order::Seal { file, seal });
     }
 
-    pub fn load_index(&self, file: Arc<SegmentFile>, sealed: SealedSegment) {
-        post(&self.bulk, Order::LoadIndex { file, sealed });
+    pub fn load_index(&self, file: Arc<SegmentFile>, of: TopicPartition, sealed: SealedSegment) {
+        post(&self.bulk, Order::LoadIndex { file, of, sealed });
     }
 
     pub fn sync(&self, sync: SyncId, files: Vec<Arc<SegmentFile>>) {

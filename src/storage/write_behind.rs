@@ -120,7 +120,8 @@ impl Storage {
         } else {
             length
         };
-        let summary = self.log(key.log).summary(key.base_offset).encode();
+        let log = self.log(key.log);
+        let summary = log.summary(key.base_offset).encode(log.topic_partition());
         effects.push(Effect::SealSegment { file, position, tail, length, summary });
     }
 

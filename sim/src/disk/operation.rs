@@ -98,7 +98,7 @@ impl Disk {
                 self.check_summary(file, length, &summary);
                 Operation::SealWrite { shard, file, seal: Seal { position, tail, length, summary } }
             }
-            Effect::LoadIndex { file, sealed } => {
+            Effect::LoadIndex { file, of: _, sealed } => {
                 Operation::LoadIndex { shard, file, index: self.lease(file), sealed }
             }
             Effect::ReadSegment { read, file, position, length } => {
@@ -476,11 +476,11 @@ impl Disk {
     }
 
     fn check_summary(&mut self, file: FileId, length: u64, summary: &Bytes) {
-        let name = self.open.get(&file).map(|open| open.name.base_offset);
-        let told = Summary::decode(summary);
+        let Some(name) = self.open.get(&file).map(|open| open.name) else { return };
+        let told = Summary::decode(name.topic_partition, summary);
         let fits = told.as_ref().is_ok_and(|told| {
             let segment = &told.segment;
-            Some(segment.base_offset) == name
+            segment.base_offset == name.base_offset
                 && segment.length == length
                 && told.snapshot.is_some()
                 && index_of_summary(segment, told).is_some()

@@ -129,14 +129,14 @@ impl Disk {
         // Somebody tidied up.
         let removed = self.random.per_million(self.faults.summary_lost);
         let found = self.summaries.find(name).filter(|_| !removed).cloned();
-        let found = found.and_then(|bytes| Summary::decode(&bytes).ok());
+        let found = found.and_then(|bytes| Summary::decode(name.topic_partition, &bytes).ok());
         if let Some(section) = found.as_ref().and_then(|found| index_of_summary(sealed, found)) {
             return Ok(section);
         }
         self.counters.summaries.loads_by_scan += 1;
         let file = &self.files[index];
         let built = index_of_batches(sealed, found, &mut |position, into| read(file, position, into))?;
-        self.summaries.replace(name, built.encode());
+        self.summaries.replace(name, built.encode(name.topic_partition));
         built.index.ok_or(IndexFault::Disk(missing))
     }
 }

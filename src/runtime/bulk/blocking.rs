@@ -217,8 +217,8 @@ fn read_and_fill(orders: &Receiver<Order>, shard: ShardId, data_dir: &Path, repl
             Order::Read { read, file, position, length } => {
                 read_answer(read, &file, position, length, read_range(&file, position, length))
             }
-            Order::LoadIndex { file, sealed } => {
-                let result = summary_file::load_index(&file, &sealed);
+            Order::LoadIndex { file, of, sealed } => {
+                let result = summary_file::load_index(&file, of, &sealed);
                 Input::IndexLoaded { file: file.id, result }
             }
             Order::PrepareJournalFile { file, bytes } => {

@@ -123,7 +123,7 @@ impl Recovery<'_> {
                 }
             };
             front.truncate(read);
-            let summary = match Summary::decode(&front.freeze()) {
+            let summary = match Summary::decode(name.topic_partition, &front.freeze()) {
                 Ok(summary) => summary,
                 Err(NoSummary::Damaged) => return Ok(None),
                 Err(NoSummary::NewerVersion(version)) => {
@@ -147,7 +147,7 @@ impl Recovery<'_> {
     }
 
     fn write_summary(&mut self, name: SegmentName, summary: &Summary) {
-        if let Err(error) = self.disk.write_summary(name, &summary.encode()) {
+        if let Err(error) = self.disk.write_summary(name, &summary.encode(name.topic_partition)) {
             tracing::warn!(segment = super::segment_path(name), ?error, "cannot write a summary");
         }
     }

@@ -62,7 +62,7 @@ enum Operation {
     Write { file: FileId, position: u64, bytes: Vec<u8> },
     Sync { sync: SyncId, files: Vec<FileId> },
     Seal { file: FileId, position: u64, tail: Bytes, length: u64, summary: Bytes },
-    LoadIndex { file: FileId, sealed: SealedSegment },
+    LoadIndex { file: FileId, of: TopicPartition, sealed: SealedSegment },
     Delete(TopicPartition),
 }
 
@@ -209,8 +209,8 @@ impl World {
             let mut effects = Effects::default();
             let storage = &mut self.shards[shard].storage;
             storage.load_index(NOW.instant, id, segment, &mut effects).expect("it can be loaded");
-            let Some(Effect::LoadIndex { file, sealed }) = effects.pop() else { panic!("one load") };
-            let input = self.perform(shard, Operation::LoadIndex { file, sealed });
+            let Some(Effect::LoadIndex { file, of, sealed }) = effects.pop() else { panic!("one load") };
+            let input = self.perform(shard, Operation::LoadIndex { file, of, sealed });
             let Input::IndexLoaded { file, result } = input else { panic!("a load is answered") };
             let storage = &mut self.shards[shard].storage;
             let load = storage.on_index_loaded(NOW.instant, file, &result).expect("it was asked for");
@@ -410,17 +410,17 @@ impl World {
                 self.disk.put_summary(files[&file], &summary, true);
                 Input::SegmentSealed { file }
             }
-            Operation::LoadIndex { file, sealed } => {
+            Operation::LoadIndex { file, of, sealed } => {
                 let name = files[&file];
                 let found = self.disk.summary(name).map(Bytes::copy_from_slice);
-                let found = found.and_then(|bytes| Summary::decode(&bytes).ok());
+                let found = found.and_then(|bytes| Summary::decode(of, &bytes).ok());
                 let section = found.as_ref().and_then(|found| index_of_summary(&sealed, found));
                 let result = section.map_or_else(
                     || {
                         let disk = &mut self.disk;
                         let mut read = |position, into: &mut [u8]| disk.read_segment(name, position, into);
                         let built = index_of_batches(&sealed, found, &mut read)?;
-                        disk.put_summary(name, &built.encode(), false);
+                        disk.put_summary(name, &built.encode(of), false);
                         Ok(built.index.expect("it was just built"))
                     },
                     Ok,
