@@ -141,7 +141,7 @@ impl Disk {
             names: BTreeMap::new(),
             unlinked: Vec::new(),
             stale: Vec::new(),
-            summaries: Summaries::default(),
+            summaries: Summaries::new(seed),
             metadata: Vec::new(),
             metadata_durable: 0,
             open: BTreeMap::new(),
@@ -278,7 +278,7 @@ impl Disk {
         self.fuse = Fuse::default();
         self.restore_unlinked();
         self.crash_files();
-        self.summaries.crash(&mut self.random, &mut self.counters.summaries);
+        self.summaries.crash(&mut self.counters.summaries);
         self.crash_metadata();
         self.collect_files();
     }

@@ -32,8 +32,9 @@ struct SummaryFile {
 }
 
 /// All summaries, and those that somebody may rely on.
-#[derive(Default)]
 pub(super) struct Summaries {
+    /// A stream of its own: what else the disk does stays the same.
+    random: Random,
     files: BTreeMap<SegmentName, SummaryFile>,
     stale: Vec<Bytes>,
     /// Segments whose seal was answered: a start that scans one of them has lost what it was promised.
@@ -41,6 +42,11 @@ pub(super) struct Summaries {
 }
 
 impl Summaries {
+    pub fn new(seed: u64) -> Summaries {
+        let random = Random::stream(seed, "summaries");
+        Summaries { random, files: BTreeMap::new(), stale: Vec::new(), promised: BTreeSet::new() }
+    }
+
     pub fn find(&self, name: SegmentName) -> Option<&Bytes> {
         self.files.get(&name).map(|file| &file.bytes)
     }
@@ -74,7 +80,8 @@ impl Summaries {
         self.promised.retain(|name| name.topic_partition != topic_partition);
     }
 
-    pub fn crash(&mut self, random: &mut Random, counters: &mut SummaryCounters) {
+    pub fn crash(&mut self, counters: &mut SummaryCounters) {
+        let random = &mut self.random;
         let mut lost = Vec::new();
         for (name, file) in &mut self.files {
             let Some(before) = file.before.take() else { continue };
@@ -127,7 +134,7 @@ impl Disk {
         let index = index.ok_or(IndexFault::Disk(missing))?;
         self.counters.summaries.loads += 1;
         // Somebody tidied up.
-        let removed = self.random.per_million(self.faults.summary_lost);
+        let removed = self.summaries.random.per_million(self.faults.summary_lost);
         let found = self.summaries.find(name).filter(|_| !removed).cloned();
         let found = found.and_then(|bytes| Summary::decode(name.topic_partition, &bytes).ok());
         if let Some(section) = found.as_ref().and_then(|found| index_of_summary(sealed, found)) {
