@@ -60,6 +60,7 @@ impl Coverage {
         self.add("storage: segment writes", counters.segment_writes);
         self.add("storage: segments sealed", counters.segments_sealed);
         self.add("storage: segment syncs", counters.segment_syncs);
+        self.add("storage: room found after a refusal", counters.space_ends);
     }
 
     /// The end of a world.
@@ -71,6 +72,8 @@ impl Coverage {
         self.add("disk: partitions deleted", disk.deletes);
         self.add("disk: metadata appends", disk.metadata_appends);
         self.add("disk: errors", disk.errors);
+        self.add("disk: times it was full", disk.full);
+        self.add("disk: operations without room", disk.no_room);
         self.add("recovery: journals removed", disk.journals_removed);
         self.add("recovery: partitions removed", disk.partitions_removed);
         self.add("recovery: segments truncated", disk.segments_truncated);

@@ -60,4 +60,6 @@ mutations! {
     write_undurable_bytes,
     /// Neither file headers nor commits say which files are dead.
     no_oldest_live,
+    /// A segment write that found no room counts as written.
+    enospc_is_success,
 }

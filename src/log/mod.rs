@@ -24,6 +24,7 @@ mod producer_state;
 mod read;
 mod recovery;
 mod segment;
+mod snapshot;
 
 #[cfg(test)]
 mod tests;
@@ -31,10 +32,15 @@ mod tests;
 mod tests_model;
 #[cfg(test)]
 mod tests_producers;
+#[cfg(test)]
+mod tests_snapshot;
 
 pub use append::{Appended, Refused, SegmentBytes};
+pub use leader_epochs::LeaderEpochs;
 pub use lookup::{Lookup, offset_in_batch};
 pub use partition_log::PartitionLog;
+pub use producer_state::ProducerStates;
 pub use read::ReadPlan;
 pub use recovery::{LogScanner, RecoveredLog, ScanError, ScanFault};
 pub use segment::{Segment, SegmentState};
+pub use snapshot::{Malformed, Snapshot};

@@ -60,6 +60,10 @@ pub struct StorageMetrics {
     pub sealed_segments: u64,
     pub evicted_bytes: u64,
     pub failed: bool,
+    pub offline_partitions: u64,
+    /// Records are refused until the disk has room again.
+    pub lacks_space: bool,
+    pub space_refusals: u64,
 }
 
 /// What the runtime of one shard counts.

@@ -48,6 +48,12 @@ pub trait RecoveryDisk {
     /// Syncs the file and the directories that lead to it.
     fn sync_segment(&mut self, segment: SegmentName) -> Result<(), DiskError>;
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError>;
+    /// Partitions that an earlier start marked.
+    fn damaged(&mut self) -> Result<Vec<TopicPartition>, DiskError>;
+    /// Marks the partition, for people and for later starts. Durable, with all that was kept aside for it.
+    fn mark_damaged(&mut self, topic_partition: TopicPartition, why: &str) -> Result<(), DiskError>;
+    /// Writes bytes that belong to a segment into a file beside it, at the same position.
+    fn keep_aside(&mut self, segment: SegmentName, position: u64, bytes: &[u8]) -> Result<(), DiskError>;
 }
 
 /// What recovery hands to one shard.
@@ -59,13 +65,21 @@ pub struct RecoveredShard {
     /// The first file sequence that this run may use.
     pub next_sequence: u64,
     pub logs: BTreeMap<TopicPartition, RecoveredLog>,
+    /// Partitions that cannot be served, and why. Nothing of theirs may be changed, but by deleting the topic.
+    pub offline: BTreeMap<TopicPartition, RecoveryError>,
 }
 
 impl RecoveredShard {
     /// A shard that finds nothing.
     #[must_use]
     pub fn empty(shard: ShardId) -> RecoveredShard {
-        RecoveredShard { shard, journal_files: Vec::new(), next_sequence: 1, logs: BTreeMap::new() }
+        RecoveredShard {
+            shard,
+            journal_files: Vec::new(),
+            next_sequence: 1,
+            logs: BTreeMap::new(),
+            offline: BTreeMap::new(),
+        }
     }
 }
 
@@ -99,9 +113,11 @@ pub enum RecoveryFault {
         found: u64,
     },
     Scan(ScanError),
+    /// An earlier start found damage, and said so in this file.
+    MarkedDamaged,
 }
 
-/// Why a start was given up. Nothing was shortened.
+/// Why a partition is offline, or a start was given up. Nothing was shortened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveryError {
     /// Below the data directory.
@@ -126,6 +142,10 @@ impl fmt::Display for RecoveryError {
                 write!(out, "sealed with {recorded} bytes, the file has {found}")
             }
             RecoveryFault::Scan(error) => error.fmt(out),
+            RecoveryFault::MarkedDamaged => write!(
+                out,
+                "an earlier start found damage; this file says what. Restore the partition's files, then remove it"
+            ),
         }
     }
 }
@@ -167,8 +187,9 @@ fn directory_error(file: &str) -> impl Fn(DiskError) -> RecoveryError + '_ {
 
 /// Recovers a data directory for `shards` shards, whatever their number was before. `keep`: does the partition exist?
 ///
-/// Invariants: nothing that was acknowledged is lost; may be repeated after a crash at any step.
-/// Errors: the first thing that a crash cannot explain, with its file and position. The start must then be given up.
+/// Invariants: nothing that was acknowledged is lost; may be repeated after a crash at any step. What a crash cannot explain in one
+///             partition takes that partition offline, and nothing of it is changed.
+/// Errors: damage to a journal, or a disk that fails, with file and position. No log of the directory can then be served.
 pub fn recover(
     disk: &mut dyn RecoveryDisk,
     directory_id: [u8; 16],
@@ -197,6 +218,7 @@ pub fn recover_with(
         progress,
         so_far: RecoveryProgress::default(),
         lengths: BTreeMap::new(),
+        offline: BTreeMap::new(),
         mutations,
     };
     recovery.list_segments()?;
@@ -204,6 +226,11 @@ pub fn recover_with(
         (0..shards).map(|shard| RecoveredShard::empty(ShardId(shard))).collect();
     recovery.journals(&mut recovered)?;
     recovery.open_logs(shard_of, &mut recovered)?;
+    for (topic_partition, why) in recovery.offline {
+        let shard = usize::from(shard_of(topic_partition).0);
+        let owner = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
+        owner.offline.insert(topic_partition, why);
+    }
     Ok(recovered)
 }
 
@@ -215,6 +242,7 @@ struct Recovery<'a> {
     so_far: RecoveryProgress,
     /// Of the segment files of partitions that exist.
     lengths: BTreeMap<SegmentName, u64>,
+    offline: BTreeMap<TopicPartition, RecoveryError>,
     mutations: StorageMutations,
 }
 
@@ -271,6 +299,16 @@ impl Recovery<'_> {
             let removed = self.disk.remove_partition(topic_partition);
             removed.map_err(directory_error(&topic_partition.to_string()))?;
         }
+        for topic_partition in self.disk.damaged().map_err(directory_error("."))? {
+            if !(self.keep)(topic_partition) {
+                let removed = self.disk.remove_partition(topic_partition);
+                removed.map_err(directory_error(&topic_partition.to_string()))?;
+                continue;
+            }
+            let file = format!("{topic_partition}/damaged");
+            let why = RecoveryError { file, position: 0, fault: RecoveryFault::MarkedDamaged };
+            self.offline.insert(topic_partition, why);
+        }
         Ok(())
     }
 
@@ -322,15 +360,27 @@ impl Recovery<'_> {
             }
             Ok(())
         })?;
+        let mut newly_offline = BTreeMap::new();
         for (name, segment) in &found {
-            self.check(*name, segment)?;
+            if !self.offline.contains_key(&name.topic_partition)
+                && let Err(why) = self.check(*name, segment)
+            {
+                newly_offline.entry(name.topic_partition).or_insert(why);
+            }
         }
+        self.offline.extend(newly_offline.iter().map(|(of, why)| (*of, why.clone())));
         found.retain(|_, segment| segment.sealed.is_none());
+        let offline = std::mem::take(&mut self.offline);
         let mut written = 0;
         self.walk(shard, plan, &mut |disk, name, entry, bytes| {
             let Some(segment) = found.get(&name).filter(|_| entry.kind == EntryKind::Data) else {
                 return Ok(());
             };
+            if offline.contains_key(&name.topic_partition) {
+                return disk
+                    .keep_aside(name, entry.position, bytes)
+                    .map_err(|error| segment_error(name, entry.position, RecoveryFault::Disk(error)));
+            }
             let skip = segment.end.saturating_sub(entry.position);
             let Some(rest) = usize::try_from(skip).ok().and_then(|skip| bytes.get(skip..)) else {
                 return Ok(());
@@ -341,8 +391,16 @@ impl Recovery<'_> {
                 .map_err(|error| segment_error(name, at, RecoveryFault::Disk(error)))
         })?;
         self.so_far.bytes_replayed += written;
+        self.offline = offline;
+        // The journal is about to end: from then on only the mark tells that bytes are missing.
+        for (topic_partition, why) in newly_offline {
+            let marked = self.disk.mark_damaged(topic_partition, &why.to_string());
+            marked.map_err(directory_error(&topic_partition.to_string()))?;
+        }
         for (name, segment) in &found {
-            self.seal(*name, segment.length())?;
+            if !self.offline.contains_key(&name.topic_partition) {
+                self.seal(*name, segment.length())?;
+            }
         }
         Ok(())
     }
@@ -437,39 +495,38 @@ impl Recovery<'_> {
         recovered: &mut [RecoveredShard],
     ) -> Result<(), RecoveryError> {
         self.so_far.segments = self.lengths.len() as u64;
-        let mut scanner: Option<(TopicPartition, LogScanner)> = None;
         // Ordered by partition, then by base offset.
-        for (name, length) in std::mem::take(&mut self.lengths) {
-            let topic_partition = name.topic_partition;
-            if let Some((done, scan)) = scanner.take_if(|(current, _)| *current != topic_partition) {
-                self.hand_over(done, scan, shard_of, recovered);
+        let segments: Vec<(SegmentName, u64)> = std::mem::take(&mut self.lengths).into_iter().collect();
+        for of_one in segments.chunk_by(|(one, _), (next, _)| one.topic_partition == next.topic_partition) {
+            let topic_partition = of_one[0].0.topic_partition;
+            if self.offline.contains_key(&topic_partition) {
+                continue;
             }
-            let (_, scan) = scanner.get_or_insert_with(|| (topic_partition, LogScanner::new()));
-            let disk = &mut *self.disk;
-            scan.segment(name.base_offset, length, &mut |position, into| {
-                disk.read_segment(name, position, into)
-            })
-            .map_err(|error| segment_error(name, error.position, RecoveryFault::Scan(error)))?;
-            self.so_far.segments_scanned += 1;
-            (self.progress)(self.so_far);
-        }
-        if let Some((done, scan)) = scanner {
-            self.hand_over(done, scan, shard_of, recovered);
+            match self.open_log(of_one) {
+                Ok(log) => {
+                    let shard = usize::from(shard_of(topic_partition).0);
+                    let kept = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
+                    kept.logs.insert(topic_partition, log);
+                }
+                Err(why) => drop(self.offline.insert(topic_partition, why)),
+            }
         }
         Ok(())
     }
 
-    fn hand_over(
-        &self,
-        topic_partition: TopicPartition,
-        scan: LogScanner,
-        shard_of: &dyn Fn(TopicPartition) -> ShardId,
-        recovered: &mut [RecoveredShard],
-    ) {
-        let log = scan.finish();
-        let shard = usize::from(shard_of(topic_partition).0);
-        let kept = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
-        kept.logs.insert(topic_partition, log);
+    fn open_log(&mut self, segments: &[(SegmentName, u64)]) -> Result<RecoveredLog, RecoveryError> {
+        let mut scanner = LogScanner::new();
+        for &(name, length) in segments {
+            let disk = &mut *self.disk;
+            scanner
+                .segment(name.base_offset, length, &mut |position, into| {
+                    disk.read_segment(name, position, into)
+                })
+                .map_err(|error| segment_error(name, error.position, RecoveryFault::Scan(error)))?;
+            self.so_far.segments_scanned += 1;
+            (self.progress)(self.so_far);
+        }
+        Ok(scanner.finish())
     }
 }
 
