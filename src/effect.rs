@@ -119,6 +119,7 @@ pub enum Effect {
     /// is written again. Answered by `IndexLoaded`.
     LoadIndex {
         file: FileId,
+        of: TopicPartition,
         sealed: SealedSegment,
     },
     /// Forget the number; whoever still sends from the file may finish. Not answered.

@@ -78,6 +78,7 @@ impl Broker {
                     journal_bytes_max: config.journal_bytes_max,
                     tail_bytes_max,
                     index_bytes_max: 1 << 20,
+                    free_bytes_min: 0,
                     mutations: StorageMutations::default(),
                 },
                 recovered: RecoveredShard::empty(ShardId(index)),

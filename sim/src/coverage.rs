@@ -61,6 +61,7 @@ impl Coverage {
         self.add("storage: segments sealed", counters.segments_sealed);
         self.add("storage: segment syncs", counters.segment_syncs);
         self.add("indexes: evicted", counters.index_evictions);
+        self.add("storage: room found after a refusal", counters.space_ends);
     }
 
     /// The end of a world.
@@ -78,6 +79,8 @@ impl Coverage {
         self.add("summaries: another's shown after a crash", disk.summaries.old);
         self.add("indexes: loaded", disk.summaries.loads);
         self.add("indexes: loaded from batches", disk.summaries.loads_by_scan);
+        self.add("disk: times it was full", disk.full);
+        self.add("disk: operations without room", disk.no_room);
         self.add("recovery: journals removed", disk.journals_removed);
         self.add("recovery: partitions removed", disk.partitions_removed);
         self.add("recovery: segments truncated", disk.segments_truncated);

@@ -18,6 +18,8 @@ pub struct Plan {
     pub producers: Vec<ProducerPlan>,
     pub consumers: Vec<ConsumerPlan>,
     pub disk_faults: DiskFaults,
+    /// The disk is full now and then: the longest time between, in nanoseconds; 0: never.
+    pub full_gap_ns_max: u64,
     pub network_faults: NetworkFaults,
     /// Crashes before the world is allowed to come to rest.
     pub crashes_min: u32,
@@ -45,16 +47,18 @@ impl Plan {
             (0..random.between(1, 5)).map(|_| producer(&topics, large, &mut random)).collect();
         let consumers = (0..random.below(4)).map(|_| consumer(&topics, churns, &mut random)).collect();
         let pause_ns_max = random.log_uniform(1_000_000, 200_000_000);
+        let (index_bytes_max, summary_lost) = indexes(seed);
         Plan {
             shards: shards(&mut random),
             journal_bytes_max: journal_bytes_max(&producers, &mut random),
             tail_bytes_max: random.log_uniform(64 << 10, 32 << 20),
-            index_bytes_max: Random::stream(seed, "indexes").log_uniform(256, 1 << 20),
+            index_bytes_max,
             admin: AdminPlan { topics, pause_ns_max },
             producers,
             consumers,
-            disk_faults: disk_faults(&mut random),
+            disk_faults: DiskFaults { summary_lost, ..disk_faults(&mut random) },
             network_faults: network_faults(&mut random),
+            full_gap_ns_max: full_gap_ns_max(seed),
             crashes_min: random.between(2, 6) as u32,
             steps_min: 500,
             commits_min: 20,
@@ -152,9 +156,21 @@ fn disk_faults(random: &mut Random) -> DiskFaults {
         segment_error: sometimes(15, 30_000),
         read_error: sometimes(10, 10_000),
         metadata_error: sometimes(10, 20_000),
-        summary_lost: sometimes(30, 200_000),
         slow: sometimes(30, 10_000),
+        summary_lost: 0,
     }
+}
+
+/// Memory for indexes, and how often a summary is not found. From a stream of its own: the seeds' plans stay what they were.
+fn indexes(seed: u64) -> (u64, u64) {
+    let mut random = Random::stream(seed, "indexes");
+    (random.log_uniform(256, 1 << 20), if random.percent(30) { 200_000 } else { 0 })
+}
+
+/// From a stream of its own: the other seeds' worlds stay what they were.
+fn full_gap_ns_max(seed: u64) -> u64 {
+    let mut random = Random::stream(seed, "full disk");
+    if random.percent(35) { random.log_uniform(20_000_000, 5_000_000_000) } else { 0 }
 }
 
 fn network_faults(random: &mut Random) -> NetworkFaults {

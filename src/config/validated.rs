@@ -48,6 +48,8 @@ pub struct Config {
 
     /// Of each shard.
     pub journal_bytes_max: u64,
+    /// Of each log dir's file system.
+    pub free_bytes_min: u64,
     /// Of each shard.
     pub tail_bytes_max: u64,
     /// Of each shard.
@@ -138,6 +140,7 @@ impl Config {
             connections_per_ip_max: u32::try_from(of.number("max.connections.per.ip")).unwrap_or(0),
             producer_id_expiration_ms: of.unsigned("producer.id.expiration.ms"),
             journal_bytes_max: of.unsigned("journal.bytes.max"),
+            free_bytes_min: of.unsigned("log.dir.free.bytes.min"),
             tail_bytes_max: of.unsigned("tail.memory.bytes"),
             index_bytes_max: of.unsigned("index.cache.bytes"),
             topic_defaults: TopicConfig::default(),

@@ -74,4 +74,6 @@ mutations! {
     summary_not_checked,
     /// Who waits for an index is not told that it is there.
     index_load_wakes_nobody,
+    /// A segment write that found no room counts as written.
+    enospc_is_success,
 }

@@ -8,7 +8,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use crc32fast::Hasher;
 
-use crate::model::{Offset, SealedSegment};
+use crate::model::{Offset, SealedSegment, TopicPartition};
 
 use super::snapshot::Snapshot;
 
@@ -41,13 +41,21 @@ pub struct Summary {
 /// Why there is no summary in these bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoSummary {
-    /// None was written, or it is damaged.
+    /// None was written, or it is damaged, or of another partition.
     Damaged,
     /// A newer binary wrote it.
     NewerVersion(u32),
 }
 
-fn encode_header(segment: &SealedSegment, sections: u32) -> [u8; SUMMARY_HEADER_BYTES] {
+/// Enough of the partition's name that the summary of another one, perhaps of as many bytes, is not taken for it.
+fn owner(of: TopicPartition) -> [u8; 12] {
+    let mut owner = [0; 12];
+    owner[..4].copy_from_slice(&of.partition.0.to_le_bytes());
+    owner[4..].copy_from_slice(&of.topic_id.0[..8]);
+    owner
+}
+
+fn encode_header(of: TopicPartition, segment: &SealedSegment, sections: u32) -> [u8; SUMMARY_HEADER_BYTES] {
     let mut bytes = [0; SUMMARY_HEADER_BYTES];
     bytes[0..8].copy_from_slice(&MAGIC);
     bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
@@ -56,13 +64,17 @@ fn encode_header(segment: &SealedSegment, sections: u32) -> [u8; SUMMARY_HEADER_
     bytes[32..40].copy_from_slice(&segment.length.to_le_bytes());
     bytes[40..48].copy_from_slice(&segment.max_timestamp.to_le_bytes());
     bytes[48..52].copy_from_slice(&sections.to_le_bytes());
+    bytes[52..64].copy_from_slice(&owner(of));
     let crc = header_crc(&bytes);
     bytes[12..16].copy_from_slice(&crc.to_le_bytes());
     bytes
 }
 
 /// The segment, and the number of sections.
-fn decode_header(bytes: &[u8; SUMMARY_HEADER_BYTES]) -> Result<(SealedSegment, u32), NoSummary> {
+fn decode_header(
+    of: TopicPartition,
+    bytes: &[u8; SUMMARY_HEADER_BYTES],
+) -> Result<(SealedSegment, u32), NoSummary> {
     if bytes[0..8] != MAGIC || u32_at(bytes, 12) != header_crc(bytes) {
         return Err(NoSummary::Damaged);
     }
@@ -76,7 +88,8 @@ fn decode_header(bytes: &[u8; SUMMARY_HEADER_BYTES]) -> Result<(SealedSegment, u
         length: u64_at(bytes, 32),
         max_timestamp: u64_at(bytes, 40).cast_signed(),
     };
-    let can_be = segment.base_offset >= Offset::ZERO
+    let can_be = bytes[52..64] == owner(of)
+        && segment.base_offset >= Offset::ZERO
         && segment.next_offset > segment.base_offset
         && (1..=u64::from(u32::MAX)).contains(&segment.length);
     if can_be { Ok((segment, u32_at(bytes, 48))) } else { Err(NoSummary::Damaged) }
@@ -90,7 +103,7 @@ impl Summary {
     }
 
     #[must_use]
-    pub fn encode(&self) -> Bytes {
+    pub fn encode(&self, of: TopicPartition) -> Bytes {
         let epochs = self.snapshot.as_ref().map(|snapshot| &snapshot.epochs);
         let producers = self.snapshot.as_ref().map(|snapshot| &snapshot.producers);
         let sections = [(LEADER_EPOCHS, epochs), (PRODUCERS, producers), (INDEX, self.index.as_ref())];
@@ -98,7 +111,7 @@ impl Summary {
         let count = u32::try_from(sections.clone().count()).expect("there are few kinds");
         let length: usize = sections.clone().map(|(_, section)| SECTION_HEADER_BYTES + section.len()).sum();
         let mut bytes = BytesMut::with_capacity(SUMMARY_HEADER_BYTES + length);
-        bytes.put_slice(&encode_header(&self.segment, count));
+        bytes.put_slice(&encode_header(of, &self.segment, count));
         for (kind, payload) in sections {
             put_section(&mut bytes, kind, payload);
         }
@@ -108,9 +121,9 @@ impl Summary {
     /// What the bytes hold; they may be only the front of a file.
     ///
     /// Errors: `NoSummary`, for what lies in the header. Damage behind it takes away the section it lies in and those behind it.
-    pub fn decode(bytes: &Bytes) -> Result<Summary, NoSummary> {
+    pub fn decode(of: TopicPartition, bytes: &Bytes) -> Result<Summary, NoSummary> {
         let header = bytes.first_chunk().ok_or(NoSummary::Damaged)?;
-        let (segment, count) = decode_header(header)?;
+        let (segment, count) = decode_header(of, header)?;
         let (mut epochs, mut producers, mut index) = (None, None, None);
         let mut at = SUMMARY_HEADER_BYTES;
         for _ in 0..count {

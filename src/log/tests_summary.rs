@@ -4,12 +4,13 @@ use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
 use crate::model::topic_config::TopicConfig;
-use crate::model::{Offset, SealedSegment};
+use crate::model::{Offset, PartitionIndex, SealedSegment, TopicId, TopicPartition};
 
 use super::offset_index::OffsetIndex;
 use super::tests::{EPOCH, builder, now, open, owned, write_segment};
 use super::*;
 
+const OF: TopicPartition = TopicPartition { topic_id: TopicId([7; 16]), partition: PartitionIndex(2) };
 const SEGMENT: SealedSegment =
     SealedSegment { base_offset: Offset(7), next_offset: Offset(9), length: 100, max_timestamp: 5 };
 
@@ -21,7 +22,7 @@ fn whole() -> Summary {
 
 /// With the version of the header, or of the first section, raised, and its CRC made anew.
 fn newer(summary: &Summary, at: usize, crc_at: usize, covered: &[std::ops::Range<usize>]) -> Bytes {
-    let mut bytes = BytesMut::from(&summary.encode()[..]);
+    let mut bytes = BytesMut::from(&summary.encode(OF)[..]);
     bytes[at] = 9;
     let mut hasher = crc32fast::Hasher::new();
     covered.iter().for_each(|range| hasher.update(&bytes[range.clone()]));
@@ -37,34 +38,43 @@ fn what_is_written_is_read() {
         Summary { snapshot: None, ..whole() },
         Summary { index: None, ..whole() },
     ] {
-        assert_eq!(Summary::decode(&summary.encode()), Ok(summary));
+        assert_eq!(Summary::decode(OF, &summary.encode(OF)), Ok(summary));
     }
 }
 
 #[test]
 fn the_front_alone_gives_the_snapshot() {
-    let bytes = whole().encode();
+    let bytes = whole().encode(OF);
     let index_bytes = 16 + b"index".len();
     let front = bytes.slice(..bytes.len() - index_bytes);
-    assert_eq!(Summary::decode(&front), Ok(Summary { index: None, ..whole() }));
-    assert_eq!(Summary::decode(&bytes.slice(..SUMMARY_HEADER_BYTES)), Ok(Summary::new(SEGMENT)));
-    assert_eq!(Summary::decode(&bytes.slice(..SUMMARY_HEADER_BYTES - 1)), Err(NoSummary::Damaged));
+    assert_eq!(Summary::decode(OF, &front), Ok(Summary { index: None, ..whole() }));
+    assert_eq!(Summary::decode(OF, &bytes.slice(..SUMMARY_HEADER_BYTES)), Ok(Summary::new(SEGMENT)));
+    assert_eq!(Summary::decode(OF, &bytes.slice(..SUMMARY_HEADER_BYTES - 1)), Err(NoSummary::Damaged));
 }
 
 #[test]
 fn a_newer_summary_is_refused_and_a_newer_section_skipped() {
     let bytes = newer(&whole(), 8, 12, &[0..12, 16..64]);
-    assert_eq!(Summary::decode(&bytes), Err(NoSummary::NewerVersion(9)));
+    assert_eq!(Summary::decode(OF, &bytes), Err(NoSummary::NewerVersion(9)));
     let epochs_end = 80 + b"epochs".len();
     let bytes = newer(&whole(), 68, 76, &[64..76, 80..epochs_end]);
-    assert_eq!(Summary::decode(&bytes), Ok(Summary { snapshot: None, ..whole() }));
+    assert_eq!(Summary::decode(OF, &bytes), Ok(Summary { snapshot: None, ..whole() }));
+}
+
+#[test]
+fn the_summary_of_another_partition_is_not_taken() {
+    let other_partition = TopicPartition { partition: PartitionIndex(3), ..OF };
+    let other_topic = TopicPartition { topic_id: TopicId([8; 16]), ..OF };
+    for other in [other_partition, other_topic] {
+        assert_eq!(Summary::decode(other, &whole().encode(OF)), Err(NoSummary::Damaged));
+    }
 }
 
 #[test]
 fn a_segment_that_cannot_be_is_damage() {
     for (next_offset, length) in [(7, 100), (3, 100), (9, 0), (9, 1 << 32)] {
         let segment = SealedSegment { next_offset: Offset(next_offset), length, ..SEGMENT };
-        assert_eq!(Summary::decode(&Summary::new(segment).encode()), Err(NoSummary::Damaged));
+        assert_eq!(Summary::decode(OF, &Summary::new(segment).encode(OF)), Err(NoSummary::Damaged));
     }
 }
 
@@ -176,10 +186,10 @@ proptest! {
     #[test]
     fn any_flipped_bit_is_noticed(bit in any::<prop::sample::Index>()) {
         let summary = whole();
-        let mut bytes = BytesMut::from(&summary.encode()[..]);
+        let mut bytes = BytesMut::from(&summary.encode(OF)[..]);
         let bit = bit.index(bytes.len() * 8);
         bytes[bit / 8] ^= 1 << (bit % 8);
-        match Summary::decode(&bytes.freeze()) {
+        match Summary::decode(OF, &bytes.freeze()) {
             Err(error) => prop_assert_eq!(error, NoSummary::Damaged),
             Ok(found) => {
                 prop_assert!(bit >= SUMMARY_HEADER_BYTES * 8);
@@ -193,10 +203,10 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Summary::decode(&Bytes::from(bytes.clone()));
-        let mut forged = BytesMut::from(&whole().encode()[..]);
+        let _ = Summary::decode(OF, &Bytes::from(bytes.clone()));
+        let mut forged = BytesMut::from(&whole().encode(OF)[..]);
         forged.extend_from_slice(&bytes);
-        let _ = Summary::decode(&forged.freeze());
+        let _ = Summary::decode(OF, &forged.freeze());
         let _ = OffsetIndex::decode(Offset(3), Offset(9), 40, &bytes);
     }
 

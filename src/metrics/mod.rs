@@ -64,6 +64,10 @@ pub struct StorageMetrics {
     pub index_loads: u64,
     pub index_evictions: u64,
     pub failed: bool,
+    pub offline_partitions: u64,
+    /// Records are refused until the disk has room again.
+    pub lacks_space: bool,
+    pub space_refusals: u64,
 }
 
 /// What the runtime of one shard counts.

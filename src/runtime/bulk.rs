@@ -29,17 +29,17 @@ use glommio::{LocalExecutor, LocalExecutorBuilder, Placement, PoolPlacement};
 use rustix::process::{Resource, geteuid, getrlimit};
 
 use crate::effect::{FileId, ReadId, SyncId};
-use crate::input::Input;
+use crate::input::{Input, SegmentOperation};
 use crate::limits::{
     BULK_MEMORY_BYTES, BULK_SYNCS_IN_FLIGHT_MAX, BULK_SYNCS_PER_SHARD_MIN, BULK_WRITES_IN_FLIGHT_MAX,
     SYNCED_ONE_BY_ONE_MAX,
 };
-use crate::model::{SealedSegment, ShardId};
+use crate::model::{SealedSegment, ShardId, TopicPartition};
 
 use super::chores;
 use super::descriptors::descriptors_max;
 use super::dma;
-use super::files::{Files, SegmentFile};
+use super::files::{Files, SegmentError, SegmentFile, is_full_disk};
 use super::io_threads::{disk_error, thread, when_locked_memory_is_back};
 use super::mesh::{Mail, Postbox};
 use super::segment_writer::{DiskShare, SegmentWriter};
@@ -73,7 +73,7 @@ pub struct SegmentCounts {
 pub enum Order {
     Write { file: Arc<SegmentFile>, position: u64, pieces: Vec<Bytes> },
     Seal { file: Arc<SegmentFile>, seal: Seal },
-    LoadIndex { file: Arc<SegmentFile>, sealed: SealedSegment },
+    LoadIndex { file: Arc<SegmentFile>, of: TopicPartition, sealed: SealedSegment },
     Sync { sync: SyncId, files: Vec<Arc<SegmentFile>> },
     Close { file: FileId },
     Read { read: ReadId, file: Arc<SegmentFile>, position: u64, length: u64 },
@@ -293,9 +293,9 @@ impl Bulk {
         match order {
             Order::Write { file, position, pieces } => self.queue(file, Job::Write { position, pieces }),
             Order::Seal { file, seal } => self.queue(file, Job::Seal(seal)),
-            Order::LoadIndex { file, sealed } => {
+            Order::LoadIndex { file, of, sealed } => {
                 let bulk = Rc::clone(self);
-                self.spawn(async move { bulk.load_index(file, sealed).await });
+                self.spawn(async move { bulk.load_index(file, of, sealed).await });
             }
             Order::Sync { sync, files } => self.begin_sync(sync, files),
             Order::Close { file } => {
@@ -385,14 +385,14 @@ impl Bulk {
                 self.counts.bytes.fetch_add(length, Ordering::Relaxed);
                 self.answer(match result {
                     Ok(()) => Input::SegmentWritten { file: file.id, position, length },
-                    Err(error) => segment_failed(file, "write segment", &error),
+                    Err(error) => segment_unwritten(file, SegmentOperation::Write { length }, error.into()),
                 });
             }
             Job::Seal(seal) => {
                 let result = writer.seal(&file.path, &self.share, seal).await;
                 self.answer(match result {
                     Ok(()) => Input::SegmentSealed { file: file.id },
-                    Err(error) => segment_failed(file, "seal segment", &error),
+                    Err(error) => segment_unwritten(file, SegmentOperation::Seal, error),
                 });
             }
             Job::Sync(group) => {
@@ -451,9 +451,9 @@ impl Bulk {
         self.answer(read_answer(read, &file, position, length, result));
     }
 
-    async fn load_index(&self, file: Arc<SegmentFile>, sealed: SealedSegment) {
+    async fn load_index(&self, file: Arc<SegmentFile>, of: TopicPartition, sealed: SealedSegment) {
         let id = file.id;
-        let load = move || summary_file::load_index(&file, &sealed);
+        let load = move || summary_file::load_index(&file, of, &sealed);
         let result = glommio::executor().spawn_blocking(load).await;
         self.answer(Input::IndexLoaded { file: id, result });
     }
@@ -484,6 +484,9 @@ fn read_answer(
 fn journal_file_answer(shard: ShardId, file: u32, result: io::Result<()>) -> Input {
     match result {
         Ok(()) => Input::JournalFileReady { file },
+        Err(error) if is_full_disk(&error) => {
+            Input::JournalFileLacksSpace { file, error: disk_error("prepare journal file", &error) }
+        }
         Err(error) => {
             tracing::error!(%shard, file, %error, "cannot fill a journal file with zeros");
             Input::JournalFailed { error: disk_error("prepare journal file", &error) }
@@ -501,6 +504,19 @@ fn file_system_answer(
     match (result, files.first()) {
         (Err(error), Some(file)) => segment_failed(file, "sync the file system of segments", &error),
         _ => Input::SegmentsSynced { sync },
+    }
+}
+
+fn segment_unwritten(file: &SegmentFile, operation: SegmentOperation, error: SegmentError) -> Input {
+    let what = match operation {
+        SegmentOperation::Write { .. } => "write segment",
+        SegmentOperation::Seal => "seal segment",
+    };
+    match error {
+        SegmentError::Final(error) => segment_failed(file, what, &error),
+        SegmentError::NoRoom(error) => {
+            Input::SegmentLacksSpace { file: file.id, operation, error: disk_error(what, &error) }
+        }
     }
 }
 

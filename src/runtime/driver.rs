@@ -165,8 +165,8 @@ impl<C: Core> Driver<C> {
                 Some(open) => self.io.seal(open, Seal { position, tail, length, summary }),
                 None => turn.inputs.push_back(not_open(file)),
             },
-            Effect::LoadIndex { file, sealed } => match self.files.find(file) {
-                Some(open) => self.io.load_index(open, sealed),
+            Effect::LoadIndex { file, of, sealed } => match self.files.find(file) {
+                Some(open) => self.io.load_index(open, of, sealed),
                 None => {
                     let fault = DiskError { operation: "load index", errno: libc::EBADF };
                     let result = Err(IndexFault::Disk(fault));

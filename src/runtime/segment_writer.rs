@@ -20,7 +20,7 @@ use crate::limits::{BLOCK_BYTES, BULK_WRITE_BYTES};
 
 use super::bulk::Seal;
 use super::dma::{self, Opened};
-use super::files::sync_dir;
+use super::files::{SegmentError, sync_dir};
 use super::summary_file;
 
 /// Space is allocated in steps as large as what the file has, between these bounds: a slow partition wastes little, a fast one
@@ -86,7 +86,7 @@ impl SegmentWriter {
         let length: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
         let file = self.open(path).await?;
         let front = self.front(path, position).await?;
-        self.last_block = last_block(&front, pieces, position + length);
+        let last = last_block(&front, pieces, position + length);
         let end = (position + length).next_multiple_of(BLOCK_BYTES);
         self.allocate(end).await?;
         let mut pieces = Pieces { front: &front, pieces, within: 0 };
@@ -109,7 +109,10 @@ impl SegmentWriter {
         for write in writes {
             result = result.and(write.await);
         }
-        result
+        result?;
+        // Only now: what failed is perhaps asked for again.
+        self.last_block = last;
+        Ok(())
     }
 
     /// Data sync; the directories too where the file is new.
@@ -125,7 +128,7 @@ impl SegmentWriter {
     }
 
     /// Writes the last, partial block, cuts the file to `length`, makes all of it durable, and then its summary.
-    pub async fn seal(&mut self, path: &Path, share: &DiskShare, seal: Seal) -> io::Result<()> {
+    pub async fn seal(&mut self, path: &Path, share: &DiskShare, seal: Seal) -> Result<(), SegmentError> {
         let Seal { position, tail, length, summary } = seal;
         let file = self.open(path).await?;
         if !tail.is_empty() {
@@ -138,12 +141,14 @@ impl SegmentWriter {
         }
         file.truncate(length).await.map_err(dma::io_error)?;
         let permit = share.syncs.acquire_permit(1).await.map_err(dma::io_error)?;
-        file.fdatasync().await.map_err(dma::io_error)?;
+        let synced = file.fdatasync().await.map_err(dma::io_error);
         drop((permit, file));
+        synced.map_err(SegmentError::Final)?;
         let (path, is_new) = (path.to_path_buf(), self.is_new);
         let finish = move || {
+            // Written anew when the seal is tried again, so that its own sync may fail for want of room.
             summary_file::write_synced(&path, &summary)?;
-            sync_dirs(&path, is_new)
+            sync_dirs(&path, is_new).map_err(SegmentError::Final)
         };
         glommio::executor().spawn_blocking(finish).await?;
         self.close().await;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::effect::IndexFault;
 use crate::log::{Summary, index_of_batches, index_of_summary};
-use crate::model::SealedSegment;
+use crate::model::{SealedSegment, TopicPartition};
 
 use super::files::SegmentFile;
 use super::io_threads::disk_error;
@@ -42,8 +42,12 @@ fn replace(segment: &Path, summary: &[u8], syncs: bool) -> io::Result<()> {
 }
 
 /// The index of a sealed segment. Where its summary does not have it, the summary is written again.
-pub fn load_index(file: &Arc<SegmentFile>, sealed: &SealedSegment) -> Result<Bytes, IndexFault> {
-    let summary = read_whole(&file.path);
+pub fn load_index(
+    file: &Arc<SegmentFile>,
+    of: TopicPartition,
+    sealed: &SealedSegment,
+) -> Result<Bytes, IndexFault> {
+    let summary = read_whole(of, &file.path);
     if let Some(section) = summary.as_ref().and_then(|summary| index_of_summary(sealed, summary)) {
         return Ok(section);
     }
@@ -54,15 +58,15 @@ pub fn load_index(file: &Arc<SegmentFile>, sealed: &SealedSegment) -> Result<Byt
         log.read_exact_at(into, position).map_err(|error| disk_fault(&error))
     };
     let built = index_of_batches(sealed, summary, &mut read)?;
-    if let Err(error) = write(&file.path, &built.encode()) {
+    if let Err(error) = write(&file.path, &built.encode(of)) {
         tracing::warn!(path = %file.path.display(), %error, "cannot write the summary of this segment");
     }
     Ok(built.index.unwrap_or_default())
 }
 
 /// None: there is none, or none that can be read. It is then built anew.
-fn read_whole(segment: &Path) -> Option<Summary> {
+fn read_whole(of: TopicPartition, segment: &Path) -> Option<Summary> {
     let mut bytes = Vec::new();
     File::open(summary_path(segment)).and_then(|mut file| file.read_to_end(&mut bytes)).ok()?;
-    Summary::decode(&Bytes::from(bytes)).ok()
+    Summary::decode(of, &Bytes::from(bytes)).ok()
 }

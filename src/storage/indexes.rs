@@ -120,7 +120,8 @@ impl Storage {
         let sealed = slot.log.segment(segment).filter(|_| !self.indexes.loading.contains_key(&key));
         let Some(sealed) = sealed else { return Ok(()) };
         let file = sealed.file.expect("a sealed segment has a number");
-        effects.push(Effect::LoadIndex { file, sealed: sealed.sealed() });
+        let of = slot.topic_partition;
+        effects.push(Effect::LoadIndex { file, of, sealed: sealed.sealed() });
         slot.operations += 1;
         self.indexes.loading.insert(key, file);
         Ok(())

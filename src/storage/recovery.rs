@@ -16,8 +16,8 @@ use crate::journal::StorageMutations;
 use crate::journal::format::{EntryHeader, EntryKind, FORMAT_VERSION, FileHeader};
 use crate::journal::replay::{LiveFile, ReplayError, ReplayFault, ReplayPlan, plan, replay};
 use crate::limits::BLOCK_BYTES;
-use crate::log::{Checkpoint, RecoveredLog, Replayed, ScanError, ScanFault};
-use crate::model::{Offset, ShardId, TopicPartition};
+use crate::log::{Checkpoint, RecoveredLog, Replayed, ScanError};
+use crate::model::{ShardId, TopicPartition};
 
 /// The files of a data directory before the shards run. Every call has finished when it returns.
 pub trait RecoveryDisk {
@@ -55,6 +55,12 @@ pub trait RecoveryDisk {
     /// Puts a summary in the place of one that may be there, as a whole. Need not be synced, unless `sync_segments` follows.
     fn write_summary(&mut self, segment: SegmentName, summary: &[u8]) -> Result<(), DiskError>;
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError>;
+    /// Partitions that an earlier start marked.
+    fn damaged(&mut self) -> Result<Vec<TopicPartition>, DiskError>;
+    /// Marks the partition, for people and for later starts. Durable, with all that was kept aside for it.
+    fn mark_damaged(&mut self, topic_partition: TopicPartition, why: &str) -> Result<(), DiskError>;
+    /// Writes bytes that belong to a segment into a file beside it, at the same position.
+    fn keep_aside(&mut self, segment: SegmentName, position: u64, bytes: &[u8]) -> Result<(), DiskError>;
 }
 
 /// What recovery hands to one shard.
@@ -66,13 +72,21 @@ pub struct RecoveredShard {
     /// The first file sequence that this run may use.
     pub next_sequence: u64,
     pub logs: BTreeMap<TopicPartition, RecoveredLog>,
+    /// Partitions that cannot be served, and why. Nothing of theirs may be changed, but by deleting the topic.
+    pub offline: BTreeMap<TopicPartition, RecoveryError>,
 }
 
 impl RecoveredShard {
     /// A shard that finds nothing.
     #[must_use]
     pub fn empty(shard: ShardId) -> RecoveredShard {
-        RecoveredShard { shard, journal_files: Vec::new(), next_sequence: 1, logs: BTreeMap::new() }
+        RecoveredShard {
+            shard,
+            journal_files: Vec::new(),
+            next_sequence: 1,
+            logs: BTreeMap::new(),
+            offline: BTreeMap::new(),
+        }
     }
 }
 
@@ -107,13 +121,13 @@ pub enum RecoveryFault {
         found: u64,
     },
     Scan(ScanError),
-    /// A checkpoint in a commit with a good CRC is not one.
-    BadCheckpoint,
     /// A newer binary wrote this file.
     NewerVersion(u32),
+    /// An earlier start found damage, and said so in this file.
+    MarkedDamaged,
 }
 
-/// Why a start was given up. Nothing was shortened.
+/// Why a partition is offline, or a start was given up. Nothing was shortened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveryError {
     /// Below the data directory.
@@ -138,10 +152,13 @@ impl fmt::Display for RecoveryError {
                 write!(out, "sealed with {recorded} bytes, the file has {found}")
             }
             RecoveryFault::Scan(error) => error.fmt(out),
-            RecoveryFault::BadCheckpoint => write!(out, "the journal's checkpoint of it cannot be read"),
             RecoveryFault::NewerVersion(version) => {
                 write!(out, "version {version} was written by a newer binary: start that one")
             }
+            RecoveryFault::MarkedDamaged => write!(
+                out,
+                "an earlier start found damage; this file says what. Restore the partition's files, then remove it"
+            ),
         }
     }
 }
@@ -183,8 +200,9 @@ fn directory_error(file: &str) -> impl Fn(DiskError) -> RecoveryError + '_ {
 
 /// Recovers a data directory for `shards` shards, whatever their number was before. `keep`: does the partition exist?
 ///
-/// Invariants: nothing that was acknowledged is lost; may be repeated after a crash at any step.
-/// Errors: the first thing that a crash cannot explain, with its file and position. The start must then be given up.
+/// Invariants: nothing that was acknowledged is lost; may be repeated after a crash at any step. What a crash cannot explain in one
+///             partition takes that partition offline, and nothing of it is changed.
+/// Errors: damage to a journal, or a disk that fails, with file and position. No log of the directory can then be served.
 pub fn recover(
     disk: &mut dyn RecoveryDisk,
     directory_id: [u8; 16],
@@ -215,6 +233,7 @@ pub fn recover_with(
         lengths: BTreeMap::new(),
         replayed: BTreeMap::new(),
         completed: Vec::new(),
+        offline: BTreeMap::new(),
         mutations,
     };
     recovery.list_segments()?;
@@ -224,6 +243,11 @@ pub fn recover_with(
     recovery.open_logs(shard_of, &mut recovered)?;
     recovery.sync_completed()?;
     recovery.end_journals(journals, &mut recovered)?;
+    for (topic_partition, why) in recovery.offline {
+        let shard = usize::from(shard_of(topic_partition).0);
+        let owner = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
+        owner.offline.insert(topic_partition, why);
+    }
     Ok(recovered)
 }
 
@@ -239,6 +263,7 @@ struct Recovery<'a> {
     replayed: BTreeMap<SegmentName, Replayed>,
     /// The segments that the journals completed: exact, not yet synced.
     completed: Vec<SegmentName>,
+    offline: BTreeMap<TopicPartition, RecoveryError>,
     mutations: StorageMutations,
 }
 
@@ -271,31 +296,32 @@ enum Known {
 }
 
 impl Found {
-    fn on_entry(&mut self, entry: &EntryHeader, bytes: &[u8]) -> Result<(), RecoveryFault> {
+    fn on_entry(&mut self, entry: &EntryHeader, bytes: &[u8]) {
         match entry.kind {
             EntryKind::Data => self.hold(entry.position, entry.position + u64::from(entry.length)),
             EntryKind::SegmentEnd => {
                 self.end = self.end.max(entry.position);
-                self.known = match bytes {
-                    [] => Known::Nowhere,
-                    bytes => Checkpoint::decode(bytes)
-                        .map(|checkpoint| Known::From(Box::new(checkpoint)))
-                        .map_err(|_| RecoveryFault::BadCheckpoint)?,
+                self.known = match Checkpoint::decode(bytes) {
+                    Ok(checkpoint) => Known::From(Box::new(checkpoint)),
+                    Err(_) => Known::Nowhere,
                 };
             }
             EntryKind::Sealed => self.sealed = Some(entry.position),
         }
-        Ok(())
     }
 
     /// What is known before the first batch behind the checkpoint. None: the segment must be read.
-    fn replayed(&self, base_offset: Offset) -> Result<Option<Replayed>, RecoveryFault> {
+    fn replayed(&self, name: &SegmentName) -> Option<Replayed> {
         let checkpoint = match &self.known {
             Known::FromItsBeginning => None,
             Known::From(checkpoint) => Some(&**checkpoint),
-            Known::Nowhere => return Ok(None),
+            Known::Nowhere => return None,
         };
-        Replayed::new(base_offset, checkpoint).map(Some).map_err(|_| RecoveryFault::BadCheckpoint)
+        let replayed = Replayed::new(name.base_offset, checkpoint);
+        if replayed.is_err() {
+            tracing::warn!(segment = segment_path(*name), "the journal's checkpoint of it cannot be read");
+        }
+        replayed.ok()
     }
 
     fn hold(&mut self, from: u64, to: u64) {
@@ -339,6 +365,16 @@ impl Recovery<'_> {
         for topic_partition in gone {
             let removed = self.disk.remove_partition(topic_partition);
             removed.map_err(directory_error(&topic_partition.to_string()))?;
+        }
+        for topic_partition in self.disk.damaged().map_err(directory_error("."))? {
+            if !(self.keep)(topic_partition) {
+                let removed = self.disk.remove_partition(topic_partition);
+                removed.map_err(directory_error(&topic_partition.to_string()))?;
+                continue;
+            }
+            let file = format!("{topic_partition}/damaged");
+            let why = RecoveryError { file, position: 0, fault: RecoveryFault::MarkedDamaged };
+            self.offline.insert(topic_partition, why);
         }
         Ok(())
     }
@@ -407,52 +443,69 @@ impl Recovery<'_> {
         let keep = self.keep;
         self.walk(shard, plan, &mut |_, name, entry, bytes| {
             if keep(name.topic_partition) {
-                let on_entry = found.entry(name).or_default().on_entry(entry, bytes);
-                on_entry.map_err(|fault| segment_error(name, entry.position, fault))?;
+                found.entry(name).or_default().on_entry(entry, bytes);
             }
             Ok(())
         })?;
+        let mut newly_offline = BTreeMap::new();
         for (name, segment) in &found {
-            self.check(*name, segment)?;
+            if !self.offline.contains_key(&name.topic_partition)
+                && let Err(why) = self.check(*name, segment)
+            {
+                newly_offline.entry(name.topic_partition).or_insert(why);
+            }
         }
+        self.offline.extend(newly_offline.iter().map(|(of, why)| (*of, why.clone())));
         found.retain(|_, segment| segment.sealed.is_none());
-        let has_checkpoints = plan.live.iter().all(|file| file.header.has_checkpoints());
-        let mut replayed = BTreeMap::new();
-        for (name, segment) in found.iter().filter(|_| has_checkpoints) {
-            let of_it = segment.replayed(name.base_offset);
-            let of_it = of_it.map_err(|fault| segment_error(*name, segment.end, fault))?;
-            replayed.extend(of_it.map(|of_it| (*name, of_it)));
+        self.write_found(shard, plan, &found)?;
+        // The journal is about to end: from then on only the mark tells that bytes are missing.
+        for (topic_partition, why) in newly_offline {
+            let marked = self.disk.mark_damaged(topic_partition, &why.to_string());
+            marked.map_err(directory_error(&topic_partition.to_string()))?;
         }
-        let (mut so_far, tell, mutations) = (self.so_far, &mut *self.progress, self.mutations);
-        let mut written = 0;
-        let disk = &mut *self.disk;
-        walk(disk, mutations, shard, plan, &mut |disk, name, entry, bytes| {
+        for (name, segment) in &found {
+            if !self.offline.contains_key(&name.topic_partition) {
+                self.cut(*name, segment.length())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings what the journal holds into segments, and notes what it tells of them.
+    fn write_found(
+        &mut self,
+        shard: ShardId,
+        plan: &ReplayPlan,
+        found: &BTreeMap<SegmentName, Found>,
+    ) -> Result<(), RecoveryError> {
+        let Recovery { disk, progress, so_far, replayed, offline, mutations, .. } = self;
+        let mutations = *mutations;
+        if plan.live.iter().all(|file| file.header.has_checkpoints()) {
+            let told = found.iter().filter_map(|(name, segment)| Some((*name, segment.replayed(name)?)));
+            replayed.extend(told);
+        }
+        walk(&mut **disk, mutations, shard, plan, &mut |disk, name, entry, bytes| {
             let Some(segment) = found.get(&name).filter(|_| entry.kind == EntryKind::Data) else {
                 return Ok(());
             };
-            if let Some(replayed) =
-                replayed.get_mut(&name).filter(|_| !mutations.ignore_batches_after_checkpoint())
-            {
-                let on_data = replayed.on_data(entry.position, bytes);
-                on_data.map_err(|fault| scan_error(name, entry.position, fault))?;
+            let failed = |position| move |error| segment_error(name, position, RecoveryFault::Disk(error));
+            if offline.contains_key(&name.topic_partition) {
+                return disk.keep_aside(name, entry.position, bytes).map_err(failed(entry.position));
+            }
+            let told = replayed.get_mut(&name).filter(|_| !mutations.ignore_batches_after_checkpoint());
+            if let Some(Err(fault)) = told.map(|told| told.on_data(entry.position, bytes)) {
+                tracing::warn!(segment = segment_path(name), ?fault, "the journal does not tell all of it");
+                replayed.remove(&name);
             }
             let skip = segment.end.saturating_sub(entry.position);
             let Some(rest) = usize::try_from(skip).ok().and_then(|skip| bytes.get(skip..)) else {
                 return Ok(());
             };
-            written += rest.len() as u64;
-            tell(RecoveryProgress { bytes_replayed: so_far.bytes_replayed + written, ..so_far });
+            so_far.bytes_replayed += rest.len() as u64;
+            progress(*so_far);
             let at = entry.position + skip;
-            disk.write_segment(name, at, rest)
-                .map_err(|error| segment_error(name, at, RecoveryFault::Disk(error)))
-        })?;
-        so_far.bytes_replayed += written;
-        self.so_far = so_far;
-        for (name, segment) in &found {
-            self.cut(*name, segment.length())?;
-        }
-        self.replayed.append(&mut replayed);
-        Ok(())
+            disk.write_segment(name, at, rest).map_err(failed(at))
+        })
     }
 
     fn walk(
@@ -553,9 +606,4 @@ fn walk(
         Stop::Replay(error) => journal_error(shard, error),
         Stop::Recovery(error) => error,
     })
-}
-
-fn scan_error(name: SegmentName, position: u64, fault: ScanFault) -> RecoveryError {
-    let error = ScanError { segment: name.base_offset, position, fault };
-    segment_error(name, position, RecoveryFault::Scan(error))
 }

@@ -3,14 +3,16 @@
 //! Decides which cores they have: a child has the last one that is allowed, the generator the first, so that neither waits for the other.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_getaffinity};
 
 use super::{Console, NullBroker};
 use crate::error::LoadError;
-use crate::null_broker::{self, NullBrokerOptions};
+use crate::null_broker::{self, AddedDelay, NullBrokerOptions};
 use crate::settings::Settings;
 use crate::workload::Verify;
 
@@ -23,8 +25,12 @@ pub(super) fn serve(flags: &NullBroker, console: &mut Console<'_>) -> Result<u8,
             std::process::exit(0);
         });
     }
-    let options =
-        NullBrokerOptions { partitions: flags.partitions, cpu: flags.cpu, added_delay: flags.added_delay.0 };
+    let delay = AddedDelay {
+        usual: flags.added_delay.0,
+        slow_every: flags.slow_every,
+        slow: flags.slow_delay.as_ref().map_or(Duration::ZERO, |delay| delay.0),
+    };
+    let options = NullBrokerOptions { partitions: flags.partitions, cpu: flags.cpu, delay };
     null_broker::serve(flags.listen, &options, |address| console.say(&format!("{READY}{address}\n")))?;
     Ok(0)
 }
@@ -73,7 +79,10 @@ pub(super) fn start_for(settings: &mut Settings) -> Result<Running, LoadError> {
         )
     };
     let program = std::env::current_exe().map_err(refuse)?;
-    let child = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut command = Command::new(program);
+    // A terminal's Ctrl-C ends the load, which awaits its last answers from this broker.
+    command.args(arguments).process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let child = command.spawn();
     let mut running = Running { child: child.map_err(refuse)? };
     let output = running.child.stdout.take().expect("it was asked for");
     let mut line = String::new();

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use penstock::effect::{DiskError, FileId, SegmentName};
-use penstock::model::ShardId;
+use penstock::model::{ShardId, TopicPartition};
 
 pub use file::{BLOCK, Block, Damage, File, Loss};
 pub use operation::{Completion, OperationId};
@@ -76,6 +76,9 @@ pub struct DiskCounters {
     pub journal_files: u64,
     pub metadata_appends: u64,
     pub errors: u64,
+    /// Times that it was full, and operations that found no room.
+    pub full: u64,
+    pub no_room: u64,
     pub damage: Damage,
     pub files_vanished: u64,
     pub files_reappeared: u64,
@@ -120,6 +123,10 @@ pub struct Disk {
     metadata_queue: Vec<OperationId>,
     last_commit: BTreeMap<ShardId, u64>,
     fuse: Fuse,
+    /// Nothing that takes room succeeds.
+    full: bool,
+    /// Partitions that recovery marked.
+    damaged: BTreeSet<TopicPartition>,
     /// Something has just happened that recovery must be able to follow: a good moment for a crash.
     moment: bool,
 }
@@ -138,7 +145,7 @@ impl Disk {
             names: BTreeMap::new(),
             unlinked: Vec::new(),
             stale: Vec::new(),
-            summaries: Summaries::default(),
+            summaries: Summaries::new(seed),
             metadata: Vec::new(),
             metadata_durable: 0,
             open: BTreeMap::new(),
@@ -148,6 +155,8 @@ impl Disk {
             metadata_queue: Vec::new(),
             last_commit: BTreeMap::new(),
             fuse: Fuse::default(),
+            full: false,
+            damaged: BTreeSet::new(),
             moment: false,
         }
     }
@@ -155,6 +164,18 @@ impl Disk {
     /// Whether the last stage of an operation was one after which a crash is interesting.
     pub fn take_moment(&mut self) -> bool {
         std::mem::take(&mut self.moment)
+    }
+
+    /// Somebody fills the disk, or makes room. Returns how much is free, for the broker.
+    pub fn fill_up(&mut self, full: bool) -> u64 {
+        self.counters.full += u64::from(full && !self.full);
+        self.full = full;
+        if full { 0 } else { u64::MAX / 2 }
+    }
+
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.full
     }
 
     fn stamp(&mut self) -> u64 {
@@ -261,7 +282,7 @@ impl Disk {
         self.fuse = Fuse::default();
         self.restore_unlinked();
         self.crash_files();
-        self.summaries.crash(&mut self.random, &mut self.counters.summaries);
+        self.summaries.crash(&mut self.counters.summaries);
         self.crash_metadata();
         self.collect_files();
     }

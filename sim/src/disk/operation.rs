@@ -4,7 +4,7 @@ use bytes::Bytes;
 use penstock::effect::{
     CommitId, DiskError, Effect, FileId, IndexFault, JournalCommit, ReadId, SegmentName, SyncId,
 };
-use penstock::input::Input;
+use penstock::input::{Input, SegmentOperation};
 use penstock::log::{Summary, index_of_summary};
 use penstock::model::{SealedSegment, ShardId, TopicPartition};
 
@@ -17,6 +17,7 @@ pub struct OperationId(u64);
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 const ENOENT: i32 = 2;
+const NO_ROOM: DiskError = DiskError { operation: "write", errno: ENOSPC };
 
 pub(super) enum Operation {
     CommitWrite { shard: ShardId, commit: JournalCommit },
@@ -99,7 +100,7 @@ impl Disk {
                 self.check_summary(file, length, &summary);
                 Operation::SealWrite { shard, file, seal: Seal { position, tail, length, summary } }
             }
-            Effect::LoadIndex { file, sealed } => {
+            Effect::LoadIndex { file, of: _, sealed } => {
                 Operation::LoadIndex { shard, file, index: self.lease(file), sealed }
             }
             Effect::ReadSegment { read, file, position, length } => {
@@ -192,6 +193,9 @@ impl Disk {
             Operation::CommitSync { shard, commit, file, through, told } => {
                 self.commit_synced(shard, commit, file, through, told)
             }
+            Operation::Prepare { shard, file, .. } if self.lacks_room() => {
+                Completion::Answer(shard, Input::JournalFileLacksSpace { file, error: NO_ROOM })
+            }
             Operation::Prepare { shard, file, bytes } => {
                 self.counters.journal_files += 1;
                 if let Some(index) = self.names.remove(&FileName::Journal(shard, file)) {
@@ -212,7 +216,8 @@ impl Disk {
             }
             Operation::SealSync { shard, file, index, through, summary } => {
                 let answer = self.seal_synced(file, index, through, summary);
-                let fails = matches!(answer, Some(Input::SegmentFailed { .. }));
+                let fails =
+                    matches!(answer, Some(Input::SegmentFailed { .. } | Input::SegmentLacksSpace { .. }));
                 if !fails {
                     let told = answer.is_some();
                     self.operations.insert(id, Operation::SummarySync { shard, file, told });
@@ -251,6 +256,13 @@ impl Disk {
             }
             Operation::Metadata { append, batch } => self.metadata_appended(life, append, &batch, schedule),
         }
+    }
+
+    /// Whether an operation that takes room finds none: on a full disk, what was allocated before may still do.
+    fn lacks_room(&mut self) -> bool {
+        let lacks = self.full && self.random.percent(80);
+        self.counters.no_room += u64::from(lacks);
+        lacks
     }
 
     fn fails(&mut self, per_million: u64) -> bool {
@@ -336,10 +348,20 @@ impl Disk {
         whole: u64,
     ) -> Completion {
         self.counters.segment_writes += 1;
+        if self.lacks_room() {
+            let short = &bytes[..(self.random.below(bytes.len() as u64) / BLOCK * BLOCK) as usize];
+            self.apply_write(file, position, short);
+            // It is asked for again.
+            if let Some(open) = self.open.get_mut(&file) {
+                open.end = position;
+            }
+            let operation = SegmentOperation::Write { length: whole };
+            return Completion::Answer(shard, Input::SegmentLacksSpace { file, operation, error: NO_ROOM });
+        }
         if self.fails(self.faults.segment_error) {
             let short = &bytes[..(self.random.below(bytes.len() as u64) / BLOCK * BLOCK) as usize];
             self.apply_write(file, position, short);
-            let error = DiskError { operation: "pwritev", errno: ENOSPC };
+            let error = DiskError { operation: "pwritev", errno: EIO };
             return Completion::Answer(shard, Input::SegmentFailed { file, error });
         }
         self.apply_write(file, position, bytes);
@@ -401,6 +423,10 @@ impl Disk {
         Seal { position, tail, length, summary }: Seal,
         schedule: &mut Schedule,
     ) -> Completion {
+        if self.lacks_room() {
+            let operation = SegmentOperation::Seal;
+            return Completion::Answer(shard, Input::SegmentLacksSpace { file, operation, error: NO_ROOM });
+        }
         self.apply_write(file, position, &tail);
         let stamp = self.stamp();
         let Some(index) = self.lease(file) else {
@@ -423,6 +449,12 @@ impl Disk {
     /// The segment is exact and durable; now its summary is written. None: nothing is told yet.
     fn seal_synced(&mut self, file: FileId, index: usize, through: u64, summary: Bytes) -> Option<Input> {
         self.counters.seals += 1;
+        if self.lacks_room() {
+            // The segment is exact and synced, but for its summary there is no room.
+            self.files[index].sync(through);
+            let operation = SegmentOperation::Seal;
+            return Some(Input::SegmentLacksSpace { file, operation, error: NO_ROOM });
+        }
         if self.fails(self.faults.segment_error) {
             self.files[index].fail_sync(through, &mut self.random);
             let error = DiskError { operation: "fsync", errno: EIO };
@@ -452,11 +484,11 @@ impl Disk {
     }
 
     fn check_summary(&mut self, file: FileId, length: u64, summary: &Bytes) {
-        let name = self.open.get(&file).map(|open| open.name.base_offset);
-        let told = Summary::decode(summary);
+        let Some(name) = self.open.get(&file).map(|open| open.name) else { return };
+        let told = Summary::decode(name.topic_partition, summary);
         let fits = told.as_ref().is_ok_and(|told| {
             let segment = &told.segment;
-            Some(segment.base_offset) == name
+            segment.base_offset == name.base_offset
                 && segment.length == length
                 && told.snapshot.is_some()
                 && index_of_summary(segment, told).is_some()
@@ -487,6 +519,9 @@ impl Disk {
         self.metadata_queue.remove(0);
         if let Some(next) = self.metadata_queue.first().copied() {
             self.schedule(life, next, schedule);
+        }
+        if self.lacks_room() {
+            return Completion::Answer(ShardId(0), Input::MetadataLacksSpace { append, error: NO_ROOM });
         }
         self.metadata.extend_from_slice(batch);
         let result = if self.fails(self.faults.metadata_error) {

@@ -32,8 +32,9 @@ struct SummaryFile {
 }
 
 /// All summaries, and those that somebody may rely on.
-#[derive(Default)]
 pub(super) struct Summaries {
+    /// A stream of its own: what else the disk does stays the same.
+    random: Random,
     files: BTreeMap<SegmentName, SummaryFile>,
     stale: Vec<Bytes>,
     /// Segments whose seal was answered: a start that scans one of them has lost what it was promised.
@@ -41,12 +42,18 @@ pub(super) struct Summaries {
 }
 
 impl Summaries {
+    pub fn new(seed: u64) -> Summaries {
+        let random = Random::stream(seed, "summaries");
+        Summaries { random, files: BTreeMap::new(), stale: Vec::new(), promised: BTreeSet::new() }
+    }
+
     pub fn find(&self, name: SegmentName) -> Option<&Bytes> {
         self.files.get(&name).map(|file| &file.bytes)
     }
 
-    /// Puts a new file in the place of the old one. Not synced.
+    /// Puts a new file in the place of the old one. Not synced, so nothing is promised any more.
     pub fn replace(&mut self, name: SegmentName, bytes: Bytes) {
+        self.promised.remove(&name);
         let earlier = self.files.remove(&name);
         let before = earlier.map(|file| file.before.unwrap_or(Some(file.bytes))).unwrap_or_default();
         self.stale.truncate(STALE_MAX - 1);
@@ -73,7 +80,8 @@ impl Summaries {
         self.promised.retain(|name| name.topic_partition != topic_partition);
     }
 
-    pub fn crash(&mut self, random: &mut Random, counters: &mut SummaryCounters) {
+    pub fn crash(&mut self, counters: &mut SummaryCounters) {
+        let random = &mut self.random;
         let mut lost = Vec::new();
         for (name, file) in &mut self.files {
             let Some(before) = file.before.take() else { continue };
@@ -126,16 +134,16 @@ impl Disk {
         let index = index.ok_or(IndexFault::Disk(missing))?;
         self.counters.summaries.loads += 1;
         // Somebody tidied up.
-        let removed = self.random.per_million(self.faults.summary_lost);
+        let removed = self.summaries.random.per_million(self.faults.summary_lost);
         let found = self.summaries.find(name).filter(|_| !removed).cloned();
-        let found = found.and_then(|bytes| Summary::decode(&bytes).ok());
+        let found = found.and_then(|bytes| Summary::decode(name.topic_partition, &bytes).ok());
         if let Some(section) = found.as_ref().and_then(|found| index_of_summary(sealed, found)) {
             return Ok(section);
         }
         self.counters.summaries.loads_by_scan += 1;
         let file = &self.files[index];
         let built = index_of_batches(sealed, found, &mut |position, into| read(file, position, into))?;
-        self.summaries.replace(name, built.encode());
+        self.summaries.replace(name, built.encode(name.topic_partition));
         built.index.ok_or(IndexFault::Disk(missing))
     }
 }

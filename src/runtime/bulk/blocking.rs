@@ -18,20 +18,20 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use rustix::fs::{FallocateFlags, OFlags, fallocate};
 
 use crate::effect::{FileId, SyncId};
-use crate::input::Input;
+use crate::input::{Input, SegmentOperation};
 use crate::limits::{BLOCK_BYTES, BULK_WRITE_BYTES, JOURNAL_FILL_BYTES, SYNCED_ONE_BY_ONE_MAX};
 use crate::model::ShardId;
 use crate::runtime::aligned::Aligned;
-use crate::runtime::chores::{create_journal_file, sync_file_system};
-use crate::runtime::files::{Files, SegmentFile, journal_path};
+use crate::runtime::chores::{create_journal_file, remove_on_error, sync_file_system};
+use crate::runtime::files::{Files, SegmentError, SegmentFile, journal_path};
 use crate::runtime::io_threads::thread;
 use crate::runtime::mesh::{Mail, Postbox};
 use crate::runtime::segment_writer::{allocation_end, last_block, read_front, sync_dirs};
 use crate::runtime::summary_file;
 
-use super::writers_max;
 use super::{
     Order, Seal, SegmentCounts, file_system_answer, journal_file_answer, read_answer, segment_failed,
+    segment_unwritten, writers_max,
 };
 
 const BLOCK: usize = BLOCK_BYTES as usize;
@@ -179,7 +179,7 @@ fn write_segments(jobs: &Receiver<Job>, open_max: usize, reply: &Reply) {
                 reply.counts.bytes.fetch_add(length, Ordering::Relaxed);
                 reply.answer(match result {
                     Ok(()) => Input::SegmentWritten { file: file.id, position, length },
-                    Err(error) => segment_failed(&file, "write segment", &error),
+                    Err(error) => segment_unwritten(&file, SegmentOperation::Write { length }, error.into()),
                 });
             }
             Job::Seal { file, seal } => {
@@ -187,7 +187,7 @@ fn write_segments(jobs: &Receiver<Job>, open_max: usize, reply: &Reply) {
                 let result = writer.seal(&file.path, &mut scratch, &seal);
                 reply.answer(match result {
                     Ok(()) => Input::SegmentSealed { file: file.id },
-                    Err(error) => segment_failed(&file, "seal segment", &error),
+                    Err(error) => segment_unwritten(&file, SegmentOperation::Seal, error),
                 });
             }
             Job::Close { file } => drop(writers.remove(&file)),
@@ -227,8 +227,8 @@ fn read_and_fill(
             Order::Read { read, file, position, length } => {
                 read_answer(read, &file, position, length, read_range(&file, position, length))
             }
-            Order::LoadIndex { file, sealed } => {
-                let result = summary_file::load_index(&file, &sealed);
+            Order::LoadIndex { file, of, sealed } => {
+                let result = summary_file::load_index(&file, of, &sealed);
                 Input::IndexLoaded { file: file.id, result }
             }
             Order::PrepareJournalFile { file, bytes } => {
@@ -252,8 +252,12 @@ fn read_range(file: &Arc<SegmentFile>, position: u64, length: u64) -> io::Result
 
 fn fill(data_dir: PathBuf, shard: ShardId, file: u32, bytes: u64) -> io::Result<()> {
     let path = journal_path(&data_dir, shard, file);
-    create_journal_file(&data_dir, shard, &path)?;
-    let file = open_direct(&path)?;
+    remove_on_error(&path, try_fill(&data_dir, shard, &path, bytes))
+}
+
+fn try_fill(data_dir: &Path, shard: ShardId, path: &Path, bytes: u64) -> io::Result<()> {
+    create_journal_file(data_dir, shard, path)?;
+    let file = open_direct(path)?;
     let mut scratch = Aligned::default();
     let zeros = scratch.with_room(JOURNAL_FILL_BYTES);
     let mut at = 0;
@@ -295,7 +299,6 @@ impl Writer {
         let length: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
         self.open(path)?;
         let front = self.front(path, position)?;
-        self.last_block = last_block(&front, pieces, position + length);
         self.allocate((position + length).next_multiple_of(BLOCK_BYTES))?;
         let file = self.file.as_ref().expect("opened above");
         let scratch = scratch.with_room(BULK_WRITE_BYTES);
@@ -316,7 +319,10 @@ impl Writer {
         }
         let padded = filled.next_multiple_of(BLOCK);
         scratch[filled..padded].fill(0);
-        file.write_all_at(&scratch[..padded], at)
+        file.write_all_at(&scratch[..padded], at)?;
+        // Only now: what failed is perhaps asked for again.
+        self.last_block = last_block(&front, pieces, position + length);
+        Ok(())
     }
 
     /// What stands in front of `position` in its block.
@@ -352,7 +358,7 @@ impl Writer {
         path: &Path,
         scratch: &mut Aligned,
         Seal { position, tail, length, summary }: &Seal,
-    ) -> io::Result<()> {
+    ) -> Result<(), SegmentError> {
         self.open(path)?;
         let front = if tail.is_empty() { Bytes::new() } else { self.front(path, *position)? };
         let file = self.file.as_ref().expect("opened above");
@@ -365,9 +371,10 @@ impl Writer {
             file.write_all_at(block, position - front.len() as u64)?;
         }
         file.set_len(*length)?;
-        file.sync_data()?;
+        file.sync_data().map_err(SegmentError::Final)?;
+        // Written anew when the seal is tried again, so that its own sync may fail for want of room.
         summary_file::write_synced(path, summary)?;
-        sync_dirs(path, self.is_new)?;
+        sync_dirs(path, self.is_new).map_err(SegmentError::Final)?;
         self.is_new = false;
         Ok(())
     }

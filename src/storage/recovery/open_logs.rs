@@ -1,8 +1,8 @@
 //! The logs of all partitions: out of the summaries of their segments, and out of what the journals told of those that they completed.
 //!
 //! Decides which segments must be read: those of which neither tells, and those behind the last one that tells of epochs and
-//! producers. What was read, and what the journals told, is summed up again. A summary is never the only copy, so one that cannot be read or written is told of
-//! and done without.
+//! producers. What was read, and what the journals told, is summed up again. A summary is never the only copy, so one that cannot be
+//! read or written is told of and done without.
 
 use bytes::BytesMut;
 
@@ -28,11 +28,21 @@ impl Recovery<'_> {
         // Ordered by partition, then by base offset.
         let segments: Vec<(SegmentName, u64)> = std::mem::take(&mut self.lengths).into_iter().collect();
         for of_one in segments.chunk_by(|(one, _), (next, _)| one.topic_partition == next.topic_partition) {
-            let log = self.open_log(of_one)?;
             let topic_partition = of_one[0].0.topic_partition;
-            let shard = usize::from(shard_of(topic_partition).0);
-            let kept = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
-            kept.logs.insert(topic_partition, log);
+            if self.offline.contains_key(&topic_partition) {
+                continue;
+            }
+            match self.open_log(of_one) {
+                Ok(log) => {
+                    let shard = usize::from(shard_of(topic_partition).0);
+                    let kept = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
+                    kept.logs.insert(topic_partition, log);
+                }
+                Err(newer @ RecoveryError { fault: RecoveryFault::NewerVersion(_), .. }) => {
+                    return Err(newer);
+                }
+                Err(why) => drop(self.offline.insert(topic_partition, why)),
+            }
         }
         Ok(())
     }
@@ -131,7 +141,7 @@ impl Recovery<'_> {
                 }
             };
             front.truncate(read);
-            let summary = match Summary::decode(&front.freeze()) {
+            let summary = match Summary::decode(name.topic_partition, &front.freeze()) {
                 Ok(summary) => summary,
                 Err(NoSummary::Damaged) => return Ok(None),
                 Err(NoSummary::NewerVersion(version)) => {
@@ -155,7 +165,7 @@ impl Recovery<'_> {
     }
 
     fn write_summary(&mut self, name: SegmentName, summary: &Summary) {
-        if let Err(error) = self.disk.write_summary(name, &summary.encode()) {
+        if let Err(error) = self.disk.write_summary(name, &summary.encode(name.topic_partition)) {
             tracing::warn!(segment = super::segment_path(name), ?error, "cannot write a summary");
         }
     }

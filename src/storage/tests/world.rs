@@ -11,7 +11,7 @@ use super::super::*;
 use super::model_disk::{ModelDisk, Random};
 use crate::effect::{JournalCommit, SyncId};
 use crate::log::{LogScanner, ReadPlan, Summary, Unread, index_of_batches, index_of_summary};
-use crate::model::{PartitionIndex, SealedSegment, TopicId};
+use crate::model::{DiskSpace, LogDir, PartitionIndex, SealedSegment, TopicId};
 
 pub const DIRECTORY: [u8; 16] = [9; 16];
 pub const NOW: Now = Now { instant: Instant(1_000_000_000), wall_ms: 1_000 };
@@ -65,7 +65,7 @@ enum Operation {
     Write { file: FileId, position: u64, bytes: Vec<u8> },
     Sync { sync: SyncId, files: Vec<FileId> },
     Seal { file: FileId, position: u64, tail: Bytes, length: u64, summary: Bytes },
-    LoadIndex { file: FileId, sealed: SealedSegment },
+    LoadIndex { file: FileId, of: TopicPartition, sealed: SealedSegment },
     Delete(TopicPartition),
 }
 
@@ -90,6 +90,12 @@ pub struct Expected {
 
 pub struct World {
     pub setup: Setup,
+    pub now: Now,
+    /// What takes room fails.
+    pub full: bool,
+    /// Damage was done on purpose: partitions that it took offline are not looked at.
+    pub may_be_damaged: bool,
+    pub offline: BTreeMap<TopicPartition, RecoveryError>,
     pub random: Random,
     pub disk: ModelDisk,
     pub shards: Vec<ShardWorld>,
@@ -105,6 +111,10 @@ impl World {
     pub fn new(setup: Setup, seed: u64) -> World {
         let mut world = World {
             setup,
+            now: NOW,
+            full: false,
+            may_be_damaged: false,
+            offline: BTreeMap::new(),
             random: Random(seed),
             disk: ModelDisk::default(),
             shards: Vec::new(),
@@ -138,10 +148,12 @@ impl World {
             &mut |_| {},
             mutations,
         )?;
-        recovered
-            .iter()
-            .flat_map(|shard| &shard.logs)
-            .for_each(|(of, log)| self.check_against_scan(*of, log));
+        self.offline = recovered.iter().flat_map(|shard| shard.offline.clone()).collect();
+        if let Some(why) = self.offline.values().next().filter(|_| !self.may_be_damaged) {
+            return Err(why.clone());
+        }
+        let logs = recovered.iter().flat_map(|shard| &shard.logs);
+        logs.for_each(|(of, log)| self.check_against_scan(*of, log));
         self.shards = recovered
             .into_iter()
             .map(|recovered| {
@@ -151,6 +163,7 @@ impl World {
                     journal_bytes_max: self.setup.journal_bytes_max,
                     tail_bytes_max: self.setup.tail_bytes_max,
                     index_bytes_max: self.setup.index_bytes_max,
+                    free_bytes_min: 1_000,
                     mutations,
                 };
                 let storage = Storage::new(config, recovered);
@@ -168,6 +181,10 @@ impl World {
             let id = self.shards[shard].storage.open(of, Arc::clone(&config), &mut effects);
             self.logs.insert(of, (shard, id));
             self.take_effects(shard, effects);
+            if self.offline.contains_key(&of) {
+                self.logs.remove(&of);
+                assert!(!self.shards[shard].storage.serves(id), "a damaged partition is not served");
+            }
         }
         Ok(())
     }
@@ -223,8 +240,8 @@ impl World {
             let mut effects = Effects::default();
             let storage = &mut self.shards[shard].storage;
             storage.load_index(NOW.instant, id, segment, &mut effects).expect("it can be loaded");
-            let Some(Effect::LoadIndex { file, sealed }) = effects.pop() else { panic!("one load") };
-            let input = self.perform(shard, Operation::LoadIndex { file, sealed });
+            let Some(Effect::LoadIndex { file, of, sealed }) = effects.pop() else { panic!("one load") };
+            let input = self.perform(shard, Operation::LoadIndex { file, of, sealed });
             let Input::IndexLoaded { file, result } = input else { panic!("a load is answered") };
             let storage = &mut self.shards[shard].storage;
             let load = storage.on_index_loaded(NOW.instant, file, &result).expect("it was asked for");
@@ -305,7 +322,8 @@ impl World {
         let partition = self.random.below(self.setup.partitions as u64) as i32;
         let of = topic_partition(partition);
         let Some(&(shard, _)) = self.logs.get(&of) else { return };
-        if !self.shards[shard].storage.is_full() {
+        let storage = &self.shards[shard].storage;
+        if !storage.is_full() && !storage.lacks_space() {
             self.append(of);
         }
     }
@@ -320,7 +338,7 @@ impl World {
 
     pub fn end_turn(&mut self, shard: usize) {
         let mut effects = Effects::default();
-        self.shards[shard].storage.end_turn(NOW, &mut effects);
+        self.shards[shard].storage.end_turn(self.now, &mut effects);
         self.take_effects(shard, effects);
         self.acknowledge(shard);
     }
@@ -383,7 +401,7 @@ impl World {
         let operation = self.shards[shard].operations.swap_remove(index);
         let input = self.perform(shard, operation);
         let (mut effects, mut durable) = (Effects::default(), Vec::new());
-        self.shards[shard].storage.on_input(NOW, &input, &mut effects, &mut durable);
+        self.shards[shard].storage.on_input(self.now, &input, &mut effects, &mut durable);
         self.take_effects(shard, effects);
         self.acknowledge(shard);
         for (id, end) in durable {
@@ -399,7 +417,17 @@ impl World {
         let ahead = self.random.below(3) * 16 * 1024;
         let shard_id = ShardId(shard as u16);
         let files = &self.shards[shard].files;
+        let error = DiskError { operation: "write", errno: 28 };
         match operation {
+            Operation::Prepare { file, .. } if self.full => Input::JournalFileLacksSpace { file, error },
+            Operation::Write { file, position, bytes } if self.full => {
+                self.disk.write(files[&file], position, &bytes[..BLOCK_BYTES as usize], 0);
+                let operation = SegmentOperation::Write { length: bytes.len() as u64 };
+                Input::SegmentLacksSpace { file, operation, error }
+            }
+            Operation::Seal { file, .. } if self.full => {
+                Input::SegmentLacksSpace { file, operation: SegmentOperation::Seal, error }
+            }
             Operation::Commit(commit) => {
                 let mut bytes = commit.pieces.concat();
                 bytes.resize(commit.length as usize, 0);
@@ -425,17 +453,17 @@ impl World {
                 self.disk.put_summary(files[&file], &summary, true);
                 Input::SegmentSealed { file }
             }
-            Operation::LoadIndex { file, sealed } => {
+            Operation::LoadIndex { file, of, sealed } => {
                 let name = files[&file];
                 let found = self.disk.summary(name).map(Bytes::copy_from_slice);
-                let found = found.and_then(|bytes| Summary::decode(&bytes).ok());
+                let found = found.and_then(|bytes| Summary::decode(of, &bytes).ok());
                 let section = found.as_ref().and_then(|found| index_of_summary(&sealed, found));
                 let result = section.map_or_else(
                     || {
                         let disk = &mut self.disk;
                         let mut read = |position, into: &mut [u8]| disk.read_segment(name, position, into);
                         let built = index_of_batches(&sealed, found, &mut read)?;
-                        disk.put_summary(name, &built.encode(), false);
+                        disk.put_summary(name, &built.encode(of), false);
                         Ok(built.index.expect("it was just built"))
                     },
                     Ok,
@@ -528,6 +556,15 @@ impl World {
                 }
             }
         }
+    }
+
+    pub fn told_of_space(&mut self, shard: usize, free_bytes: u64) {
+        let input = Input::DiskSpace {
+            dir: LogDir(0),
+            space: DiskSpace { total_bytes: u64::MAX, usable_bytes: free_bytes },
+        };
+        let (mut effects, mut durable) = (Effects::default(), Vec::new());
+        self.shards[shard].storage.on_input(self.now, &input, &mut effects, &mut durable);
     }
 
     /// Some random steps.
