@@ -273,6 +273,7 @@ fn a_quiet_partition_costs_no_carried_bytes_and_no_memory() {
         journal_bytes_max: 4 * 1024 * 1024,
         segment_bytes: 256 * 1024 * 1024,
         batch_bytes_max: 3_000,
+        index_bytes_max: 1024 * 1024,
         ..Setup::default()
     };
     let mut world = World::new(setup, 11);

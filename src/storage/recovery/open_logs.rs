@@ -15,6 +15,9 @@ use crate::log::{
     SUMMARY_HEADER_BYTES, ScanError, Summary,
 };
 
+/// What a log knows at the end of a segment.
+type State = (LeaderEpochs, ProducerStates);
+
 /// By how much a read of the front grows when it did not hold what was wanted.
 const FRONT_GROWTH: usize = 16;
 
@@ -106,7 +109,7 @@ impl Recovery<'_> {
         &mut self,
         segments: &[(SegmentName, u64)],
         summaries: &[Option<Summary>],
-    ) -> Result<(Option<usize>, Option<(LeaderEpochs, ProducerStates)>), RecoveryError> {
+    ) -> Result<(Option<usize>, Option<State>), RecoveryError> {
         for (index, &(name, length)) in segments.iter().enumerate().rev() {
             if self.replayed.get(&name).is_some_and(Replayed::is_whole) {
                 return Ok((Some(index), None));

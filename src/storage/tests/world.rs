@@ -421,7 +421,9 @@ impl World {
         match operation {
             Operation::Prepare { file, .. } if self.full => Input::JournalFileLacksSpace { file, error },
             Operation::Write { file, position, bytes } if self.full => {
-                self.disk.write(files[&file], position, &bytes[..BLOCK_BYTES as usize], 0);
+                let written = bytes.len().min(BLOCK_BYTES as usize);
+                self.disk.write(files[&file], position, &bytes[..written], 0);
+                self.shards[shard].ends.insert(file, position);
                 let operation = SegmentOperation::Write { length: bytes.len() as u64 };
                 Input::SegmentLacksSpace { file, operation, error }
             }
@@ -463,7 +465,7 @@ impl World {
                         let disk = &mut self.disk;
                         let mut read = |position, into: &mut [u8]| disk.read_segment(name, position, into);
                         let built = index_of_batches(&sealed, found, &mut read)?;
-                        disk.put_summary(name, &built.encode(of), false);
+                        disk.put_summary(name, &built.encode(of), true);
                         Ok(built.index.expect("it was just built"))
                     },
                     Ok,
