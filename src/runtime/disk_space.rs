@@ -39,10 +39,6 @@ impl Watched {
     fn look(&mut self, floor: u64) -> Option<(LogDir, DiskSpace)> {
         let space = self.ask()?;
         let free_bytes = space.usable_bytes;
-        if free_bytes >= floor.saturating_add(2 * RESERVE_BYTES) {
-            // Without it a broker serves as well; the next look tries again.
-            let _ = self.reserve.keep();
-        }
         let matters = self.told.is_none_or(|told| is_news(told, free_bytes, space.total_bytes, floor));
         if !matters {
             return None;
@@ -50,9 +46,17 @@ impl Watched {
         self.told = Some(free_bytes);
         Some((self.dir, space))
     }
-}
 
-impl Watched {
+    /// Where there is room to spare. Without it a broker serves as well; the next look tries again.
+    fn keep_reserve(&self, floor: u64) {
+        let spare = |space: DiskSpace| space.usable_bytes >= floor.saturating_add(2 * RESERVE_BYTES);
+        if self.ask().is_some_and(spare)
+            && let Err(error) = self.reserve.keep()
+        {
+            tracing::debug!(path = %self.path.display(), %error, "cannot keep a reserve");
+        }
+    }
+
     /// None: the volume cannot be asked; what was told last holds on.
     fn ask(&self) -> Option<DiskSpace> {
         match statvfs(&self.path) {
@@ -79,6 +83,7 @@ fn is_news(told: u64, free: u64, total: u64, floor: u64) -> bool {
 pub fn watch(mut dirs: Vec<Watched>, floor: u64, postboxes: Vec<Postbox>) -> io::Result<()> {
     tell(&mut dirs, floor, &postboxes);
     let look = move || loop {
+        dirs.iter().for_each(|dir| dir.keep_reserve(floor));
         std::thread::sleep(Duration::from_millis(SPACE_LOOK_MS));
         tell(&mut dirs, floor, &postboxes);
     };
