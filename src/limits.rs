@@ -106,6 +106,9 @@ pub const SPACE_RETRY_MS_MAX: u64 = 5_000;
 
 const _: () = assert!(SPACE_RETRY_MS_MIN <= SPACE_RETRY_MS_MAX);
 
+/// Of one broker. Their numbers fit 8 bits.
+pub const LOG_DIRS_MAX: usize = 64;
+
 /// What is kept on each disk for the metadata log, so that a topic can be deleted when nothing else has room.
 pub const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
 

@@ -20,6 +20,9 @@ pub struct Plan {
     /// The disk is full now and then: the longest time between, in nanoseconds; 0: never.
     pub full_gap_ns_max: u64,
     pub network_faults: NetworkFaults,
+    pub log_dirs: u8,
+    /// Of 100 starts, so many lack one of the log dirs, if there are several.
+    pub missing_dir_percent: u64,
     /// Crashes before the world is allowed to come to rest.
     pub crashes_min: u32,
     pub steps_min: u64,
@@ -46,6 +49,7 @@ impl Plan {
             (0..random.between(1, 5)).map(|_| producer(&topics, large, &mut random)).collect();
         let consumers = (0..random.below(4)).map(|_| consumer(&topics, churns, &mut random)).collect();
         let pause_ns_max = random.log_uniform(1_000_000, 200_000_000);
+        let (log_dirs, missing_dir_percent) = log_dirs(seed);
         Plan {
             shards: shards(&mut random),
             journal_bytes_max: journal_bytes_max(&producers, &mut random),
@@ -56,6 +60,8 @@ impl Plan {
             disk_faults: disk_faults(&mut random),
             network_faults: network_faults(&mut random),
             full_gap_ns_max: full_gap_ns_max(seed),
+            log_dirs,
+            missing_dir_percent,
             crashes_min: random.between(2, 6) as u32,
             steps_min: 500,
             commits_min: 20,
@@ -155,6 +161,11 @@ fn disk_faults(random: &mut Random) -> DiskFaults {
         metadata_error: sometimes(10, 20_000),
         slow: sometimes(30, 10_000),
     }
+}
+
+fn log_dirs(seed: u64) -> (u8, u64) {
+    let mut random = Random::stream(seed, "log dirs");
+    (*random.pick(&[1, 1, 1, 2, 3]), *random.pick(&[0, 0, 20]))
 }
 
 /// From a stream of its own: the other seeds' worlds stay what they were.

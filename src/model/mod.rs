@@ -8,10 +8,10 @@ mod offset;
 mod time;
 pub mod topic_config;
 
-pub use disk_space::DiskSpace;
+pub use disk_space::{DiskSpace, LogDirStatus};
 pub use ids::{
-    BrokerId, ConnectionId, LeaderEpoch, LogDir, PartitionIndex, ProducerEpoch, ProducerId, ShardId, TopicId,
-    TopicPartition,
+    BrokerId, ConnectionId, DirectoryId, LeaderEpoch, LogDir, PartitionIndex, ProducerEpoch, ProducerId,
+    ShardId, TopicId, TopicPartition,
 };
 pub use offset::{DurableOffset, Offset};
 pub use time::{Instant, Now};

@@ -32,11 +32,11 @@ use crate::input::{Input, SegmentOperation};
 use crate::limits::{
     BULK_MEMORY_BYTES, BULK_SYNCS_IN_FLIGHT_MAX, BULK_SYNCS_PER_SHARD_MIN, BULK_WRITES_IN_FLIGHT_MAX,
 };
-use crate::model::ShardId;
+use crate::model::{LogDir, ShardId};
 
 use super::chores;
 use super::dma;
-use super::files::{Files, SegmentError, SegmentFile, is_full_disk};
+use super::files::{Files, SegmentError, SegmentFile, is_full_disk, path_of};
 use super::io_threads::{disk_error, thread, when_locked_memory_is_back};
 use super::mesh::{Mail, Postbox};
 use super::segment_writer::{DiskShare, SegmentWriter};
@@ -70,7 +70,7 @@ pub enum Order {
     Sync { sync: SyncId, files: Vec<Arc<SegmentFile>> },
     Close { file: FileId },
     Read { read: ReadId, file: Arc<SegmentFile>, position: u64, length: u64 },
-    PrepareJournalFile { file: u32, bytes: u64 },
+    PrepareJournalFile { dir: LogDir, file: u32, bytes: u64 },
 }
 
 /// What is to be done to one segment, after all that was asked of it before.
@@ -99,7 +99,7 @@ struct Written {
 /// Lives: on the bulk executor's thread, shared by its tasks.
 struct Bulk {
     shard: ShardId,
-    data_dir: PathBuf,
+    data_dirs: Arc<[PathBuf]>,
     reply: Postbox,
     counts: Arc<SegmentCounts>,
     share: DiskShare,
@@ -153,7 +153,7 @@ fn start_executor(
 ) -> io::Result<(Sender<Order>, JoinHandle<()>)> {
     let shards = files.shards().max(1);
     let syncs = (BULK_SYNCS_IN_FLIGHT_MAX / shards).max(BULK_SYNCS_PER_SHARD_MIN) as u64;
-    let data_dir = files.data_dir().to_path_buf();
+    let data_dirs = Arc::clone(files.data_dirs());
     let (orders, waiting) = unbounded();
     let (started, outcome) = bounded(1);
     let run = move || match executor(shard, shards) {
@@ -165,7 +165,7 @@ fn start_executor(
                 let share = DiskShare { writes, syncs: Semaphore::new(syncs) };
                 let bulk = Bulk {
                     shard,
-                    data_dir,
+                    data_dirs,
                     reply,
                     counts,
                     share,
@@ -267,9 +267,9 @@ impl Bulk {
                 let bulk = Rc::clone(self);
                 self.spawn(async move { bulk.read(read, file, position, length).await });
             }
-            Order::PrepareJournalFile { file, bytes } => {
+            Order::PrepareJournalFile { dir, file, bytes } => {
                 let bulk = Rc::clone(self);
-                self.spawn(async move { bulk.prepare_journal_file(file, bytes).await });
+                self.spawn(async move { bulk.prepare_journal_file(dir, file, bytes).await });
             }
         }
     }
@@ -369,9 +369,10 @@ impl Bulk {
         self.answer(read_answer(read, &file, position, length, result));
     }
 
-    async fn prepare_journal_file(&self, file: u32, bytes: u64) {
-        let result = chores::prepare_journal_file(self.data_dir.clone(), self.shard, file, bytes).await;
-        self.answer(journal_file_answer(self.shard, file, result));
+    async fn prepare_journal_file(&self, dir: LogDir, file: u32, bytes: u64) {
+        let data_dir = path_of(&self.data_dirs, dir).to_owned();
+        let result = chores::prepare_journal_file(data_dir, self.shard, file, bytes).await;
+        self.answer(journal_file_answer(self.shard, dir, file, result));
     }
 
     fn answer(&self, input: Input) {
@@ -392,15 +393,15 @@ fn read_answer(
     Input::ReadDone { read, result: result.map_err(|error| disk_error("read segment", &error)) }
 }
 
-fn journal_file_answer(shard: ShardId, file: u32, result: io::Result<()>) -> Input {
+fn journal_file_answer(shard: ShardId, dir: LogDir, file: u32, result: io::Result<()>) -> Input {
     match result {
-        Ok(()) => Input::JournalFileReady { file },
+        Ok(()) => Input::JournalFileReady { dir, file },
         Err(error) if is_full_disk(&error) => {
-            Input::JournalFileLacksSpace { file, error: disk_error("prepare journal file", &error) }
+            Input::JournalFileLacksSpace { dir, file, error: disk_error("prepare journal file", &error) }
         }
         Err(error) => {
-            tracing::error!(%shard, file, %error, "cannot fill a journal file with zeros");
-            Input::JournalFailed { error: disk_error("prepare journal file", &error) }
+            tracing::error!(%shard, %dir, file, %error, "cannot fill a journal file with zeros");
+            Input::JournalFailed { dir, error: disk_error("prepare journal file", &error) }
         }
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use crate::effect::{FileId, SegmentName};
-use crate::model::{ShardId, TopicPartition};
+use crate::model::{LogDir, ShardId, TopicPartition};
 
 /// One segment of one partition.
 #[derive(Debug)]
@@ -44,14 +44,14 @@ impl SegmentFile {
 /// The registry. Each shard changes only its own part; readers of other shards take its lock for a look-up.
 #[derive(Debug)]
 pub struct Files {
-    data_dir: PathBuf,
+    data_dirs: Arc<[PathBuf]>,
     shards: Vec<RwLock<HashMap<FileId, Arc<SegmentFile>>>>,
 }
 
 impl Files {
     #[must_use]
-    pub fn new(data_dir: PathBuf, shards: u16) -> Files {
-        Files { data_dir, shards: (0..shards).map(|_| RwLock::default()).collect() }
+    pub fn new(data_dirs: Arc<[PathBuf]>, shards: u16) -> Files {
+        Files { data_dirs, shards: (0..shards).map(|_| RwLock::default()).collect() }
     }
 
     #[must_use]
@@ -59,13 +59,14 @@ impl Files {
         self.shards.len()
     }
 
+    /// By the numbers of the log dirs.
     #[must_use]
-    pub fn data_dir(&self) -> &Path {
-        &self.data_dir
+    pub fn data_dirs(&self) -> &Arc<[PathBuf]> {
+        &self.data_dirs
     }
 
     pub fn open(&self, id: FileId, segment: SegmentName) {
-        let file = Arc::new(SegmentFile::new(&self.data_dir, id, segment));
+        let file = Arc::new(SegmentFile::new(path_of(&self.data_dirs, id.dir()), id, segment));
         if let Some(shard) = self.shards.get(shard_of(id)) {
             shard.write().unwrap_or_else(PoisonError::into_inner).insert(id, file);
         }
@@ -87,6 +88,12 @@ impl Files {
 /// The upper 16 bits name the shard.
 fn shard_of(id: FileId) -> usize {
     usize::from(u16::try_from(id.0 >> 48).expect("16 bits remain"))
+}
+
+/// The log dir with this number.
+#[must_use]
+pub fn path_of(data_dirs: &[PathBuf], dir: LogDir) -> &Path {
+    &data_dirs[usize::from(dir.0)]
 }
 
 #[must_use]

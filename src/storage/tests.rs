@@ -163,9 +163,16 @@ fn a_stop_seals_every_segment_and_leaves_nothing_to_replay() {
     }
     world.crash();
     let mut completed = 0;
-    recover(&mut world.disk.clone(), world::DIRECTORY, 1, &|_| true, &|_| ShardId(0), &mut |progress| {
-        completed = progress.segments_completed;
-    })
+    recover(
+        &mut world.disk.clone(),
+        world::DIRECTORY,
+        1,
+        &|_| Keep::Here,
+        &|_| ShardId(0),
+        &mut |progress| {
+            completed = progress.segments_completed;
+        },
+    )
     .expect("a stopped broker leaves an exact disk");
     assert_eq!(completed, 0);
     world.start().expect("a stopped broker starts");
@@ -292,7 +299,7 @@ fn after_a_failed_sync_nothing_is_accepted_or_acknowledged() {
     let error = DiskError { operation: "sync", errno: 5 };
     let (mut effects, mut durable) = (Effects::default(), Vec::new());
     let storage = &mut world.shards[0].storage;
-    storage.on_input(world::NOW, &Input::JournalFailed { error }, &mut effects, &mut durable);
+    storage.on_input(world::NOW, &Input::JournalFailed { dir: LogDir(0), error }, &mut effects, &mut durable);
     assert_eq!(storage.failed(), Some(error));
     let records = world::batch(&mut world.random, 10);
     let (_, id) = world.logs[&topic_partition(1)];

@@ -23,7 +23,7 @@ use crate::limits::{BLOCK_BYTES, BULK_WRITE_BYTES, JOURNAL_FILL_BYTES};
 use crate::model::ShardId;
 use crate::runtime::aligned::Aligned;
 use crate::runtime::chores::{create_journal_file, remove_on_error};
-use crate::runtime::files::{Files, SegmentError, SegmentFile, journal_path};
+use crate::runtime::files::{Files, SegmentError, SegmentFile, journal_path, path_of};
 use crate::runtime::io_threads::thread;
 use crate::runtime::mesh::{Mail, Postbox};
 use crate::runtime::segment_writer::{allocation_end, sync_entries};
@@ -82,8 +82,8 @@ pub fn start(
     let mut others = Vec::new();
     for name in ["cold", "fill"] {
         let (sender, orders) = unbounded();
-        let (reply, data_dir) = (reply.clone(), files.data_dir().to_path_buf());
-        let run = move || read_and_fill(&orders, shard, &data_dir, &reply);
+        let (reply, data_dirs) = (reply.clone(), Arc::clone(files.data_dirs()));
+        let run = move || read_and_fill(&orders, shard, &data_dirs, &reply);
         threads.push(thread(format!("{name}-{shard}"), STACK_BYTES, run)?);
         others.push(sender);
     }
@@ -202,14 +202,15 @@ fn sync_part(
     }
 }
 
-fn read_and_fill(orders: &Receiver<Order>, shard: ShardId, data_dir: &Path, reply: &Reply) {
+fn read_and_fill(orders: &Receiver<Order>, shard: ShardId, data_dirs: &[PathBuf], reply: &Reply) {
     for order in orders {
         reply.answer(match order {
             Order::Read { read, file, position, length } => {
                 read_answer(read, &file, position, length, read_range(&file, position, length))
             }
-            Order::PrepareJournalFile { file, bytes } => {
-                journal_file_answer(shard, file, fill(data_dir.to_path_buf(), shard, file, bytes))
+            Order::PrepareJournalFile { dir, file, bytes } => {
+                let result = fill(path_of(data_dirs, dir), shard, file, bytes);
+                journal_file_answer(shard, dir, file, result)
             }
             _ => unreachable!("the router sends all others to the writers"),
         });
@@ -223,9 +224,9 @@ fn read_range(file: &SegmentFile, position: u64, length: u64) -> io::Result<Byte
     Ok(bytes.freeze())
 }
 
-fn fill(data_dir: PathBuf, shard: ShardId, file: u32, bytes: u64) -> io::Result<()> {
-    let path = journal_path(&data_dir, shard, file);
-    remove_on_error(&path, try_fill(&data_dir, shard, &path, bytes))
+fn fill(data_dir: &Path, shard: ShardId, file: u32, bytes: u64) -> io::Result<()> {
+    let path = journal_path(data_dir, shard, file);
+    remove_on_error(&path, try_fill(data_dir, shard, &path, bytes))
 }
 
 fn try_fill(data_dir: &Path, shard: ShardId, path: &Path, bytes: u64) -> io::Result<()> {

@@ -119,7 +119,8 @@ impl World {
     /// Recovers and opens everything; checks what came back.
     pub fn start(&mut self) -> Result<(), RecoveryError> {
         let (shards, mutations) = (self.setup.shards, self.setup.mutations);
-        let keep = |of: TopicPartition| self.expected.get(&of).is_some_and(|expected| !expected.deleted);
+        let exists = |of| self.expected.get(&of).is_some_and(|expected| !expected.deleted);
+        let keep = |of: TopicPartition| if exists(of) { Keep::Here } else { Keep::Nowhere };
         let recovered = recover_with(
             &mut self.disk,
             DIRECTORY,
@@ -138,6 +139,7 @@ impl World {
             .map(|recovered| {
                 let config = StorageConfig {
                     shard: recovered.shard,
+                    dir: LogDir(0),
                     directory_id: DIRECTORY,
                     journal_bytes_max: self.setup.journal_bytes_max,
                     tail_bytes_max: self.setup.tail_bytes_max,
@@ -275,7 +277,7 @@ impl World {
         while let Some(effect) = effects.pop() {
             match effect {
                 Effect::CommitJournal(commit) => world.operations.push(Operation::Commit(commit)),
-                Effect::PrepareJournalFile { file, bytes } => {
+                Effect::PrepareJournalFile { file, bytes, .. } => {
                     world.operations.push(Operation::Prepare { file, bytes });
                 }
                 Effect::OpenSegment { file, segment, exists } => {
@@ -297,7 +299,7 @@ impl World {
                     world.operations.push(Operation::Seal { file, position, tail, length });
                 }
                 Effect::CloseSegment { file } => assert!(world.files.remove(&file).is_some()),
-                Effect::DeletePartition { topic_partition } => {
+                Effect::DeletePartition { topic_partition, .. } => {
                     world.operations.push(Operation::Delete(topic_partition));
                 }
                 other => panic!("storage never asks for {other:?}"),
@@ -336,7 +338,9 @@ impl World {
         let files = &self.shards[shard].files;
         let error = DiskError { operation: "write", errno: 28 };
         match operation {
-            Operation::Prepare { file, .. } if self.full => Input::JournalFileLacksSpace { file, error },
+            Operation::Prepare { file, .. } if self.full => {
+                Input::JournalFileLacksSpace { dir: LogDir(0), file, error }
+            }
             Operation::Write { file, position, bytes } if self.full => {
                 self.disk.write(files[&file], position, &bytes[..BLOCK_BYTES as usize], 0);
                 let operation = SegmentOperation::Write { length: bytes.len() as u64 };
@@ -349,11 +353,11 @@ impl World {
                 let mut bytes = commit.pieces.concat();
                 bytes.resize(commit.length as usize, 0);
                 self.disk.commit(shard_id, commit.file, commit.position, &bytes, true);
-                Input::JournalCommitted { commit: commit.commit }
+                Input::JournalCommitted { dir: LogDir(0), commit: commit.commit }
             }
             Operation::Prepare { file, bytes } => {
                 self.disk.prepare_journal(shard_id, file, bytes);
-                Input::JournalFileReady { file }
+                Input::JournalFileReady { dir: LogDir(0), file }
             }
             Operation::Write { file, position, bytes } => {
                 self.disk.write(files[&file], position, &bytes, ahead);
