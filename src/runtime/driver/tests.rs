@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::effect::{CommitId, JournalCommit};
 use crate::limits::BLOCK_BYTES;
+use crate::model::LogDir;
 
 use super::super::files::journal_path;
 use super::super::listener::Gate;
