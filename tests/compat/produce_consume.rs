@@ -206,7 +206,7 @@ fn partitions_of_several_log_dirs_survive_a_kill() {
     let (scratch, second) = (Scratch::new(), Scratch::new());
     let dirs = format!("log.dirs={},{}", scratch.data().display(), second.data().display());
     let arguments = ["--set", &dirs];
-    let broker = Broker::serve(&scratch, 2, 0, &arguments);
+    let broker = Broker::serve_at(&scratch, 2, 0, &arguments);
     create_topic(&broker, "spread", 6, &[]);
     let sent: Vec<String> = (0..60).map(|number| format!("value {number}")).collect();
     for (number, value) in sent.iter().enumerate() {
@@ -214,7 +214,7 @@ fn partitions_of_several_log_dirs_survive_a_kill() {
         assert_eq!(offsets, [(number / 6) as i64]);
     }
     broker.kill();
-    let broker = Broker::serve(&scratch, 1, 0, &arguments);
+    let broker = Broker::serve_at(&scratch, 1, 0, &arguments);
     for (partition, messages) in read_all(&broker, "spread", 6).iter().enumerate() {
         let expected: Vec<&String> = sent.iter().skip(partition).step_by(6).collect();
         assert_eq!(values(messages), expected, "spread-{partition}");
