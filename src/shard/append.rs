@@ -72,6 +72,8 @@ impl Shard {
         }
         let asker = if parts.len() == 1 {
             Asker::Request(origin)
+        } else if parts.is_empty() {
+            return self.tell_appended(Asker::Request(origin), Vec::new(), effects);
         } else {
             let split = Split { origin, outstanding: parts.len(), results: Vec::new() };
             Asker::Part(self.splits.insert(split))
