@@ -60,6 +60,7 @@ impl Coverage {
         self.add("storage: segment writes", counters.segment_writes);
         self.add("storage: segments sealed", counters.segments_sealed);
         self.add("storage: segment syncs", counters.segment_syncs);
+        self.add("indexes: evicted", counters.index_evictions);
         self.add("storage: room found after a refusal", counters.space_ends);
     }
 
@@ -72,6 +73,12 @@ impl Coverage {
         self.add("disk: partitions deleted", disk.deletes);
         self.add("disk: metadata appends", disk.metadata_appends);
         self.add("disk: errors", disk.errors);
+        self.add("summaries: unsynced kept by a crash", disk.summaries.kept);
+        self.add("summaries: unsynced lost by a crash", disk.summaries.lost);
+        self.add("summaries: unsynced torn by a crash", disk.summaries.torn);
+        self.add("summaries: another's shown after a crash", disk.summaries.old);
+        self.add("indexes: loaded", disk.summaries.loads);
+        self.add("indexes: loaded from batches", disk.summaries.loads_by_scan);
         self.add("disk: times it was full", disk.full);
         self.add("disk: operations without room", disk.no_room);
         self.add("recovery: journals removed", disk.journals_removed);

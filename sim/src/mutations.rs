@@ -12,7 +12,12 @@ pub struct Mutation {
     pub disk: DiskMutations,
 }
 
-const DISK: [&str; 3] = ["disk_never_syncs", "disk_completes_before_sync", "disk_hides_sync_errors"];
+const DISK: [&str; 4] = [
+    "disk_never_syncs",
+    "disk_completes_before_sync",
+    "disk_hides_sync_errors",
+    "seal_answers_before_summary",
+];
 
 impl Mutation {
     pub fn names() -> impl Iterator<Item = &'static str> {
@@ -25,6 +30,7 @@ impl Mutation {
         match name {
             "disk_never_syncs" => mutation.disk.never_sync = true,
             "disk_completes_before_sync" => mutation.disk.complete_before_sync = true,
+            "seal_answers_before_summary" => mutation.disk.seal_before_summary = true,
             "disk_hides_sync_errors" => mutation.disk.ignore_sync_errors = true,
             name => mutation.storage = StorageMutations::named(name)?,
         }

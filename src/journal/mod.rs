@@ -48,7 +48,7 @@ impl LogId {
 }
 
 /// One segment of one partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentKey {
     pub log: LogId,
     pub base_offset: Offset,

@@ -20,6 +20,10 @@ pub enum Lookup {
         leader_epoch: LeaderEpoch,
     },
     NotFound,
+    /// Load the index of this segment, then ask again.
+    NeedsIndex {
+        segment: Offset,
+    },
     /// The answer is in this one batch: read it, then `offset_in_batch(bytes, timestamp)`.
     ReadBatch {
         file: FileId,
@@ -32,11 +36,17 @@ pub enum Lookup {
 impl PartitionLog {
     /// The first record below `below` with a timestamp of at least `timestamp`.
     ///
+    /// Of segments that end before it no more than the largest timestamp is looked at.
+    ///
     /// Invariants: `below` is where a batch begins or the log ends, as durable ends and high watermarks are.
     #[must_use]
     pub fn offset_at(&self, timestamp: i64, below: Offset) -> Lookup {
-        for segment in self.segments.iter().take_while(|segment| segment.base_offset < below) {
-            if let Some(batch) = segment.index.batch_reaching(timestamp) {
+        let segments = self.segments.iter().take_while(|segment| segment.base_offset < below);
+        for segment in segments.filter(|segment| segment.max_timestamp() >= timestamp) {
+            let Some(index) = segment.index() else {
+                return Lookup::NeedsIndex { segment: segment.base_offset };
+            };
+            if let Some(batch) = index.batch_reaching(timestamp) {
                 return if batch.base_offset < below {
                     self.offset_in(segment, &batch, timestamp)
                 } else {
@@ -50,11 +60,14 @@ impl PartitionLog {
     /// The first of the records below `below` that have the largest timestamp. NotFound if none has one.
     #[must_use]
     pub fn max_timestamp(&self, below: Offset) -> Lookup {
-        let segments = self.segments.iter().take_while(|segment| segment.base_offset < below);
-        let largest = segments.map(|segment| segment.index.max_timestamp_below(below)).max();
-        largest
-            .filter(|timestamp| *timestamp >= 0)
-            .map_or(Lookup::NotFound, |timestamp| self.offset_at(timestamp, below))
+        let mut largest = -1;
+        for segment in self.segments.iter().take_while(|segment| segment.base_offset < below) {
+            match segment.max_timestamp_below(below) {
+                Some(timestamp) => largest = largest.max(timestamp),
+                None => return Lookup::NeedsIndex { segment: segment.base_offset },
+            }
+        }
+        if largest < 0 { Lookup::NotFound } else { self.offset_at(largest, below) }
     }
 
     fn offset_in(&self, segment: &Segment, batch: &IndexedBatch, timestamp: i64) -> Lookup {
@@ -81,7 +94,25 @@ impl PartitionLog {
 /// answer is the whole batch, by its first offset. So memory and files give the same answer, and a lookup never fails.
 #[must_use]
 pub fn offset_in_batch(bytes: &[u8], timestamp: i64) -> Lookup {
-    let Ok(batch) = BatchView::parse(bytes) else { return Lookup::NotFound };
+    match BatchView::parse(bytes) {
+        Ok(batch) => offset_in_view(&batch, timestamp),
+        Err(_) => Lookup::NotFound,
+    }
+}
+
+/// The same, of a batch that was read from a file.
+///
+/// Errors: `DamagedBatch`: these bytes are no batch, or not the one that was written.
+pub fn offset_in_read_batch(bytes: &[u8], timestamp: i64) -> Result<Lookup, DamagedBatch> {
+    let batch = BatchView::parse(bytes).map_err(|_| DamagedBatch)?;
+    if batch.crc_is_valid() { Ok(offset_in_view(&batch, timestamp)) } else { Err(DamagedBatch) }
+}
+
+/// What was read is not what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DamagedBatch;
+
+fn offset_in_view(batch: &BatchView<'_>, timestamp: i64) -> Lookup {
     if batch.max_timestamp() < timestamp {
         return Lookup::NotFound;
     }

@@ -138,6 +138,7 @@ fn recover_dirs(
         directory_id: directory_id.0,
         journal_bytes_max: config.journal_bytes_max,
         tail_bytes_max: config.tail_bytes_max / count,
+        index_bytes_max: config.index_bytes_max / count,
         free_bytes_min: config.free_bytes_min,
         mutations: StorageMutations::default(),
     };

@@ -1,26 +1,30 @@
-//! Questions about partitions. Most are answered at once; an offset by time may need a batch that is no longer in memory.
+//! Questions about partitions. Most are answered at once; an offset by time may need a batch, or an index, that is not in memory.
 
 use protocol::error_code::ErrorCode;
 
 use super::Shard;
 use super::append::Origin;
+use super::fetch::index_error;
 use super::requests::{Request, Waiting};
 use crate::api::list_offsets::{
     EARLIEST, EARLIEST_LOCAL, EARLIEST_PENDING_UPLOAD, LATEST, LATEST_TIERED, MAX_TIMESTAMP,
 };
 use crate::effect::{DiskError, Effect, Effects, FileId, ReadId};
 use crate::log::{self, Lookup};
-use crate::model::{LeaderEpoch, Offset};
+use crate::model::{LeaderEpoch, Offset, TopicPartition};
 use crate::replication::Partition;
 use crate::shard_message::{Answer, AnswerItem, AskItem, Question, ShardMessage};
 use crate::stdx::{IdMap, Slab, SlabKey};
+use crate::storage::LogId;
 
-/// Batches that are being read for questions.
+/// Batches that are being read for questions, and questions that wait for an index.
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
     asked: Slab<Asked>,
     reads: IdMap<ReadId, Read>,
     next_read: u64,
+    /// In the order they were asked.
+    waiting: Vec<(LogId, SlabKey, AskItem)>,
 }
 
 /// One request's questions to this shard, with the answers so far.
@@ -36,37 +40,78 @@ struct Read {
     asked: SlabKey,
     index: u32,
     timestamp: i64,
+    topic_partition: TopicPartition,
+    /// Where the batch stands, for the operator.
+    position: u64,
+    segment: Offset,
 }
 
-/// A question's answer, or the batch that holds it.
+/// A question's answer, or the batch that holds it, or what is missing to tell.
 enum Found {
     Now(Answer),
     InBatch { file: FileId, position: u64, length: u64, timestamp: i64 },
+    NeedsIndex { log: LogId, segment: Offset },
 }
 
 impl Shard {
     pub(super) fn answer_questions(&mut self, origin: Origin, questions: &[AskItem], effects: &mut Effects) {
-        let asked = self.lookups.asked.insert(Asked { origin, answers: Vec::new(), outstanding: 0 });
-        let mut answers = Vec::with_capacity(questions.len());
-        let mut outstanding = 0;
+        let outstanding = questions.len();
+        let answers = Vec::with_capacity(outstanding);
+        let asked = self.lookups.asked.insert(Asked { origin, answers, outstanding });
         for item in questions {
-            let answered = |error, answer| AnswerItem { index: item.index, error, answer };
-            match self.find(item) {
-                Ok(Found::Now(answer)) => answers.push(answered(ErrorCode::NONE, answer)),
-                Err(error) => answers.push(answered(error, Answer::Nothing)),
-                Ok(Found::InBatch { file, position, length, timestamp }) => {
-                    let read = ReadId(self.lookups.next_read);
-                    self.lookups.next_read += 1;
-                    self.lookups.reads.insert(read, Read { asked, index: item.index, timestamp });
-                    outstanding += 1;
-                    effects.push(Effect::ReadSegment { read, file, position, length });
+            self.answer_question(asked, item, effects);
+        }
+        if outstanding == 0 {
+            self.tell_answered(asked, effects);
+        }
+    }
+
+    fn answer_question(&mut self, asked: SlabKey, item: &AskItem, effects: &mut Effects) {
+        match self.find(item) {
+            Ok(Found::Now(answer)) => self.on_answer(asked, item.index, ErrorCode::NONE, answer, effects),
+            Err(error) => self.on_answer(asked, item.index, error, Answer::Nothing, effects),
+            Ok(Found::InBatch { file, position, length, timestamp }) => {
+                let read = ReadId(self.lookups.next_read);
+                self.lookups.next_read += 1;
+                let (index, topic_partition) = (item.index, item.topic_partition);
+                let segment = self.storage.segment_of(file);
+                let about = Read { asked, index, timestamp, topic_partition, position, segment };
+                self.lookups.reads.insert(read, about);
+                effects.push(Effect::ReadSegment { read, file, position, length });
+            }
+            Ok(Found::NeedsIndex { log, segment }) => {
+                match self.storage.load_index(self.turn, log, segment, effects) {
+                    Ok(()) => self.lookups.waiting.push((log, asked, *item)),
+                    Err(fault) => {
+                        self.on_answer(asked, item.index, index_error(&fault), Answer::Nothing, effects);
+                    }
                 }
             }
         }
-        if let Some(known) = self.lookups.asked.get_mut(asked) {
-            *known = Asked { origin, answers, outstanding };
+    }
+
+    /// An index of this log was loaded, or could not be.
+    pub(super) fn repeat_questions(&mut self, log: LogId, effects: &mut Effects) {
+        let waiting = std::mem::take(&mut self.lookups.waiting);
+        let (ready, rest) = waiting.into_iter().partition(|(waits_for, ..)| *waits_for == log);
+        self.lookups.waiting = rest;
+        for (_, asked, item) in ready {
+            self.answer_question(asked, &item, effects);
         }
-        if outstanding == 0 {
+    }
+
+    fn on_answer(
+        &mut self,
+        asked: SlabKey,
+        index: u32,
+        error: ErrorCode,
+        answer: Answer,
+        effects: &mut Effects,
+    ) {
+        let Some(known) = self.lookups.asked.get_mut(asked) else { return };
+        known.answers.push(AnswerItem { index, error, answer });
+        known.outstanding -= 1;
+        if known.outstanding == 0 {
             self.tell_answered(asked, effects);
         }
     }
@@ -112,6 +157,7 @@ impl Shard {
                 Found::Now(Answer::OffsetAt { timestamp, offset: offset.0, leader_epoch })
             }
             Lookup::NotFound => Found::Now(nowhere),
+            Lookup::NeedsIndex { segment } => Found::NeedsIndex { log: partition.log, segment },
             Lookup::ReadBatch { file, position, length, timestamp } => {
                 Found::InBatch { file, position, length, timestamp }
             }
@@ -125,21 +171,20 @@ impl Shard {
         result: Result<bytes::Bytes, DiskError>,
         effects: &mut Effects,
     ) {
-        let Some(Read { asked, index, timestamp }) = self.lookups.reads.remove(&read) else { return };
-        let Some(known) = self.lookups.asked.get_mut(asked) else { return };
-        let found = result.map(|bytes| log::offset_in_batch(&bytes, timestamp));
+        let Some(read) = self.lookups.reads.remove(&read) else { return };
+        let found = result.map(|bytes| log::offset_in_read_batch(&bytes, read.timestamp));
         let (error, answer) = match found {
-            Ok(Lookup::Found { offset, timestamp, leader_epoch }) => {
+            Ok(Ok(Lookup::Found { offset, timestamp, leader_epoch })) => {
                 (ErrorCode::NONE, Answer::OffsetAt { timestamp, offset: offset.0, leader_epoch })
             }
-            Ok(_) => (ErrorCode::CORRUPT_MESSAGE, Answer::Nothing),
+            Ok(_) => {
+                let file = format!("{}/{:020}.log", read.topic_partition, read.segment.0);
+                tracing::warn!(file, position = read.position, "a batch is damaged");
+                (ErrorCode::CORRUPT_MESSAGE, Answer::Nothing)
+            }
             Err(_) => (ErrorCode::KAFKA_STORAGE_ERROR, Answer::Nothing),
         };
-        known.answers.push(AnswerItem { index, error, answer });
-        known.outstanding -= 1;
-        if known.outstanding == 0 {
-            self.tell_answered(asked, effects);
-        }
+        self.on_answer(read.asked, read.index, error, answer, effects);
     }
 
     fn tell_answered(&mut self, asked: SlabKey, effects: &mut Effects) {

@@ -11,6 +11,7 @@ mod durability;
 mod fetch;
 mod frame_receiver;
 mod housekeeping;
+mod indexes;
 mod log_dirs;
 mod partitions;
 mod requests;
@@ -169,6 +170,7 @@ impl Shard {
             }
             Input::Closed { connection } => self.forget_connection(connection, effects),
             Input::ReadDone { read, result } => self.on_lookup_read(read, result, effects),
+            Input::IndexLoaded { file, result } => self.on_index_loaded(now, file, &result, effects),
             Input::MetadataAppended { append, result } => {
                 self.on_metadata_appended(now, append, result, effects)
             }
@@ -231,7 +233,7 @@ impl Shard {
                 self.on_appended(SlabKey(request.0), results, effects)
             }
             ShardMessage::Fetch { request, committed_only, bytes_max, items } => {
-                let results = self.read_items(committed_only, bytes_max, &items);
+                let results = self.read_items(committed_only, bytes_max, &items, effects);
                 effects.push(Effect::TellShard {
                     to: from,
                     message: ShardMessage::Fetched { request, results },
@@ -280,6 +282,7 @@ impl Shard {
         self.metrics.parked_requests = self.requests.len() as u64;
         self.metrics.memory = MemoryMetrics {
             hot_tail_bytes: counters.tail_bytes,
+            index_bytes: counters.index_bytes,
             unsent_bytes: self.unsent_bytes,
             frame_bytes: self.request_bytes,
         };
@@ -290,6 +293,8 @@ impl Shard {
             journal_live_bytes: counters.journal_used_bytes,
             sealed_segments: counters.segments_sealed,
             evicted_bytes: counters.evicted_bytes,
+            index_loads: counters.index_loads,
+            index_evictions: counters.index_evictions,
             failed: self.storage.iter().any(|storage| storage.failed().is_some()),
             offline_partitions: self.offline_here,
             lacks_space: self.storage.iter().any(Storage::lacks_space),

@@ -11,6 +11,7 @@
 //! a start finds in `recovery`.
 //! Decides nothing about offsets (`log`) and nothing about who may append or be answered (`replication`, `shard`).
 
+mod indexes;
 mod recovery;
 mod release;
 mod slots;
@@ -29,6 +30,7 @@ use bytes::BytesMut;
 use protocol::error_code::ErrorCode;
 
 pub use crate::journal::{JournalCounters, LogId, StorageMutations};
+pub use indexes::{IndexFailure, IndexLoad};
 pub use recovery::{
     Keep, RecoveredShard, RecoveryDisk, RecoveryError, RecoveryFault, RecoveryProgress, recover, recover_with,
 };
@@ -46,6 +48,7 @@ use crate::model::{
     DurableOffset, Instant, LeaderEpoch, LogDir, Now, Offset, PartitionIndex, ShardId, TopicId,
     TopicPartition,
 };
+use indexes::Indexes;
 use release::Release;
 use slots::Slots;
 use space::Space;
@@ -63,6 +66,8 @@ pub struct StorageConfig {
     pub journal_bytes_max: u64,
     /// Batches kept in memory, over all partitions of the shard.
     pub tail_bytes_max: u64,
+    /// Indexes of sealed segments kept in memory.
+    pub index_bytes_max: u64,
     /// Below this, free on the disk, records are refused.
     pub free_bytes_min: u64,
     pub mutations: StorageMutations,
@@ -90,6 +95,10 @@ pub struct StorageCounters {
     pub tail_bytes: u64,
     /// Dropped from the hot tail.
     pub evicted_bytes: u64,
+    /// Indexes of sealed segments in memory.
+    pub index_bytes: u64,
+    pub index_loads: u64,
+    pub index_evictions: u64,
     pub journal_used_bytes: u64,
     pub journal_capacity_bytes: u64,
     /// Operations that found no room.
@@ -116,6 +125,9 @@ impl StorageCounters {
             journal_capacity_bytes: self.journal_capacity_bytes + other.journal_capacity_bytes,
             space_refusals: self.space_refusals + other.space_refusals,
             space_ends: self.space_ends + other.space_ends,
+            index_bytes: self.index_bytes + other.index_bytes,
+            index_loads: self.index_loads + other.index_loads,
+            index_evictions: self.index_evictions + other.index_evictions,
         }
     }
 }
@@ -182,6 +194,7 @@ pub struct Storage {
     syncs_issued: u64,
     tail: VecDeque<TailEntry>,
     tail_bytes: u64,
+    indexes: Indexes,
     /// Upper bound of what carrying all unsealed segments would write.
     carry_bytes: u64,
     /// The part of it that goes away by seals under way.
@@ -223,6 +236,7 @@ impl Storage {
             syncs_issued: 0,
             tail: VecDeque::new(),
             tail_bytes: 0,
+            indexes: Indexes::default(),
             carry_bytes: 0,
             closing_bytes: 0,
             unsealed_count: 0,
@@ -415,9 +429,12 @@ impl Storage {
                 waiting.push(id);
                 continue;
             }
-            for file in slot.log.segments().iter().filter_map(|segment| segment.file) {
-                self.files.remove(&file);
-                effects.push(Effect::CloseSegment { file });
+            for segment in slot.log.segments() {
+                self.indexes.forget(SegmentKey { log: id, base_offset: segment.base_offset });
+                if let Some(file) = segment.file {
+                    self.files.remove(&file);
+                    effects.push(Effect::CloseSegment { file });
+                }
             }
             let topic_partition = slot.topic_partition;
             self.slots.remove(id);

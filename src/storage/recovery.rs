@@ -4,7 +4,9 @@
 //! the other, on files that nobody else touches. A crash at any step is followed by the same recovery: a journal ends, in one
 //! block write, only after all its segments are exact and synced.
 //!
-//! Memory: one commit, a few words per segment that a journal names, and the logs' indexes.
+//! Memory: one commit, a few words per segment that a journal names, and what the logs know without their indexes.
+
+mod open_logs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,7 +16,7 @@ use crate::journal::StorageMutations;
 use crate::journal::format::{EntryHeader, EntryKind, FileHeader};
 use crate::journal::replay::{LiveFile, ReplayError, ReplayFault, ReplayPlan, plan, replay};
 use crate::limits::BLOCK_BYTES;
-use crate::log::{LogScanner, RecoveredLog, ScanError};
+use crate::log::{RecoveredLog, ScanError};
 use crate::model::{ShardId, TopicPartition};
 
 /// The files of a data directory before the shards run. Every call has finished when it returns.
@@ -47,6 +49,11 @@ pub trait RecoveryDisk {
     fn truncate_segment(&mut self, segment: SegmentName, length: u64) -> Result<(), DiskError>;
     /// Syncs the file and the directories that lead to it.
     fn sync_segment(&mut self, segment: SegmentName) -> Result<(), DiskError>;
+    /// Fills `into` with the first bytes of the segment's summary, and says how many there were: fewer only at its end, 0 if there is
+    /// none.
+    fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError>;
+    /// Puts a summary in the place of one that may be there, as a whole. Need not be synced.
+    fn write_summary(&mut self, segment: SegmentName, summary: &[u8]) -> Result<(), DiskError>;
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError>;
     /// Partitions that an earlier start marked.
     fn damaged(&mut self) -> Result<Vec<TopicPartition>, DiskError>;
@@ -102,6 +109,7 @@ pub struct RecoveryProgress {
     pub segments_completed: u64,
     pub bytes_replayed: u64,
     pub segments: u64,
+    /// Segments that had no good summary.
     pub segments_scanned: u64,
 }
 
@@ -123,6 +131,8 @@ pub enum RecoveryFault {
         found: u64,
     },
     Scan(ScanError),
+    /// A newer binary wrote this file.
+    NewerVersion(u32),
     /// An earlier start found damage, and said so in this file.
     MarkedDamaged,
 }
@@ -152,6 +162,9 @@ impl fmt::Display for RecoveryError {
                 write!(out, "sealed with {recorded} bytes, the file has {found}")
             }
             RecoveryFault::Scan(error) => error.fmt(out),
+            RecoveryFault::NewerVersion(version) => {
+                write!(out, "version {version} was written by a newer binary: start that one")
+            }
             RecoveryFault::MarkedDamaged => write!(
                 out,
                 "an earlier start found damage; this file says what. Restore the partition's files, then remove it"
@@ -508,46 +521,6 @@ impl Recovery<'_> {
             self.disk.write_journal(shard, number, 0, &block)?;
         }
         Ok(plan.next_sequence.saturating_add(1))
-    }
-
-    fn open_logs(
-        &mut self,
-        shard_of: &dyn Fn(TopicPartition) -> ShardId,
-        recovered: &mut [RecoveredShard],
-    ) -> Result<(), RecoveryError> {
-        self.so_far.segments = self.lengths.len() as u64;
-        // Ordered by partition, then by base offset.
-        let segments: Vec<(SegmentName, u64)> = std::mem::take(&mut self.lengths).into_iter().collect();
-        for of_one in segments.chunk_by(|(one, _), (next, _)| one.topic_partition == next.topic_partition) {
-            let topic_partition = of_one[0].0.topic_partition;
-            if self.offline.contains_key(&topic_partition) {
-                continue;
-            }
-            match self.open_log(of_one) {
-                Ok(log) => {
-                    let shard = usize::from(shard_of(topic_partition).0);
-                    let kept = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
-                    kept.logs.insert(topic_partition, log);
-                }
-                Err(why) => drop(self.offline.insert(topic_partition, why)),
-            }
-        }
-        Ok(())
-    }
-
-    fn open_log(&mut self, segments: &[(SegmentName, u64)]) -> Result<RecoveredLog, RecoveryError> {
-        let mut scanner = LogScanner::new();
-        for &(name, length) in segments {
-            let disk = &mut *self.disk;
-            scanner
-                .segment(name.base_offset, length, &mut |position, into| {
-                    disk.read_segment(name, position, into)
-                })
-                .map_err(|error| segment_error(name, error.position, RecoveryFault::Scan(error)))?;
-            self.so_far.segments_scanned += 1;
-            (self.progress)(self.so_far);
-        }
-        Ok(scanner.finish())
     }
 }
 

@@ -4,15 +4,15 @@
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
-use super::{RecoveredShard, Storage, StorageConfig, StorageCounters, StoredAppend};
-use crate::effect::{DiskError, Effects};
+use super::{IndexLoad, RecoveredShard, Storage, StorageConfig, StorageCounters, StoredAppend};
+use crate::effect::{DiskError, Effects, FileId, IndexFault};
 use crate::input::Input;
 use crate::journal::LogId;
 use crate::log::{PartitionLog, Refused};
 use crate::model::topic_config::TopicConfig;
-use crate::model::{DurableOffset, Instant, LeaderEpoch, LogDir, Now, TopicPartition};
+use crate::model::{DurableOffset, Instant, LeaderEpoch, LogDir, Now, Offset, TopicPartition};
 
 /// One log dir as a shard begins with it.
 #[derive(Debug)]
@@ -120,6 +120,46 @@ impl Storages {
         let dir = dir_of(input)?;
         self.0.get_mut(usize::from(dir.0))?.on_input(now, input, effects, durable);
         Some(dir)
+    }
+
+    /// As `Storage::load_index`.
+    pub fn load_index(
+        &mut self,
+        now: Instant,
+        log: LogId,
+        segment: Offset,
+        effects: &mut Effects,
+    ) -> Result<(), IndexFault> {
+        self.of(log).load_index(now, log, segment, effects)
+    }
+
+    #[must_use]
+    pub fn is_loading_index(&self, log: LogId) -> bool {
+        self.dir(log.dir()).is_loading_index(log)
+    }
+
+    /// As `Storage::on_index_loaded`.
+    pub fn on_index_loaded(
+        &mut self,
+        now: Instant,
+        file: FileId,
+        result: &Result<Bytes, IndexFault>,
+    ) -> Option<IndexLoad> {
+        self.0.get_mut(usize::from(file.dir().0))?.on_index_loaded(now, file, result)
+    }
+
+    #[must_use]
+    pub fn segment_of(&self, file: FileId) -> Offset {
+        self.dir(file.dir()).segment_of(file)
+    }
+
+    #[must_use]
+    pub fn wakes_index_readers(&self) -> bool {
+        self.0.iter().all(Storage::wakes_index_readers)
+    }
+
+    pub fn on_index_used(&mut self, log: LogId, offset: Offset) {
+        self.of(log).on_index_used(log, offset);
     }
 
     pub fn end_turn(&mut self, now: Now, effects: &mut Effects) {

@@ -6,6 +6,7 @@
 mod file;
 mod operation;
 mod recovery;
+mod summary;
 
 #[cfg(test)]
 mod tests;
@@ -13,15 +14,17 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use penstock::effect::{FileId, SegmentName};
+use penstock::effect::{DiskError, FileId, SegmentName};
 use penstock::model::{LogDir, ShardId, TopicPartition};
 
 pub use file::{BLOCK, Block, Damage, File, Loss};
 pub use operation::{Completion, OperationId};
 pub use recovery::Fuse;
+pub use summary::SummaryCounters;
 
 use crate::random::Random;
 use operation::Operation;
+use summary::Summaries;
 
 /// Stale blocks that are remembered: of unlinked files, and of prepared files before they were filled.
 const STALE_BLOCKS_MAX: usize = 512;
@@ -41,6 +44,8 @@ pub struct DiskMutations {
     pub complete_before_sync: bool,
     /// A failed journal sync is reported as success.
     pub ignore_sync_errors: bool,
+    /// A seal is answered before its summary is written and synced.
+    pub seal_before_summary: bool,
 }
 
 /// How often the disk misbehaves within what a disk may do. Times in a million.
@@ -50,12 +55,15 @@ pub struct DiskFaults {
     pub segment_error: u64,
     pub read_error: u64,
     pub metadata_error: u64,
+    /// A summary is not found when an index is loaded.
+    pub summary_lost: u64,
     /// An operation that takes up to half a second.
     pub slow: u64,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DiskCounters {
+    pub summaries: SummaryCounters,
     pub commits: u64,
     pub commits_out_of_order: u64,
     pub segment_writes: u64,
@@ -80,7 +88,7 @@ pub struct DiskCounters {
 
 /// A segment that the running broker has given a number to.
 struct Open {
-    name: FileName,
+    name: SegmentName,
     /// Index into `files`; none until the first write creates it.
     file: Option<usize>,
 }
@@ -100,6 +108,7 @@ pub struct Disk {
     /// Unlinked since the last directory sync: may be back after a crash.
     unlinked: Vec<(FileName, usize)>,
     stale: Vec<(u64, Block)>,
+    summaries: Summaries,
     metadata: Vec<u8>,
     metadata_durable: usize,
     open: BTreeMap<FileId, Open>,
@@ -134,6 +143,7 @@ impl Disk {
             names: BTreeMap::new(),
             unlinked: Vec::new(),
             stale: Vec::new(),
+            summaries: Summaries::new(seed),
             metadata: Vec::new(),
             metadata_durable: 0,
             open: BTreeMap::new(),
@@ -276,6 +286,7 @@ impl Disk {
         self.fuse = Fuse::default();
         self.restore_unlinked();
         self.crash_files();
+        self.summaries.crash(&mut self.counters.summaries);
         self.crash_metadata();
         self.collect_files();
     }
