@@ -226,15 +226,7 @@ impl Disk {
             }
             Operation::SummarySync { shard, file, told } => self.summary_synced(shard, file, told),
             Operation::LoadIndex { shard, file, index, sealed } => {
-                let fails = self.fails(self.faults.read_error);
-                let name = self.open.get(&file).map(|open| open.name);
-                let result = match name.filter(|_| !fails) {
-                    Some(name) => self.load_index(name, index, &sealed),
-                    None => Err(IndexFault::Disk(DiskError { operation: "read", errno: EIO })),
-                };
-                if let Err(IndexFault::NotABatch { position }) = result {
-                    self.violations.push(format!("{name:?} has no batch at {position}: {sealed:?}"));
-                }
+                let result = self.index_loaded(file, index, &sealed);
                 Completion::Answer(shard, Input::IndexLoaded { file, result })
             }
             Operation::Read { shard, read, file, index, position, length } => {
@@ -469,6 +461,24 @@ impl Disk {
         }
         self.summaries.promise(name);
         Some(Input::SegmentSealed { file })
+    }
+
+    fn index_loaded(
+        &mut self,
+        file: FileId,
+        index: Option<usize>,
+        sealed: &SealedSegment,
+    ) -> Result<Bytes, IndexFault> {
+        let fails = self.fails(self.faults.read_error);
+        let name = self.open.get(&file).map(|open| open.name);
+        let result = match name.filter(|_| !fails) {
+            Some(name) => self.load_index(name, index, sealed),
+            None => Err(IndexFault::Disk(DiskError { operation: "read", errno: EIO })),
+        };
+        if let Err(IndexFault::NotABatch { position }) = result {
+            self.violations.push(format!("{name:?} has no batch at {position}: {sealed:?}"));
+        }
+        result
     }
 
     fn summary_synced(&mut self, shard: ShardId, file: FileId, told: bool) -> Completion {
