@@ -316,7 +316,8 @@ fn after_a_failed_sync_nothing_is_accepted_or_acknowledged() {
 #[test]
 fn every_broken_rule_is_noticed() {
     // Of the first two each stands in for the other, so they are broken together. The others are for the simulator's swarm: these
-    // worlds have no idempotent producers, no summary that is not its segment's, no reader who waits and no disk that is full.
+    // worlds have no idempotent producers, no summary that is not its segment's, no reader who waits, no disk that is full or
+    // fails and is used on, and one log dir.
     let others = [
         "no_chain_check",
         "ignore_file_sequence",
@@ -324,6 +325,9 @@ fn every_broken_rule_is_noticed() {
         "summary_not_checked",
         "index_load_wakes_nobody",
         "enospc_is_success",
+        "ack_after_failed_sync",
+        "sync_error_is_success",
+        "dir_by_hash_not_by_record",
     ];
     let mut broken: Vec<(&str, StorageMutations)> = StorageMutations::NAMES
         .iter()
