@@ -12,11 +12,12 @@ pub struct Mutation {
     pub disk: DiskMutations,
 }
 
-const DISK: [&str; 4] = [
+const DISK: [&str; 5] = [
     "disk_never_syncs",
     "disk_completes_before_sync",
     "disk_hides_sync_errors",
     "seal_answers_before_summary",
+    "writer_forgets_last_block",
 ];
 
 impl Mutation {
@@ -30,6 +31,7 @@ impl Mutation {
         match name {
             "disk_never_syncs" => mutation.disk.never_sync = true,
             "disk_completes_before_sync" => mutation.disk.complete_before_sync = true,
+            "writer_forgets_last_block" => mutation.disk.forget_last_block = true,
             "seal_answers_before_summary" => mutation.disk.seal_before_summary = true,
             "disk_hides_sync_errors" => mutation.disk.ignore_sync_errors = true,
             name => mutation.storage = StorageMutations::named(name)?,

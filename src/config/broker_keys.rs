@@ -117,10 +117,10 @@ pub(super) const BROKER_KEYS: &[Key] = &[
         .effective("The most partitions of one DescribeTopicPartitions response."),
     Key::broker("message.max.bytes", ValueType::Int).default("1048588").min(0).unit(Unit::Bytes).live()
         .effective("Default of the topic key max.message.bytes."),
-    Key::broker("min.insync.replicas", ValueType::Int).default("1").min(1).unit(Unit::Count).live()
-        .effective("Default of the topic key of the same name; only the cluster's default counts, not one broker's."),
     Key::broker("metadata.log.dir", ValueType::String)
         .effective("Which of the log dirs has the metadata log; if not set, the first."),
+    Key::broker("min.insync.replicas", ValueType::Int).default("1").min(1).unit(Unit::Count).live()
+        .effective("Default of the topic key of the same name; only the cluster's default counts, not one broker's."),
     Key::broker("node.id", ValueType::Int).default("1").range(0, INT_MAX_NUMBER)
         .effective("This broker's id."),
     Key::broker("num.partitions", ValueType::Int).default("1").min(1).unit(Unit::Count)

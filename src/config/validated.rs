@@ -226,12 +226,9 @@ impl<'a> Texts<'a> {
         let name = if self.maybe("log.dirs").is_some() { "log.dirs" } else { "log.dir" };
         let text = self.maybe(name).unwrap_or_default();
         let dirs: Vec<String> = list_elements(text).map(str::to_owned).collect();
-        let refused = |problem: String| Err(ConfigError::new(name, Some(text), problem));
         if dirs.is_empty() || dirs.len() > LOG_DIRS_MAX {
-            return refused(format!("allowed: 1 to {LOG_DIRS_MAX} directories"));
-        }
-        if let Some(twice) = (1..dirs.len()).find(|at| dirs[..*at].contains(&dirs[*at])) {
-            return refused(format!("{} is named twice", dirs[twice]));
+            let problem = format!("allowed: 1 to {LOG_DIRS_MAX} directories");
+            return Err(ConfigError::new(name, Some(text), problem));
         }
         Ok(dirs)
     }

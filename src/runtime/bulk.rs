@@ -11,6 +11,7 @@ mod blocking;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs::File;
 use std::future::poll_fn;
 use std::io;
 use std::path::PathBuf;
@@ -31,13 +32,14 @@ use crate::effect::{FileId, ReadId, SyncId};
 use crate::input::{Input, SegmentOperation};
 use crate::limits::{
     BULK_MEMORY_BYTES, BULK_SYNCS_IN_FLIGHT_MAX, BULK_SYNCS_PER_SHARD_MIN, BULK_WRITES_IN_FLIGHT_MAX,
+    SYNCED_ONE_BY_ONE_MAX,
 };
 use crate::model::{LogDir, SealedSegment, ShardId, TopicPartition};
 
 use super::chores;
 use super::descriptors::descriptors_max;
 use super::dma;
-use super::files::{Files, SegmentError, SegmentFile, is_full_disk, path_of};
+use super::files::{Files, SegmentError, SegmentFile, is_full_disk};
 use super::io_threads::{disk_error, thread, when_locked_memory_is_back};
 use super::mesh::{Mail, Postbox};
 use super::segment_writer::{DiskShare, SegmentWriter};
@@ -64,6 +66,8 @@ pub struct SegmentCounts {
     pub writes: AtomicU64,
     pub bytes: AtomicU64,
     pub syncs: AtomicU64,
+    /// Syncs of a whole file system among them.
+    pub file_system_syncs: AtomicU64,
 }
 
 pub enum Order {
@@ -114,13 +118,37 @@ struct Written {
     idle_since: Cell<u64>,
 }
 
+/// One log dir, for the bulk work of one shard.
+struct BulkDir {
+    path: PathBuf,
+    /// The dir, open since the start: an error of writing back is told to who had the file system open before it. Each shard has
+    /// its own, since each is told once. None: it could not be opened, and nothing is written to it in this run.
+    file_system: Option<File>,
+}
+
+impl BulkDir {
+    /// Makes all durable that was written to its file system. May block, for long.
+    fn sync(&self) -> io::Result<()> {
+        match &self.file_system {
+            Some(file_system) => chores::sync_file_system(file_system),
+            None => Err(io::Error::other("the log dir could not be opened at the start")),
+        }
+    }
+}
+
+fn bulk_dirs(files: &Files) -> Arc<[BulkDir]> {
+    let dir = |path: &PathBuf| BulkDir { path: path.clone(), file_system: File::open(path).ok() };
+    files.data_dirs().iter().map(dir).collect()
+}
+
 /// Lives: on the bulk executor's thread, shared by its tasks.
 struct Bulk {
     shard: ShardId,
-    data_dirs: Arc<[PathBuf]>,
+    dirs: Arc<[BulkDir]>,
     reply: Postbox,
     counts: Arc<SegmentCounts>,
-    share: DiskShare,
+    /// By log dir: a slow one takes nothing from the others.
+    shares: Vec<DiskShare>,
     written: RefCell<HashMap<FileId, Rc<Written>>>,
     /// Segments that are open and have nothing to do, by the end of their last work.
     idle: RefCell<BTreeMap<u64, FileId>>,
@@ -175,7 +203,7 @@ fn start_executor(
 ) -> io::Result<(Sender<Order>, JoinHandle<()>)> {
     let shards = files.shards().max(1);
     let syncs = (BULK_SYNCS_IN_FLIGHT_MAX / shards).max(BULK_SYNCS_PER_SHARD_MIN) as u64;
-    let data_dirs = Arc::clone(files.data_dirs());
+    let dirs = bulk_dirs(files);
     let idle_max = writers_max(shards);
     let (orders, waiting) = unbounded();
     let (started, outcome) = bounded(1);
@@ -184,14 +212,17 @@ fn start_executor(
             // The starter waits for exactly this.
             let _ = started.send(Ok(()));
             executor.run(async move {
-                let writes = Rc::new(Semaphore::new(BULK_WRITES_IN_FLIGHT_MAX as u64));
-                let share = DiskShare { writes, syncs: Semaphore::new(syncs) };
+                let share = |_: &BulkDir| DiskShare {
+                    writes: Rc::new(Semaphore::new(BULK_WRITES_IN_FLIGHT_MAX as u64)),
+                    syncs: Semaphore::new(syncs),
+                };
+                let shares = dirs.iter().map(share).collect();
                 let bulk = Bulk {
                     shard,
-                    data_dirs,
+                    dirs,
                     reply,
                     counts,
-                    share,
+                    shares,
                     written: RefCell::default(),
                     idle: RefCell::default(),
                     idle_max,
@@ -369,10 +400,11 @@ impl Bulk {
     }
 
     async fn perform(&self, file: &SegmentFile, writer: &mut SegmentWriter, job: Job) {
+        let share = &self.shares[usize::from(file.id.dir().0)];
         match job {
             Job::Write { position, pieces } => {
                 let length = pieces.iter().map(|piece| piece.len() as u64).sum();
-                let result = writer.write(&file.path, &self.share, position, &pieces).await;
+                let result = writer.write(&file.path, share, position, &pieces).await;
                 self.counts.writes.fetch_add(1, Ordering::Relaxed);
                 self.counts.bytes.fetch_add(length, Ordering::Relaxed);
                 self.answer(match result {
@@ -381,14 +413,14 @@ impl Bulk {
                 });
             }
             Job::Seal(seal) => {
-                let result = writer.seal(&file.path, &self.share, seal).await;
+                let result = writer.seal(&file.path, share, seal).await;
                 self.answer(match result {
                     Ok(()) => Input::SegmentSealed { file: file.id },
                     Err(error) => segment_unwritten(file, SegmentOperation::Seal, error),
                 });
             }
             Job::Sync(group) => {
-                if let Err(error) = writer.sync(&file.path, &self.share).await {
+                if let Err(error) = writer.sync(&file.path, share).await {
                     group.failed.replace(Some(segment_failed(file, "sync segment", &error)));
                 }
                 self.finish_part(&group);
@@ -401,12 +433,33 @@ impl Bulk {
     fn begin_sync(self: &Rc<Self>, sync: SyncId, mut files: Vec<Arc<SegmentFile>>) {
         // What nobody writes here has nothing to sync: it was sealed.
         files.retain(|file| self.written.borrow().contains_key(&file.id));
+        if files.len() > SYNCED_ONE_BY_ONE_MAX {
+            let bulk = Rc::clone(self);
+            self.spawn(async move { bulk.sync_file_system(sync, files).await });
+            return;
+        }
         let group =
             Rc::new(SyncGroup { sync, remaining: Cell::new(files.len() + 1), failed: RefCell::default() });
         for file in files {
             self.queue(file, Job::Sync(Rc::clone(&group)));
         }
         self.finish_part(&group);
+    }
+
+    /// All that was written of the files is at the disk already, or in its cache: the storage asks for a sync after the answers.
+    async fn sync_file_system(&self, sync: SyncId, files: Vec<Arc<SegmentFile>>) {
+        let dirs = Arc::clone(&self.dirs);
+        let result = glommio::executor().spawn_blocking(move || dirs[usize::from(sync.dir().0)].sync()).await;
+        if result.is_ok() {
+            for written in files.iter().filter_map(|file| self.written.borrow().get(&file.id).cloned()) {
+                // One that is at work syncs its directories itself, later.
+                if let Some(writer) = written.writer.borrow_mut().as_mut() {
+                    writer.on_file_system_synced();
+                }
+            }
+        }
+        self.counts.syncs.fetch_add(1, Ordering::Relaxed);
+        self.answer(file_system_answer(sync, &files, result, &self.counts));
     }
 
     fn finish_part(&self, group: &SyncGroup) {
@@ -430,7 +483,7 @@ impl Bulk {
     }
 
     async fn prepare_journal_file(&self, dir: LogDir, file: u32, bytes: u64) {
-        let data_dir = path_of(&self.data_dirs, dir).to_owned();
+        let data_dir = self.dirs[usize::from(dir.0)].path.clone();
         let result = chores::prepare_journal_file(data_dir, self.shard, file, bytes).await;
         self.answer(journal_file_answer(self.shard, dir, file, result));
     }
@@ -463,6 +516,19 @@ fn journal_file_answer(shard: ShardId, dir: LogDir, file: u32, result: io::Resul
             tracing::error!(%shard, %dir, file, %error, "cannot fill a journal file with zeros");
             Input::JournalFailed { dir, error: disk_error("prepare journal file", &error) }
         }
+    }
+}
+
+fn file_system_answer(
+    sync: SyncId,
+    files: &[Arc<SegmentFile>],
+    result: io::Result<()>,
+    counts: &SegmentCounts,
+) -> Input {
+    counts.file_system_syncs.fetch_add(1, Ordering::Relaxed);
+    match (result, files.first()) {
+        (Err(error), Some(file)) => segment_failed(file, "sync the file system of segments", &error),
+        _ => Input::SegmentsSynced { sync },
     }
 }
 

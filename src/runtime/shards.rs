@@ -2,7 +2,9 @@
 //!
 //! The order is law: topics first (they say what may be kept), then recovery, and nothing new is written before it is complete.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use protocol::Uuid;
 
@@ -12,7 +14,7 @@ use crate::input::Input;
 use crate::metadata::{Controller, Incarnation};
 use crate::metrics::ShardMetrics;
 use crate::model::metadata_image::{Endpoint, MetadataImage};
-use crate::model::{BrokerId, DirectoryId, Instant, LogDir, Now, ShardId, TopicPartition};
+use crate::model::{BrokerId, DirectoryId, LogDir, Now, ShardId, TopicPartition};
 use crate::shard::{Shard, ShardStart, shard_of};
 use crate::storage::{
     DirStart, Keep, RecoveredShard, RecoveryProgress, StorageConfig, StorageMutations, recover,
@@ -25,6 +27,9 @@ use super::log_dirs::{FoundDir, FoundDirs};
 use super::metadata_file::MetadataFile;
 use super::preflight::StartError;
 use super::recovery_disk::DataDir;
+
+/// How often a start that takes long says how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// Makes a shard on the thread where it will live.
 pub type MakeShard = Box<dyn FnOnce(&Clock) -> (Shard, Effects) + Send>;
@@ -45,7 +50,7 @@ impl Core for Shard {
         Shard::end_turn(self, now, effects);
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
+    fn next_deadline(&self) -> Option<crate::model::Instant> {
         Shard::next_deadline(self)
     }
 
@@ -84,6 +89,36 @@ pub fn prepare(
         Prepared { metadata, make }
     });
     Ok(prepared.collect())
+}
+
+/// How far recovery is, told while it lasts.
+struct Told<'a> {
+    path: &'a Path,
+    last: RecoveryProgress,
+    next: Instant,
+}
+
+impl Told<'_> {
+    fn new(path: &Path) -> Told<'_> {
+        Told { path, last: RecoveryProgress::default(), next: Instant::now() + TELL_EVERY }
+    }
+
+    fn on_progress(&mut self, progress: RecoveryProgress) {
+        self.last = progress;
+        let now = Instant::now();
+        if now < self.next {
+            return;
+        }
+        self.next = now + TELL_EVERY;
+        let RecoveryProgress { journals, journals_replayed, bytes_replayed, .. } = progress;
+        let RecoveryProgress { segments_completed, segments, segments_scanned, .. } = progress;
+        tracing::info!(
+            path = %self.path.display(),
+            "recovery: {journals_replayed} of {journals} journals, {} MiB replayed, {segments_completed} segments completed, \
+             {segments_scanned} of {segments} segments opened",
+            bytes_replayed >> 20
+        );
+    }
 }
 
 fn open_metadata(
@@ -188,15 +223,14 @@ fn recover_dir(
         Some(partition) if partition.directory == dir.directory_id => Keep::Here,
         Some(_) => Keep::Elsewhere,
     };
-    let mut last = RecoveryProgress::default();
-    let id = dir.directory_id.0;
-    let recovered =
-        recover(&mut disk, id, shards, &keep, &|of| shard_of(of, shards), &mut |progress| last = progress);
-    tracing::info!(path = %dir.path.display(), ?last, "recovery");
-    if let Ok(recovered) = &recovered {
-        for (topic_partition, why) in recovered.iter().flat_map(|shard| &shard.offline) {
-            tracing::error!(path = %dir.path.display(), %topic_partition, %why, "a partition is offline; nothing of it is changed");
-        }
+    let owner = |of| shard_of(of, shards);
+    let mut told = Told::new(&dir.path);
+    let recovered = recover(&mut disk, dir.directory_id.0, shards, &keep, &owner, &mut |progress| {
+        told.on_progress(progress);
+    });
+    tracing::info!(path = %dir.path.display(), last = ?told.last, "recovery");
+    for (topic_partition, why) in recovered.iter().flatten().flat_map(|shard| &shard.offline) {
+        tracing::error!(path = %dir.path.display(), %topic_partition, %why, "a partition is offline; nothing of it is changed");
     }
     recovered.map_err(|error| {
         StartError::new(
