@@ -52,7 +52,7 @@ impl Plan {
         let pause_ns_max = random.log_uniform(1_000_000, 200_000_000);
         let (log_dirs, missing_dir_percent) = log_dirs(seed);
         let (index_bytes_max, summary_lost) = indexes(seed);
-        Plan {
+        let mut plan = Plan {
             shards: shards(&mut random),
             journal_bytes_max: journal_bytes_max(&producers, &mut random),
             tail_bytes_max: random.log_uniform(64 << 10, 32 << 20),
@@ -73,7 +73,33 @@ impl Plan {
             stop_percent: if random.percent(40) { 30 } else { 0 },
             wall_jumps: random.percent(20),
             moment_percent: *random.pick(&[0, 3, 15, 40]),
+        };
+        plan.maybe_crowd(seed);
+        plan
+    }
+
+    /// Few worlds have so many partitions in so small a ring that what a release has to carry does not fit one commit.
+    fn maybe_crowd(&mut self, seed: u64) {
+        let mut random = Random::stream(seed, "crowd");
+        if !random.percent(10) {
+            return;
         }
+        let partitions = random.between(30, 60) as i32;
+        let topic = self.admin.topics.first_mut().expect("there is a topic that stays");
+        (topic.partitions, topic.partitions_max) = (partitions, partitions);
+        for producer in &mut self.producers {
+            producer.topics = vec![topic.name.clone()];
+            (producer.idempotent, producer.acks) = (true, -1);
+            producer.batch_bytes_max = producer.batch_bytes_max.min(2_000);
+            producer.value_bytes_max = producer.value_bytes_max.min(1_000);
+            producer.requests_in_flight_max = producer.requests_in_flight_max.min(6);
+            producer.pause_ns_max = producer.pause_ns_max.min(2_000_000);
+            producer.batches_max = 400;
+        }
+        self.shards = vec![1];
+        self.log_dirs = 1;
+        self.journal_bytes_max = 256 << 10;
+        self.life_ns_max = self.life_ns_max.max(500_000_000);
     }
 }
 

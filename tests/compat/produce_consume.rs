@@ -6,7 +6,6 @@ use rdkafka::message::{Header, Headers, Message, OwnedHeaders, OwnedMessage, Tim
 use rdkafka::producer::BaseRecord;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::broker::{Broker, Scratch};
 use crate::clients::{
     Delivered, PATIENCE, START, Sender, consumer, create_topic, on_1_2_and_4_shards, on_shards, read_all,
     read_from, read_to_ends, send_values, values,
@@ -198,32 +197,4 @@ fn two_consumers_read_the_same() {
             }
         });
     });
-}
-
-/// What was acknowledged is in the log dir that its partition was given, and is read from there after a kill, with fewer shards.
-#[test]
-fn partitions_of_several_log_dirs_survive_a_kill() {
-    let (scratch, second) = (Scratch::new(), Scratch::new());
-    let dirs = format!("log.dirs={},{}", scratch.data().display(), second.data().display());
-    let arguments = ["--set", &dirs];
-    let broker = Broker::serve_at(&scratch, 2, 0, &arguments);
-    create_topic(&broker, "spread", 6, &[]);
-    let sent: Vec<String> = (0..60).map(|number| format!("value {number}")).collect();
-    for (number, value) in sent.iter().enumerate() {
-        let offsets = send_values(&broker, "spread", (number % 6) as i32, &[value]);
-        assert_eq!(offsets, [(number / 6) as i64]);
-    }
-    broker.kill();
-    let broker = Broker::serve_at(&scratch, 1, 0, &arguments);
-    for (partition, messages) in read_all(&broker, "spread", 6).iter().enumerate() {
-        let expected: Vec<&String> = sent.iter().skip(partition).step_by(6).collect();
-        assert_eq!(values(messages), expected, "spread-{partition}");
-    }
-    broker.stop();
-    for dir in [scratch.data(), second.data()] {
-        let found = std::fs::read_dir(&dir).expect("it is a log dir");
-        let partitions = found
-            .filter(|entry| entry.as_ref().is_ok_and(|entry| entry.file_name().to_string_lossy().len() > 33));
-        assert_eq!(partitions.count(), 3, "{}", dir.display());
-    }
 }
