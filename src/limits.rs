@@ -114,6 +114,9 @@ pub const SPACE_RETRY_MS_MAX: u64 = 5_000;
 
 const _: () = assert!(SPACE_RETRY_MS_MIN <= SPACE_RETRY_MS_MAX);
 
+/// For so long after a refusal for want of room a producer's later batches may still be on their way.
+pub const OVERTAKING_MS_MAX: u64 = 30_000;
+
 /// Of one broker. Their numbers fit 8 bits.
 pub const LOG_DIRS_MAX: usize = 64;
 

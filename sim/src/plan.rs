@@ -81,7 +81,7 @@ impl Plan {
     /// Few worlds have so many partitions in so small a ring that what a release has to carry does not fit one commit.
     fn maybe_crowd(&mut self, seed: u64) {
         let mut random = Random::stream(seed, "crowd");
-        if !random.percent(10) {
+        if !random.percent(12) {
             return;
         }
         let partitions = random.between(30, 60) as i32;
@@ -100,6 +100,8 @@ impl Plan {
         self.log_dirs = 1;
         self.journal_bytes_max = 256 << 10;
         self.life_ns_max = self.life_ns_max.max(500_000_000);
+        self.commits_min = 150;
+        (self.crashes_min, self.moment_percent) = (10, 10);
     }
 }
 

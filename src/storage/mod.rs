@@ -329,7 +329,8 @@ impl Storage {
 
     /// Appends one batch and puts it into the open group.
     ///
-    /// Errors: KAFKA_STORAGE_ERROR after a failure, while the disk lacks space, and while stopping; else what `PartitionLog::append` refuses.
+    /// Errors: KAFKA_STORAGE_ERROR after a failure, while the disk lacks space, and while stopping; else what `PartitionLog::append`
+    ///         refuses. For a while after the disk lacked space also for a batch that would overtake a refused one.
     pub fn append(
         &mut self,
         id: LogId,
@@ -338,7 +339,7 @@ impl Storage {
         records: BytesMut,
         transactional: bool,
     ) -> Result<StoredAppend, Refused> {
-        let lacks_space = self.lacks_space();
+        let lacks_space = self.refuses(now, id, &records);
         let slot = &mut self.slots[id];
         if self.failed.is_some() || self.stopping || slot.deleted || slot.offline || lacks_space {
             let message = Some("The log directory takes no more records");

@@ -7,6 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::effect::IndexFault;
+use crate::model::DiskSpace;
+use model_disk::Random;
 use world::{Setup, World, topic_partition};
 
 #[test]
@@ -80,6 +82,36 @@ fn a_full_disk_is_waited_out() {
     assert!(world.expected.values().all(|expected| expected.acknowledged == expected.batches.len() as i64));
     world.crash();
     world.start().expect("a crash is recovered from");
+}
+
+/// The first of two batches on their way was refused: the second is not taken for the beginning, though there is room again.
+#[test]
+fn a_batch_does_not_overtake_one_that_found_no_room() {
+    let mut world = World::new(Setup::default(), 12);
+    let (_, id) = world.logs[&topic_partition(1)];
+    let mut now = world.now;
+    let storage = &mut world.shards[0].storage;
+    let tell = |storage: &mut Storage, usable_bytes| {
+        let input =
+            Input::DiskSpace { dir: LogDir(0), space: DiskSpace { total_bytes: u64::MAX, usable_bytes } };
+        storage.on_input(now, &input, &mut Effects::default(), &mut Vec::new());
+    };
+    let append = |storage: &mut Storage, now, sequence| {
+        let records = world::batch_by(&mut Random(1), (7, sequence), 10);
+        storage.append(id, now, LeaderEpoch(1), records, false).map(|_| ()).map_err(|refused| refused.error)
+    };
+    let refused = Err(ErrorCode::KAFKA_STORAGE_ERROR);
+    tell(storage, 0);
+    assert_eq!(append(storage, now, 0), refused);
+    tell(storage, u64::MAX);
+    assert_eq!(append(storage, now, 1), refused, "it would overtake the first");
+    assert_eq!(append(storage, now, 0), Ok(()));
+    assert_eq!(append(storage, now, 1), Ok(()));
+    // A producer that was forgotten goes on with any sequence, but not at once.
+    storage.log_mut(id).expire_producers(Now { instant: Instant(u64::MAX), wall_ms: 0 }, 0);
+    assert_eq!(append(storage, now, 2), refused);
+    now.instant = now.instant.after_ms(crate::limits::OVERTAKING_MS_MAX);
+    assert_eq!(append(storage, now, 2), Ok(()));
 }
 
 #[test]

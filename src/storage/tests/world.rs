@@ -25,6 +25,11 @@ pub fn batch(random: &mut Random, value_bytes: u64) -> BytesMut {
     batch_of(BatchBuilder::new(), random, value_bytes)
 }
 
+/// Of an idempotent producer, by id and sequence.
+pub fn batch_by(random: &mut Random, (id, sequence): (i64, i32), value_bytes: u64) -> BytesMut {
+    batch_of(BatchBuilder::new().producer(id, 0, sequence), random, value_bytes)
+}
+
 fn batch_of(mut builder: BatchBuilder, random: &mut Random, value_bytes: u64) -> BytesMut {
     let value: Vec<u8> = (0..value_bytes).map(|_| random.next() as u8).collect();
     builder.append(1_000, None, Some(&value), &[]);
