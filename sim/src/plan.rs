@@ -21,6 +21,9 @@ pub struct Plan {
     /// The disk is full now and then: the longest time between, in nanoseconds; 0: never.
     pub full_gap_ns_max: u64,
     pub network_faults: NetworkFaults,
+    pub log_dirs: u8,
+    /// Of 100 starts, so many lack one of the log dirs, if there are several.
+    pub missing_dir_percent: u64,
     /// Crashes before the world is allowed to come to rest.
     pub crashes_min: u32,
     pub steps_min: u64,
@@ -47,8 +50,9 @@ impl Plan {
             (0..random.between(1, 5)).map(|_| producer(&topics, large, &mut random)).collect();
         let consumers = (0..random.below(4)).map(|_| consumer(&topics, churns, &mut random)).collect();
         let pause_ns_max = random.log_uniform(1_000_000, 200_000_000);
+        let (log_dirs, missing_dir_percent) = log_dirs(seed);
         let (index_bytes_max, summary_lost) = indexes(seed);
-        Plan {
+        let mut plan = Plan {
             shards: shards(&mut random),
             journal_bytes_max: journal_bytes_max(&producers, &mut random),
             tail_bytes_max: random.log_uniform(64 << 10, 32 << 20),
@@ -59,6 +63,8 @@ impl Plan {
             disk_faults: DiskFaults { summary_lost, ..disk_faults(&mut random) },
             network_faults: network_faults(&mut random),
             full_gap_ns_max: full_gap_ns_max(seed),
+            log_dirs,
+            missing_dir_percent,
             crashes_min: random.between(2, 6) as u32,
             steps_min: 500,
             commits_min: 20,
@@ -67,7 +73,35 @@ impl Plan {
             stop_percent: if random.percent(40) { 30 } else { 0 },
             wall_jumps: random.percent(20),
             moment_percent: *random.pick(&[0, 3, 15, 40]),
+        };
+        plan.maybe_crowd(seed);
+        plan
+    }
+
+    /// Few worlds have so many partitions in so small a ring that what a release has to carry does not fit one commit.
+    fn maybe_crowd(&mut self, seed: u64) {
+        let mut random = Random::stream(seed, "crowd");
+        if !random.percent(12) {
+            return;
         }
+        let partitions = random.between(30, 60) as i32;
+        let topic = self.admin.topics.first_mut().expect("there is a topic that stays");
+        (topic.partitions, topic.partitions_max) = (partitions, partitions);
+        for producer in &mut self.producers {
+            producer.topics = vec![topic.name.clone()];
+            (producer.idempotent, producer.acks) = (true, -1);
+            producer.batch_bytes_max = producer.batch_bytes_max.min(2_000);
+            producer.value_bytes_max = producer.value_bytes_max.min(1_000);
+            producer.requests_in_flight_max = producer.requests_in_flight_max.min(6);
+            producer.pause_ns_max = producer.pause_ns_max.min(2_000_000);
+            producer.batches_max = 400;
+        }
+        self.shards = vec![1];
+        self.log_dirs = 1;
+        self.journal_bytes_max = 256 << 10;
+        self.life_ns_max = self.life_ns_max.max(500_000_000);
+        self.commits_min = 150;
+        (self.crashes_min, self.moment_percent) = (10, 10);
     }
 }
 
@@ -159,6 +193,11 @@ fn disk_faults(random: &mut Random) -> DiskFaults {
         slow: sometimes(30, 10_000),
         summary_lost: 0,
     }
+}
+
+fn log_dirs(seed: u64) -> (u8, u64) {
+    let mut random = Random::stream(seed, "log dirs");
+    (*random.pick(&[1, 1, 1, 2, 3]), *random.pick(&[0, 0, 20]))
 }
 
 /// Memory for indexes, and how often a summary is not found. From a stream of its own: the seeds' plans stay what they were.

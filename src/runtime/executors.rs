@@ -27,7 +27,8 @@ use super::sockets::{SocketConfig, Sockets};
 #[derive(Debug, Clone)]
 pub struct Common {
     pub clock: Clock,
-    pub data_dir: PathBuf,
+    /// By the numbers of the log dirs.
+    pub data_dirs: Arc<[PathBuf]>,
     pub shards: u16,
     /// Shard n runs on `cpus[n % len]`; None: not pinned.
     pub cpus: Option<Vec<usize>>,
@@ -60,7 +61,7 @@ impl Executors {
         F: FnOnce(&Clock) -> (C, Effects) + Send + 'static,
     {
         assert_eq!(seeds.len(), usize::from(common.shards), "one seed per shard");
-        let files = Arc::new(Files::new(common.data_dir.clone(), common.shards));
+        let files = Arc::new(Files::new(Arc::clone(&common.data_dirs), common.shards));
         let mut postboxes = Vec::new();
         let mut inboxes = Vec::new();
         for _ in &seeds {
@@ -121,7 +122,7 @@ fn run_shard<C: Core + 'static>(
     }
     let metrics = Rc::new(RefCell::default());
     let mut sockets = Sockets::new(common.sockets.clone(), Arc::clone(&files), Rc::clone(&metrics))?;
-    let journal = JournalWriter::new(common.data_dir.clone(), shard, Rc::clone(&metrics))?;
+    let journal = JournalWriter::new(Arc::clone(&common.data_dirs), shard, Rc::clone(&metrics))?;
     sockets.wake_by(inbox.wake_fd())?;
     sockets.wake_by(journal.completion_fd())?;
     let clock = common.clock;

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -18,11 +18,11 @@ use crate::effect::{DiskError, FileId, ReadId, SyncId};
 use crate::input::Input;
 use crate::limits::RECEIVE_BYTES;
 use crate::metrics::RuntimeMetrics;
-use crate::model::{ConnectionId, SealedSegment, ShardId, TopicPartition};
+use crate::model::{ConnectionId, LogDir, SealedSegment, ShardId, TopicPartition};
 
 use super::bulk::{self, By, Order, Seal, SegmentCounts};
 use super::chores;
-use super::files::{Files, OpenFile, SegmentFile};
+use super::files::{Files, OpenFile, SegmentFile, path_of};
 use super::mesh::{Mail, Postbox};
 use super::metadata_file::{AppendError, MetadataFile};
 
@@ -50,7 +50,7 @@ struct MetadataAppend {
 pub struct IoThreads {
     bulk: Sender<Order>,
     readers: Sender<ColdRange>,
-    deletions: Sender<TopicPartition>,
+    deletions: Sender<(LogDir, TopicPartition)>,
     metadata: Option<Sender<MetadataAppend>>,
     threads: Vec<JoinHandle<()>>,
     counts: Arc<SegmentCounts>,
@@ -84,9 +84,9 @@ impl IoThreads {
             threads.push(thread(name, STACK_BYTES, move || make_resident(&jobs, &reply))?);
         }
         let (deletions, jobs) = unbounded();
-        let (deletions_reply, data_dir) = (reply.clone(), files.data_dir().to_path_buf());
+        let (deletions_reply, data_dirs) = (reply.clone(), Arc::clone(files.data_dirs()));
         threads.push(thread(format!("chores-{shard}"), STACK_BYTES, move || {
-            delete_partitions(&jobs, &data_dir, &deletions_reply);
+            delete_partitions(&jobs, &data_dirs, &deletions_reply);
         })?);
         let metadata = match metadata {
             None => None,
@@ -137,12 +137,12 @@ impl IoThreads {
         post(&self.bulk, Order::Read { read, file, position, length });
     }
 
-    pub fn prepare_journal_file(&self, file: u32, bytes: u64) {
-        post(&self.bulk, Order::PrepareJournalFile { file, bytes });
+    pub fn prepare_journal_file(&self, dir: LogDir, file: u32, bytes: u64) {
+        post(&self.bulk, Order::PrepareJournalFile { dir, file, bytes });
     }
 
-    pub fn delete_partition(&self, topic_partition: TopicPartition) {
-        post(&self.deletions, topic_partition);
+    pub fn delete_partition(&self, dir: LogDir, topic_partition: TopicPartition) {
+        post(&self.deletions, (dir, topic_partition));
     }
 
     pub fn append_metadata(&self, append: u64, batch: Bytes) {
@@ -228,10 +228,14 @@ fn fault_in(
     Ok(open)
 }
 
-fn delete_partitions(partitions: &Receiver<TopicPartition>, data_dir: &Path, reply: &Postbox) {
-    for topic_partition in partitions {
+fn delete_partitions(
+    partitions: &Receiver<(LogDir, TopicPartition)>,
+    data_dirs: &[PathBuf],
+    reply: &Postbox,
+) {
+    for (dir, topic_partition) in partitions {
         // What cannot be removed now is removed at the next start: no image names it any more.
-        if let Err(error) = chores::delete_partition(data_dir, topic_partition) {
+        if let Err(error) = chores::delete_partition(path_of(data_dirs, dir), topic_partition) {
             tracing::warn!(%topic_partition, %error, "cannot remove a deleted partition's files");
         }
         reply.send(Mail::Input(Input::PartitionDeleted { topic_partition }));
