@@ -258,7 +258,6 @@ impl RecoveryDisk for DataDir {
 
     fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError> {
         let path = summary_path(&segment_path(&self.path, segment));
-        // One of this start is never asked for again.
         read_front(&path, into).map_err(failed("read summary"))
     }
 
