@@ -31,8 +31,10 @@ const ASIDE: &str = "journal";
 pub struct DataDir {
     path: PathBuf,
     last: Option<(PathBuf, File)>,
-    /// From the first write on, with the directory, open since before it.
-    restored: Option<(SegmentRestorers, File)>,
+    /// From the first write on.
+    restorers: Option<SegmentRestorers>,
+    /// The directory, open since before that.
+    file_system: Option<File>,
     /// Partitions with the mark, once the directories were listed.
     marked: Option<BTreeSet<TopicPartition>>,
 }
@@ -40,7 +42,7 @@ pub struct DataDir {
 impl DataDir {
     #[must_use]
     pub fn new(path: PathBuf) -> DataDir {
-        DataDir { path, last: None, restored: None, marked: None }
+        DataDir { path, last: None, restorers: None, file_system: None, marked: None }
     }
 
     /// Removes what a crash left of deleted partitions.
@@ -64,12 +66,14 @@ impl DataDir {
     }
 
     fn restore(&mut self, segment: SegmentName, work: Work) -> Result<(), DiskError> {
-        let (restorers, _) = match &self.restored {
-            Some(restored) => restored,
+        if self.file_system.is_none() {
+            self.file_system = Some(File::open(&self.path).map_err(failed("open data directory"))?);
+        }
+        let restorers = match &self.restorers {
+            Some(restorers) => restorers,
             None => {
-                let file_system = File::open(&self.path).map_err(failed("open data directory"))?;
-                let restorers = SegmentRestorers::start(&self.path).map_err(failed("start threads"))?;
-                self.restored.insert((restorers, file_system))
+                let started = SegmentRestorers::start(&self.path).map_err(failed("start threads"))?;
+                self.restorers.insert(started)
             }
         };
         restorers.begin(segment, work)
@@ -77,7 +81,7 @@ impl DataDir {
 
     /// Waits for what is being written.
     fn settle(&self) -> Result<(), DiskError> {
-        self.restored.as_ref().map_or(Ok(()), |(restorers, _)| restorers.finish())
+        self.restorers.as_ref().map_or(Ok(()), SegmentRestorers::finish)
     }
 
     /// Whole or not at all, after everything else in the directory.
@@ -100,9 +104,9 @@ impl DataDir {
 
     fn sync(&mut self, names: &[SegmentName]) -> Result<(), DiskError> {
         self.settle()?;
-        match &self.restored {
+        match &self.file_system {
             // Open before the first of these writes, so that it hears of the errors of all of them.
-            Some((_, file_system)) if names.len() > SYNCED_ONE_BY_ONE_MAX => {
+            Some(file_system) if names.len() > SYNCED_ONE_BY_ONE_MAX => {
                 chores::sync_file_system(file_system).map_err(failed("sync the file system of segments"))
             }
             _ if names.is_empty() => Ok(()),
@@ -267,6 +271,8 @@ impl RecoveryDisk for DataDir {
 
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError> {
         self.settle()?;
+        // They keep its files open.
+        self.restorers = None;
         self.last = None;
         chores::delete_partition(&self.path, topic_partition).map_err(failed("remove partition"))
     }
