@@ -227,14 +227,10 @@ impl Consumer {
             let epoch = if fetched.session_id == 0 { 0 } else { self.session.1 + 1 };
             self.session = (fetched.session_id, epoch);
         }
+        self.check_nothing_held_back(io, asked, &fetched.partitions);
         let mut fine = true;
         for answer in &fetched.partitions {
-            let named = |asked: &&Asked| {
-                let name = self.positions.get(&asked.key).map(|position| &position.name);
-                asked.key.1 == answer.partition
-                    && (asked.key.0 == answer.topic.topic_id || name == Some(&answer.topic.name))
-            };
-            let Some(asked) = asked.iter().find(named) else {
+            let Some(asked) = self.asked_for(asked, answer) else {
                 let (topic, partition) = (&answer.topic, answer.partition);
                 return Err(format!("an answer for {topic:?} {partition}, which was not asked for"));
             };
@@ -257,6 +253,26 @@ impl Consumer {
         if is_late && answers.iter().any(|answer| !answer.records.is_empty()) {
             io.ledger.violation("what is there is not waited for", format!("{waited_ns} ns"));
         }
+    }
+
+    /// Who may read a record gets one, whatever the limits and however short the patience.
+    fn check_nothing_held_back(&self, io: &mut Io<'_>, asked: &[Asked], answers: &[FetchAnswer<'_>]) {
+        let is_empty = answers.iter().all(|answer| answer.error == 0 && answer.records.is_empty());
+        let held_back = answers.iter().find_map(|answer| {
+            let from = self.asked_for(asked, answer)?.from;
+            (from < answer.high_watermark).then_some((from, answer.high_watermark))
+        });
+        if let Some((from, end)) = held_back.filter(|_| is_empty) {
+            io.ledger.violation("what is there is given", format!("nothing at {from}, it ends at {end}"));
+        }
+    }
+
+    fn asked_for<'a>(&self, asked: &'a [Asked], answer: &FetchAnswer<'_>) -> Option<&'a Asked> {
+        asked.iter().find(|asked| {
+            let name = self.positions.get(&asked.key).map(|position| &position.name);
+            asked.key.1 == answer.partition
+                && (asked.key.0 == answer.topic.topic_id || name == Some(&answer.topic.name))
+        })
     }
 
     fn on_partition(
