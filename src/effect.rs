@@ -26,6 +26,10 @@ pub struct SyncId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReadId(pub u64);
 
+/// A log whose start is being moved or whose oldest segments go. One thing at a time for each log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrimId(pub u64);
+
 /// Names a segment on disk: `TOPIC_ID-PARTITION/BASE_OFFSET.log`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentName {
@@ -111,6 +115,21 @@ pub enum Effect {
         file: FileId,
         position: u64,
         length: u64,
+    },
+    /// Make `bytes` the partition's `log-start` file: a new file, synced, renamed, and its directories synced. Answered by
+    /// `LogStartWritten`.
+    WriteLogStart {
+        trim: TrimId,
+        topic_partition: TopicPartition,
+        bytes: Bytes,
+    },
+    /// Forget the numbers and unlink the segments with their summaries, oldest first, off the executor; whoever still sends from
+    /// one may finish. Nothing need be synced. Answered by `SegmentsUnlinked`.
+    UnlinkSegments {
+        trim: TrimId,
+        topic_partition: TopicPartition,
+        segments: Vec<Offset>,
+        files: Vec<FileId>,
     },
     /// Unlink the directory and its files, off the executor.
     DeletePartition {

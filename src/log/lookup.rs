@@ -20,54 +20,93 @@ pub enum Lookup {
         leader_epoch: LeaderEpoch,
     },
     NotFound,
-    /// The answer is in this one batch: read it, then `offset_in_batch(bytes, timestamp)`.
+    /// The answer is in this one batch: read it, then `offset_in_batch(bytes, timestamp, from)`. If it is not there (the log start
+    /// lies inside the batch), look on from `next_offset`.
     ReadBatch {
         file: FileId,
         position: u64,
         length: u64,
         timestamp: i64,
+        from: Offset,
+        next_offset: Offset,
     },
 }
 
 impl PartitionLog {
-    /// The first record below `below` with a timestamp of at least `timestamp`.
+    /// The first record from `from` on and below `below` with a timestamp of at least `timestamp`. What lies below the log start is
+    /// not there.
     ///
     /// Invariants: `below` is where a batch begins or the log ends, as durable ends and high watermarks are.
     #[must_use]
-    pub fn offset_at(&self, timestamp: i64, below: Offset) -> Lookup {
-        for segment in self.segments.iter().take_while(|segment| segment.base_offset < below) {
-            if let Some(batch) = segment.index.batch_reaching(timestamp) {
-                return if batch.base_offset < below {
-                    self.offset_in(segment, &batch, timestamp)
-                } else {
-                    Lookup::NotFound
-                };
+    pub fn offset_at(&self, timestamp: i64, from: Offset, below: Offset) -> Lookup {
+        let mut from = from.max(self.log_start);
+        loop {
+            let Some((segment, batch)) = self.batch_reaching(timestamp, from, below) else {
+                return Lookup::NotFound;
+            };
+            match self.offset_in(segment, &batch, timestamp, from) {
+                // The log start lies in this batch, and what reaches the timestamp lies before it.
+                Lookup::NotFound if batch.base_offset < from => from = batch.next_offset,
+                found => return found,
             }
         }
-        Lookup::NotFound
+    }
+
+    fn batch_reaching(
+        &self,
+        timestamp: i64,
+        from: Offset,
+        below: Offset,
+    ) -> Option<(&Segment, IndexedBatch)> {
+        let batch = self.segments_between(from, below).find_map(|segment| {
+            let batch = segment.index.batch_reaching(timestamp, from)?;
+            Some((segment, batch))
+        });
+        batch.filter(|(_, batch)| batch.base_offset < below)
+    }
+
+    fn segments_between(&self, from: Offset, below: Offset) -> impl Iterator<Item = &Segment> {
+        let first = self.segments.partition_point(|segment| segment.next_offset() <= from);
+        self.segments[first..].iter().take_while(move |segment| segment.base_offset < below)
     }
 
     /// The first of the records below `below` that have the largest timestamp. NotFound if none has one.
     #[must_use]
-    pub fn max_timestamp(&self, below: Offset) -> Lookup {
-        let segments = self.segments.iter().take_while(|segment| segment.base_offset < below);
-        let largest = segments.map(|segment| segment.index.max_timestamp_below(below)).max();
-        largest
-            .filter(|timestamp| *timestamp >= 0)
-            .map_or(Lookup::NotFound, |timestamp| self.offset_at(timestamp, below))
+    pub fn max_timestamp(&self, from: Offset, below: Offset) -> Lookup {
+        let from = from.max(self.log_start);
+        let segments = self.segments_between(from, below);
+        let largest = segments.map(|segment| segment.index.max_timestamp_between(from, below)).max();
+        let Some(largest) = largest.filter(|timestamp| *timestamp >= 0) else { return Lookup::NotFound };
+        match (self.offset_at(largest, from, below), self.next_after_cut_batch(from)) {
+            // It was that of a record before `from`, in the batch that `from` lies in.
+            (Lookup::NotFound, Some(next)) => self.max_timestamp(next, below),
+            (found, _) => found,
+        }
     }
 
-    fn offset_in(&self, segment: &Segment, batch: &IndexedBatch, timestamp: i64) -> Lookup {
+    /// Where the batch that `from` lies inside of ends.
+    fn next_after_cut_batch(&self, from: Offset) -> Option<Offset> {
+        let segment = self.segments_between(from, self.log_end).next()?;
+        let batch = segment.index.batch_holding(from)?;
+        (batch.base_offset < from).then_some(batch.next_offset)
+    }
+
+    fn offset_in(&self, segment: &Segment, batch: &IndexedBatch, timestamp: i64, from: Offset) -> Lookup {
         if let Some(held) = self.tail.batch_holding(batch.base_offset) {
-            return offset_in_batch(&held.bytes, timestamp);
+            return offset_in_batch(&held.bytes, timestamp, from);
         }
         match segment.file {
-            Some(file) => {
-                Lookup::ReadBatch { file, position: batch.position, length: batch.length, timestamp }
-            }
+            Some(file) => Lookup::ReadBatch {
+                file,
+                position: batch.position,
+                length: batch.length,
+                timestamp,
+                from,
+                next_offset: batch.next_offset,
+            },
             // Not opened: the batch is as near as can be told.
             None => Lookup::Found {
-                offset: batch.base_offset,
+                offset: batch.base_offset.max(from),
                 timestamp: batch.max_timestamp,
                 leader_epoch: self.epochs.at(batch.base_offset),
             },
@@ -75,12 +114,13 @@ impl PartitionLog {
     }
 }
 
-/// The first record of a batch with a timestamp of at least `timestamp`.
+/// The first record of a batch, from `from` on, with a timestamp of at least `timestamp`.
 ///
 /// A header is believed over its records: if it promises such a timestamp and no record can be read that has it, the
-/// answer is the whole batch, by its first offset. So memory and files give the same answer, and a lookup never fails.
+/// answer is the whole batch, by its first offset. So memory and files give the same answer, and a lookup never fails. A batch that
+/// begins before `from` is believed by its records only.
 #[must_use]
-pub fn offset_in_batch(bytes: &[u8], timestamp: i64) -> Lookup {
+pub fn offset_in_batch(bytes: &[u8], timestamp: i64, from: Offset) -> Lookup {
     let Ok(batch) = BatchView::parse(bytes) else { return Lookup::NotFound };
     if batch.max_timestamp() < timestamp {
         return Lookup::NotFound;
@@ -89,9 +129,14 @@ pub fn offset_in_batch(bytes: &[u8], timestamp: i64) -> Lookup {
     let record = batch
         .decompress(DecompressLimit(INFLATE_BYTES_MAX), &mut scratch)
         .ok()
-        .and_then(|records| records.flatten().find(|record| record.timestamp >= timestamp))
+        .and_then(|mut records| {
+            records.find_map(|record| {
+                record.ok().filter(|record| record.timestamp >= timestamp && record.offset >= from.0)
+            })
+        })
         .map(|record| (record.offset, record.timestamp));
-    let (offset, timestamp) = record.unwrap_or((batch.base_offset(), batch.max_timestamp()));
+    let whole = (batch.base_offset() >= from.0).then(|| (batch.base_offset(), batch.max_timestamp()));
+    let Some((offset, timestamp)) = record.or(whole) else { return Lookup::NotFound };
     Lookup::Found {
         offset: Offset(offset),
         timestamp,

@@ -12,11 +12,12 @@
 //! no leader and no request. Who makes bytes durable tells it so (`on_written`, `on_sealed`); what may be read is the
 //! caller's bound (`below`), because durability and replication are decided above.
 //!
-//! Deliberately absent: the high watermark, transactions' last stable offset, retention, compaction.
+//! Deliberately absent: the high watermark, transactions' last stable offset, what retention lets go, compaction.
 
 mod append;
 mod hot_tail;
 mod leader_epochs;
+mod log_start;
 mod lookup;
 mod offset_index;
 mod partition_log;
@@ -33,6 +34,7 @@ mod tests_model;
 mod tests_producers;
 
 pub use append::{Appended, Refused, SegmentBytes};
+pub use log_start::{LogStartFault, decode_log_start, encode_log_start};
 pub use lookup::{Lookup, offset_in_batch};
 pub use partition_log::PartitionLog;
 pub use read::ReadPlan;

@@ -44,7 +44,7 @@ impl PartitionLog {
         config: Arc<TopicConfig>,
         recovered: RecoveredLog,
     ) -> PartitionLog {
-        let RecoveredLog { log_start, log_end, segments, epochs, producers } = recovered;
+        let RecoveredLog { log_start, log_end, segments, epochs, producers, left_over: _ } = recovered;
         let tail = HotTail::default();
         let log =
             PartitionLog { topic_partition, config, log_start, log_end, segments, tail, epochs, producers };
@@ -134,6 +134,12 @@ impl PartitionLog {
         self.segments.iter().map(|segment| segment.length).sum()
     }
 
+    /// Batches in memory.
+    #[must_use]
+    pub fn tail_batches(&self) -> usize {
+        self.tail.len()
+    }
+
     /// Bytes of batches in memory.
     #[must_use]
     pub fn tail_bytes(&self) -> u64 {
@@ -149,6 +155,39 @@ impl PartitionLog {
             return None;
         }
         self.tail.pop_front()
+    }
+
+    /// The log begins at `log_start`: records below it are gone for readers. Segments stay until they are forgotten.
+    ///
+    /// Invariants: never back, never above the log end; that the new start is durable is the caller's to know.
+    pub fn advance_log_start(&mut self, log_start: Offset) {
+        if log_start <= self.log_start {
+            return;
+        }
+        assert!(log_start <= self.log_end, "the log starts at or before its end");
+        self.log_start = log_start;
+        self.epochs.begin_at(log_start);
+        self.assert_invariants();
+    }
+
+    /// The oldest segment, if it lies wholly below the log start and in its file.
+    #[must_use]
+    pub fn forgettable(&self) -> Option<&Segment> {
+        let oldest = self.segments.first()?;
+        (oldest.state == SegmentState::Sealed && oldest.next_offset() <= self.log_start).then_some(oldest)
+    }
+
+    /// Forgets the oldest segment. Returns it, and how many of its batches were in memory with how many bytes.
+    pub fn forget_oldest(&mut self) -> (Segment, usize, u64) {
+        let oldest = self.segments.remove(0);
+        assert!(oldest.next_offset() <= self.log_start, "what readers may ask for is not forgotten");
+        let (mut batches, mut bytes) = (0, 0);
+        while self.tail.front().is_some_and(|batch| batch.segment == oldest.base_offset) {
+            batches += 1;
+            bytes += self.tail.pop_front().unwrap_or(0);
+        }
+        self.assert_invariants();
+        (oldest, batches, bytes)
     }
 
     /// Ends the active segment: the next append begins another. Returns it, None if there is none.

@@ -26,9 +26,34 @@ pub struct RecoveredLog {
     pub(super) segments: Vec<Segment>,
     pub(super) epochs: LeaderEpochs,
     pub(super) producers: ProducerStates,
+    /// Base offsets of segments below the log start that are still there, oldest first.
+    pub(super) left_over: Vec<Offset>,
 }
 
 impl RecoveredLog {
+    /// The log starts at `log_start`, as was made durable once. What lies below is dropped; a log of which nothing is left begins and
+    /// ends there.
+    pub fn begin_at(&mut self, log_start: Offset) {
+        let kept = self.segments.partition_point(|segment| segment.next_offset() <= log_start);
+        self.left_over.extend(self.segments.drain(..kept).map(|segment| segment.base_offset));
+        self.log_start = self.log_start.max(log_start);
+        self.log_end = self.log_end.max(log_start);
+        if self.segments.is_empty() {
+            self.log_start = self.log_end;
+        }
+        self.epochs.begin_at(self.log_start);
+    }
+
+    /// A segment below the log start that need not be read.
+    pub fn leave_over(&mut self, base_offset: Offset) {
+        self.left_over.push(base_offset);
+    }
+
+    #[must_use]
+    pub fn take_left_over(&mut self) -> Vec<Offset> {
+        std::mem::take(&mut self.left_over)
+    }
+
     #[must_use]
     pub fn log_start_offset(&self) -> Offset {
         self.log_start

@@ -76,6 +76,18 @@ impl Segment {
         self.index.max_timestamp()
     }
 
+    /// The wall clock at the first append of this run; 0: an earlier run wrote it.
+    #[must_use]
+    pub fn first_append_ms(&self) -> i64 {
+        self.first_append.wall_ms
+    }
+
+    /// The largest timestamp of its first batch; -1: it has none, or an earlier run wrote it.
+    #[must_use]
+    pub fn first_timestamp(&self) -> i64 {
+        self.first_append.timestamp
+    }
+
     /// Is everything below `position` in the file?
     pub(super) fn is_in_file(&self, position: u64) -> bool {
         position <= self.written

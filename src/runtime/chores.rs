@@ -1,16 +1,19 @@
 //! Slow work on the file system that nobody waits for on the data path: filling journal files, removing partitions.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::limits::JOURNAL_FILL_BYTES;
-use crate::model::{ShardId, TopicPartition};
+use crate::model::{Offset, ShardId, TopicPartition};
 
 use super::dma::{self, Opened};
-use super::files::{journal_dir, journal_path, partition_dir, sync_dir};
+use super::files::{
+    LOG_START, SEGMENT_SUFFIXES, SegmentFile, journal_dir, journal_path, partition_dir, sync_dir,
+};
 
 /// Partitions on their way out: what a crash leaves here is removed at the next start.
 pub const DELETED_SUFFIX: &str = ".deleted";
@@ -65,6 +68,45 @@ async fn fill(file: &glommio::io::DmaFile, bytes: u64) -> io::Result<()> {
         glommio::timer::sleep(started.elapsed()).await;
     }
     file.fdatasync().await.map_err(dma::io_error)
+}
+
+/// Replaces the partition's `log-start` file, durably.
+pub fn write_log_start(data_dir: &Path, topic_partition: TopicPartition, bytes: &[u8]) -> io::Result<()> {
+    let directory = partition_dir(data_dir, topic_partition);
+    if !directory.exists() {
+        fs::create_dir_all(&directory)?;
+        sync_dir(data_dir)?;
+    }
+    let (path, new) = (directory.join(LOG_START), directory.join("log-start.new"));
+    let mut file = File::create(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, &path)?;
+    sync_dir(&directory)
+}
+
+/// Unlinks segments with what lies beside them. Whoever holds one of `held` finds it open and may go on.
+pub fn unlink_segments(
+    data_dir: &Path,
+    topic_partition: TopicPartition,
+    segments: &[Offset],
+    held: &[Arc<SegmentFile>],
+) -> io::Result<()> {
+    for file in held.iter().filter(|file| Arc::strong_count(file) > 1) {
+        file.open()?;
+    }
+    let directory = partition_dir(data_dir, topic_partition);
+    let mut result = Ok(());
+    for base_offset in segments {
+        for suffix in SEGMENT_SUFFIXES {
+            let unlinked = fs::remove_file(directory.join(format!("{:020}{suffix}", base_offset.0)));
+            match unlinked {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => result = Err(error),
+                _ => {}
+            }
+        }
+    }
+    result
 }
 
 /// Renames the directory away, so that it is gone at once for whoever looks, then removes it.

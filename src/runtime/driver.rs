@@ -153,8 +153,17 @@ impl<C: Core> Driver<C> {
             Effect::PrepareJournalFile { file, bytes } => self.io.prepare_journal_file(file, bytes),
             Effect::OpenSegment { file, segment, exists: _ } => self.files.open(file, segment),
             Effect::CloseSegment { file } => {
-                self.files.close(file);
+                // Whoever sends from it holds it.
+                drop(self.files.close(file));
                 self.io.close(file);
+            }
+            Effect::WriteLogStart { trim, topic_partition, bytes } => {
+                self.io.write_log_start(trim, topic_partition, bytes);
+            }
+            Effect::UnlinkSegments { trim, topic_partition, segments, files } => {
+                files.iter().for_each(|file| self.io.close(*file));
+                let held = files.into_iter().filter_map(|file| self.files.close(file)).collect();
+                self.io.unlink_segments(trim, topic_partition, segments, held);
             }
             Effect::WriteSegment { file, position, pieces } => match self.files.find(file) {
                 Some(open) => self.io.write(open, position, pieces),

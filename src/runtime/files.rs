@@ -12,6 +12,12 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use crate::effect::{FileId, SegmentName};
 use crate::model::{ShardId, TopicPartition};
 
+/// The file in a partition's directory that says where its log starts.
+pub const LOG_START: &str = "log-start";
+
+/// What a segment's files end with, behind 20 digits of its base offset.
+pub const SEGMENT_SUFFIXES: [&str; 2] = [".log", ".summary"];
+
 /// One segment of one partition.
 #[derive(Debug)]
 pub struct SegmentFile {
@@ -71,10 +77,10 @@ impl Files {
         }
     }
 
-    pub fn close(&self, id: FileId) {
-        if let Some(shard) = self.shards.get(shard_of(id)) {
-            shard.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        }
+    /// Forgets the number. The file lives on with whoever holds it.
+    pub fn close(&self, id: FileId) -> Option<Arc<SegmentFile>> {
+        let shard = self.shards.get(shard_of(id))?;
+        shard.write().unwrap_or_else(PoisonError::into_inner).remove(&id)
     }
 
     #[must_use]

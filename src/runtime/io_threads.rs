@@ -1,7 +1,7 @@
 //! The disk work of one shard that is not the journal's own write: what blocks or is large, off the shard's thread.
 //!
-//! Segments and journal files go to the shard's bulk executor. Bringing cold ranges into the page cache (for sendfile), unlinking
-//! and the metadata log have plain threads of their own: none waits behind another.
+//! Segments and journal files go to the shard's bulk executor. Bringing cold ranges into the page cache (for sendfile), unlinking,
+//! log starts and the metadata log have plain threads of their own: none waits behind another.
 
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -9,16 +9,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::effect::{DiskError, FileId, ReadId, SyncId};
+use crate::effect::{DiskError, FileId, ReadId, SyncId, TrimId};
 use crate::input::Input;
 use crate::limits::RECEIVE_BYTES;
 use crate::metrics::RuntimeMetrics;
-use crate::model::{ConnectionId, ShardId, TopicPartition};
+use crate::model::{ConnectionId, Offset, ShardId, TopicPartition};
 
 use super::bulk::{self, By, Order, SegmentCounts};
 use super::chores;
@@ -28,6 +28,9 @@ use super::metadata_file::MetadataFile;
 
 const READERS: usize = 2;
 const STACK_BYTES: usize = 256 * 1024;
+
+/// The longest pause between two chores.
+const UNLINK_PAUSE_MAX: Duration = Duration::from_millis(200);
 
 const RING_TRIES: usize = 50;
 const RING_PAUSE: Duration = Duration::from_millis(20);
@@ -40,6 +43,23 @@ struct ColdRange {
     length: u64,
 }
 
+/// What unlinks files. A client waits for none of it.
+enum Chore {
+    DeletePartition(TopicPartition),
+    UnlinkSegments {
+        trim: TrimId,
+        topic_partition: TopicPartition,
+        segments: Vec<Offset>,
+        held: Vec<Arc<SegmentFile>>,
+    },
+}
+
+struct LogStartWrite {
+    trim: TrimId,
+    topic_partition: TopicPartition,
+    bytes: Bytes,
+}
+
 struct MetadataAppend {
     append: u64,
     batch: Bytes,
@@ -50,7 +70,8 @@ struct MetadataAppend {
 pub struct IoThreads {
     bulk: Sender<Order>,
     readers: Sender<ColdRange>,
-    deletions: Sender<TopicPartition>,
+    chores: Sender<Chore>,
+    log_starts: Sender<LogStartWrite>,
     metadata: Option<Sender<MetadataAppend>>,
     threads: Vec<JoinHandle<()>>,
     counts: Arc<SegmentCounts>,
@@ -83,10 +104,15 @@ impl IoThreads {
             let name = format!("read-{shard}-{index}");
             threads.push(thread(name, STACK_BYTES, move || make_resident(&jobs, &reply))?);
         }
-        let (deletions, jobs) = unbounded();
-        let (deletions_reply, data_dir) = (reply.clone(), files.data_dir().to_path_buf());
+        let (chores, jobs) = unbounded();
+        let (chores_reply, data_dir) = (reply.clone(), files.data_dir().to_path_buf());
         threads.push(thread(format!("chores-{shard}"), STACK_BYTES, move || {
-            delete_partitions(&jobs, &data_dir, &deletions_reply);
+            unlink_all(&jobs, &data_dir, &chores_reply);
+        })?);
+        let (log_starts, jobs) = unbounded();
+        let (starts_reply, data_dir) = (reply.clone(), files.data_dir().to_path_buf());
+        threads.push(thread(format!("starts-{shard}"), STACK_BYTES, move || {
+            write_log_starts(&jobs, &data_dir, &starts_reply);
         })?);
         let metadata = match metadata {
             None => None,
@@ -99,7 +125,7 @@ impl IoThreads {
                 Some(sender)
             }
         };
-        Ok(IoThreads { bulk, readers, deletions, metadata, threads, counts })
+        Ok(IoThreads { bulk, readers, chores, log_starts, metadata, threads, counts })
     }
 
     pub fn write(&self, file: Arc<SegmentFile>, position: u64, pieces: Vec<Bytes>) {
@@ -138,7 +164,21 @@ impl IoThreads {
     }
 
     pub fn delete_partition(&self, topic_partition: TopicPartition) {
-        post(&self.deletions, topic_partition);
+        post(&self.chores, Chore::DeletePartition(topic_partition));
+    }
+
+    pub fn unlink_segments(
+        &self,
+        trim: TrimId,
+        topic_partition: TopicPartition,
+        segments: Vec<Offset>,
+        held: Vec<Arc<SegmentFile>>,
+    ) {
+        post(&self.chores, Chore::UnlinkSegments { trim, topic_partition, segments, held });
+    }
+
+    pub fn write_log_start(&self, trim: TrimId, topic_partition: TopicPartition, bytes: Bytes) {
+        post(&self.log_starts, LogStartWrite { trim, topic_partition, bytes });
     }
 
     pub fn append_metadata(&self, append: u64, batch: Bytes) {
@@ -154,8 +194,8 @@ impl IoThreads {
 
     /// Finishes what was asked and ends the threads.
     pub fn stop(self) {
-        let IoThreads { bulk, readers, deletions, metadata, threads, counts: _ } = self;
-        drop((bulk, readers, deletions, metadata));
+        let IoThreads { bulk, readers, chores, log_starts, metadata, threads, counts: _ } = self;
+        drop((bulk, readers, chores, log_starts, metadata));
         for thread in threads {
             // A panic has already aborted the process.
             let _ = thread.join();
@@ -218,13 +258,40 @@ fn fault_in(file: &SegmentFile, scratch: &mut [u8], position: u64, length: u64) 
     Ok(())
 }
 
-fn delete_partitions(partitions: &Receiver<TopicPartition>, data_dir: &Path, reply: &Postbox) {
-    for topic_partition in partitions {
-        // What cannot be removed now is removed at the next start: no image names it any more.
-        if let Err(error) = chores::delete_partition(data_dir, topic_partition) {
-            tracing::warn!(%topic_partition, %error, "cannot remove a deleted partition's files");
+fn unlink_all(chores: &Receiver<Chore>, data_dir: &Path, reply: &Postbox) {
+    for chore in chores {
+        let began = Instant::now();
+        reply.send(Mail::Input(unlink(chore, data_dir)));
+        // Freeing blocks costs the device as much as writing them: it has as much time for others.
+        std::thread::sleep(began.elapsed().min(UNLINK_PAUSE_MAX));
+    }
+}
+
+/// What cannot be removed now is removed at the next start: no image names it any more, or it lies below the log start.
+fn unlink(chore: Chore, data_dir: &Path) -> Input {
+    match chore {
+        Chore::DeletePartition(topic_partition) => {
+            if let Err(error) = chores::delete_partition(data_dir, topic_partition) {
+                tracing::warn!(%topic_partition, %error, "cannot remove a deleted partition's files");
+            }
+            Input::PartitionDeleted { topic_partition }
         }
-        reply.send(Mail::Input(Input::PartitionDeleted { topic_partition }));
+        Chore::UnlinkSegments { trim, topic_partition, segments, held } => {
+            if let Err(error) = chores::unlink_segments(data_dir, topic_partition, &segments, &held) {
+                tracing::warn!(%topic_partition, %error, "cannot unlink old segments");
+            }
+            Input::SegmentsUnlinked { trim }
+        }
+    }
+}
+
+fn write_log_starts(jobs: &Receiver<LogStartWrite>, data_dir: &Path, reply: &Postbox) {
+    for LogStartWrite { trim, topic_partition, bytes } in jobs {
+        let result = chores::write_log_start(data_dir, topic_partition, &bytes).map_err(|error| {
+            tracing::error!(%topic_partition, %error, "cannot write where a log starts");
+            disk_error("write log start", &error)
+        });
+        reply.send(Mail::Input(Input::LogStartWritten { trim, result }));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::model::{Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
 use crate::storage::RecoveryDisk;
 
 use super::chores::{self, DELETED_SUFFIX};
-use super::files::{journal_dir, journal_path, partition_dir, segment_path, sync_dir};
+use super::files::{LOG_START, journal_dir, journal_path, partition_dir, segment_path, sync_dir};
 use super::io_threads::disk_error;
 
 /// Lives: one per start. Keeps the file that was used last open: recovery reads a file in many pieces.
@@ -60,6 +60,19 @@ impl DataDir {
         self.opened(&path)?.sync_all()?;
         sync_dir(&partition_dir(&self.path, name.topic_partition))?;
         sync_dir(&self.path)
+    }
+
+    fn list_log_starts(&self) -> io::Result<Vec<(TopicPartition, Vec<u8>)>> {
+        let mut found = Vec::new();
+        for (name, path) in entries(&self.path)? {
+            let Some(topic_partition) = parse_partition(&name) else { continue };
+            match fs::read(path.join(LOG_START)) {
+                Ok(bytes) => found.push((topic_partition, bytes)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
     }
 
     fn list_journals(&self) -> io::Result<Vec<(ShardId, Vec<u32>)>> {
@@ -180,6 +193,10 @@ impl RecoveryDisk for DataDir {
 
     fn sync_segment(&mut self, segment: SegmentName) -> Result<(), DiskError> {
         self.sync(segment).map_err(failed("sync segment"))
+    }
+
+    fn log_starts(&mut self) -> Result<Vec<(TopicPartition, Vec<u8>)>, DiskError> {
+        self.list_log_starts().map_err(failed("read log start"))
     }
 
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError> {

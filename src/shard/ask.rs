@@ -1,19 +1,22 @@
-//! Questions about partitions. Most are answered at once; an offset by time may need a batch that is no longer in memory.
+//! Questions about partitions. Most are answered at once; an offset by time may need a batch that is no longer in memory, and a log
+//! start must be durable before anybody hears of it.
 
 use protocol::error_code::ErrorCode;
 
 use super::Shard;
 use super::append::Origin;
 use super::requests::{Request, Waiting};
+use crate::api::delete_records::HIGH_WATERMARK;
 use crate::api::list_offsets::{
     EARLIEST, EARLIEST_LOCAL, EARLIEST_PENDING_UPLOAD, LATEST, LATEST_TIERED, MAX_TIMESTAMP,
 };
 use crate::effect::{DiskError, Effect, Effects, FileId, ReadId};
 use crate::log::{self, Lookup};
-use crate::model::{LeaderEpoch, Offset};
+use crate::model::{LeaderEpoch, Now, Offset};
 use crate::replication::Partition;
 use crate::shard_message::{Answer, AnswerItem, AskItem, Question, ShardMessage};
 use crate::stdx::{IdMap, Slab, SlabKey};
+use crate::storage::LogId;
 
 /// Batches that are being read for questions.
 #[derive(Debug, Default)]
@@ -21,6 +24,7 @@ pub(super) struct Lookups {
     asked: Slab<Asked>,
     reads: IdMap<ReadId, Read>,
     next_read: u64,
+    trims: IdMap<LogId, Vec<WaitingTrim>>,
 }
 
 /// One request's questions to this shard, with the answers so far.
@@ -34,44 +38,71 @@ struct Asked {
 #[derive(Debug, Clone, Copy)]
 struct Read {
     asked: SlabKey,
-    index: u32,
+    item: AskItem,
     timestamp: i64,
+    from: Offset,
+    next_offset: Offset,
 }
 
-/// A question's answer, or the batch that holds it.
+/// A DeleteRecords that waits for its log start to be durable.
+#[derive(Debug, Clone, Copy)]
+struct WaitingTrim {
+    asked: SlabKey,
+    index: u32,
+    log_start: Offset,
+}
+
+/// A question's answer, or what it waits for.
 enum Found {
     Now(Answer),
-    InBatch { file: FileId, position: u64, length: u64, timestamp: i64 },
+    InBatch { file: FileId, position: u64, length: u64, timestamp: i64, from: Offset, next_offset: Offset },
+    LogStart { log: LogId, log_start: Offset },
 }
 
 impl Shard {
     pub(super) fn answer_questions(&mut self, origin: Origin, questions: &[AskItem], effects: &mut Effects) {
         let asked = self.lookups.asked.insert(Asked { origin, answers: Vec::new(), outstanding: 0 });
-        let mut answers = Vec::with_capacity(questions.len());
-        let mut outstanding = 0;
         for item in questions {
-            let answered = |error, answer| AnswerItem { index: item.index, error, answer };
-            match self.find(item) {
-                Ok(Found::Now(answer)) => answers.push(answered(ErrorCode::NONE, answer)),
-                Err(error) => answers.push(answered(error, Answer::Nothing)),
-                Ok(Found::InBatch { file, position, length, timestamp }) => {
-                    let read = ReadId(self.lookups.next_read);
-                    self.lookups.next_read += 1;
-                    self.lookups.reads.insert(read, Read { asked, index: item.index, timestamp });
-                    outstanding += 1;
-                    effects.push(Effect::ReadSegment { read, file, position, length });
-                }
-            }
+            let found = self.find(item, Offset::ZERO);
+            self.on_found(asked, item, found, effects);
         }
-        if let Some(known) = self.lookups.asked.get_mut(asked) {
-            *known = Asked { origin, answers, outstanding };
-        }
-        if outstanding == 0 {
+        if self.lookups.asked.get_mut(asked).is_some_and(|known| known.outstanding == 0) {
             self.tell_answered(asked, effects);
         }
     }
 
-    fn find(&self, item: &AskItem) -> Result<Found, ErrorCode> {
+    /// Notes the answer, or begins what it waits for.
+    fn on_found(
+        &mut self,
+        asked: SlabKey,
+        item: &AskItem,
+        found: Result<Found, ErrorCode>,
+        effects: &mut Effects,
+    ) {
+        let Some(known) = self.lookups.asked.get_mut(asked) else { return };
+        let index = item.index;
+        match found {
+            Ok(Found::Now(answer)) => {
+                known.answers.push(AnswerItem { index, error: ErrorCode::NONE, answer });
+            }
+            Err(error) => known.answers.push(AnswerItem { index, error, answer: Answer::Nothing }),
+            Ok(Found::InBatch { file, position, length, timestamp, from, next_offset }) => {
+                known.outstanding += 1;
+                let read = ReadId(self.lookups.next_read);
+                self.lookups.next_read += 1;
+                self.lookups.reads.insert(read, Read { asked, item: *item, timestamp, from, next_offset });
+                effects.push(Effect::ReadSegment { read, file, position, length });
+            }
+            Ok(Found::LogStart { log, log_start }) => {
+                known.outstanding += 1;
+                self.lookups.trims.entry(log).or_default().push(WaitingTrim { asked, index, log_start });
+                self.storage.trim(log, log_start);
+            }
+        }
+    }
+
+    /// `from`: for a lookup by time that goes on.
+    fn find(&self, item: &AskItem, from: Offset) -> Result<Found, ErrorCode> {
         let partition =
             self.partitions.get(item.topic_partition).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
         partition.check_leader_epoch(item.current_leader_epoch)?;
@@ -81,64 +112,139 @@ impl Shard {
         let log = self.storage.log(partition.log);
         match item.question {
             Question::OffsetAt { timestamp, committed_only } => {
-                Ok(self.offset_at(partition, timestamp, committed_only))
+                Ok(self.offset_at(partition, timestamp, committed_only, from))
             }
             Question::EpochEnd { leader_epoch } => {
                 let (leader_epoch, end) = log.epoch_end(leader_epoch);
                 Ok(Found::Now(Answer::EpochEnd { leader_epoch, end_offset: end.0 }))
             }
+            Question::Trim { offset } => self.plan_trim(partition, offset),
             Question::Size => Ok(Found::Now(Answer::Size(log.size_bytes()))),
             Question::Producers => Ok(Found::Now(Answer::Producers(log.producers()))),
         }
     }
 
-    fn offset_at(&self, partition: &Partition, timestamp: i64, committed_only: bool) -> Found {
+    /// Errors: OFFSET_OUT_OF_RANGE (negative, but for -1, or above the high watermark).
+    fn plan_trim(&self, partition: &Partition, offset: i64) -> Result<Found, ErrorCode> {
+        let high_watermark = partition.high_watermark();
+        let wanted = if offset == HIGH_WATERMARK { high_watermark } else { Offset(offset) };
+        if wanted < Offset::ZERO || wanted > high_watermark {
+            return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
+        }
+        let log_start = self.storage.log(partition.log).log_start_offset();
+        if wanted <= log_start {
+            return Ok(Found::Now(Answer::LogStart(log_start)));
+        }
+        Ok(Found::LogStart { log: partition.log, log_start: wanted })
+    }
+
+    fn offset_at(&self, partition: &Partition, timestamp: i64, committed_only: bool, from: Offset) -> Found {
         let log = self.storage.log(partition.log);
         let end = if committed_only { partition.last_stable_offset() } else { partition.high_watermark() };
         let at = |offset: Offset| {
             let leader_epoch = log.latest_epoch_at(offset);
             Found::Now(Answer::OffsetAt { timestamp: -1, offset: offset.0, leader_epoch })
         };
-        let nowhere = Answer::OffsetAt { timestamp: -1, offset: -1, leader_epoch: LeaderEpoch(-1) };
         let lookup = match timestamp {
             LATEST => return at(end),
             EARLIEST | EARLIEST_LOCAL => return at(log.log_start_offset()),
-            LATEST_TIERED | EARLIEST_PENDING_UPLOAD => return Found::Now(nowhere),
-            MAX_TIMESTAMP => log.max_timestamp(end),
-            timestamp => log.offset_at(timestamp, end),
+            LATEST_TIERED | EARLIEST_PENDING_UPLOAD => return Found::Now(nowhere()),
+            MAX_TIMESTAMP => log.max_timestamp(from, end),
+            timestamp => log.offset_at(timestamp, from, end),
         };
         match lookup {
             Lookup::Found { offset, timestamp, leader_epoch } => {
                 Found::Now(Answer::OffsetAt { timestamp, offset: offset.0, leader_epoch })
             }
-            Lookup::NotFound => Found::Now(nowhere),
-            Lookup::ReadBatch { file, position, length, timestamp } => {
-                Found::InBatch { file, position, length, timestamp }
+            Lookup::NotFound => Found::Now(nowhere()),
+            Lookup::ReadBatch { file, position, length, timestamp, from, next_offset } => {
+                Found::InBatch { file, position, length, timestamp, from, next_offset }
             }
         }
     }
 
-    /// The batch is here: the answer is in it, or there is none.
+    /// The batch is here: the answer is in it, or behind it, or the log has left it behind meanwhile.
     pub(super) fn on_lookup_read(
         &mut self,
         read: ReadId,
         result: Result<bytes::Bytes, DiskError>,
         effects: &mut Effects,
     ) {
-        let Some(Read { asked, index, timestamp }) = self.lookups.reads.remove(&read) else { return };
-        let Some(known) = self.lookups.asked.get_mut(asked) else { return };
-        let found = result.map(|bytes| log::offset_in_batch(&bytes, timestamp));
-        let (error, answer) = match found {
-            Ok(Lookup::Found { offset, timestamp, leader_epoch }) => {
-                (ErrorCode::NONE, Answer::OffsetAt { timestamp, offset: offset.0, leader_epoch })
-            }
-            Ok(_) => (ErrorCode::CORRUPT_MESSAGE, Answer::Nothing),
-            Err(_) => (ErrorCode::KAFKA_STORAGE_ERROR, Answer::Nothing),
+        let Some(Read { asked, item, timestamp, from, next_offset }) = self.lookups.reads.remove(&read)
+        else {
+            return;
         };
-        known.answers.push(AnswerItem { index, error, answer });
+        let Some(known) = self.lookups.asked.get_mut(asked) else { return };
         known.outstanding -= 1;
-        if known.outstanding == 0 {
+        let log_start = self
+            .partitions
+            .get(item.topic_partition)
+            .map_or(Offset::ZERO, |partition| self.storage.log(partition.log).log_start_offset());
+        let in_batch = result.map(|bytes| log::offset_in_batch(&bytes, timestamp, from.max(log_start)));
+        let found = match in_batch {
+            Ok(Lookup::Found { offset, timestamp, leader_epoch }) => {
+                Ok(Found::Now(Answer::OffsetAt { timestamp, offset: offset.0, leader_epoch }))
+            }
+            _ if log_start >= next_offset => self.find(&item, log_start),
+            Ok(Lookup::NotFound) => self.find(&item, next_offset),
+            Ok(Lookup::ReadBatch { .. }) => Err(ErrorCode::CORRUPT_MESSAGE),
+            Err(_) => Err(ErrorCode::KAFKA_STORAGE_ERROR),
+        };
+        self.on_found(asked, &item, found, effects);
+        if self.lookups.asked.get_mut(asked).is_some_and(|known| known.outstanding == 0) {
             self.tell_answered(asked, effects);
+        }
+    }
+
+    /// Log starts have moved, or could not be written: whoever waited for that hears of it.
+    pub(super) fn answer_trims(&mut self, now: Now, effects: &mut Effects) {
+        for (log, result) in self.storage.take_trimmed() {
+            let log_start = self.storage.log(log).log_start_offset();
+            match result {
+                Ok(()) => {
+                    let answer = Ok(Answer::LogStart(log_start));
+                    self.end_trims(log, &answer, |trim| trim.log_start <= log_start, effects);
+                    // A reader that waits below the start waits for nothing.
+                    self.tell_watchers(now, log, effects);
+                }
+                Err(_) => self.end_trims(log, &Err(ErrorCode::KAFKA_STORAGE_ERROR), |_| true, effects),
+            }
+        }
+        if self.storage.failed().is_some() {
+            for log in self.lookups.trims.keys().copied().collect::<Vec<LogId>>() {
+                self.end_trims(log, &Err(ErrorCode::KAFKA_STORAGE_ERROR), |_| true, effects);
+            }
+        }
+    }
+
+    /// The partition is being deleted.
+    pub(super) fn forget_trims(&mut self, log: LogId, effects: &mut Effects) {
+        self.end_trims(log, &Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION), |_| true, effects);
+    }
+
+    fn end_trims(
+        &mut self,
+        log: LogId,
+        result: &Result<Answer, ErrorCode>,
+        which: impl Fn(&WaitingTrim) -> bool,
+        effects: &mut Effects,
+    ) {
+        let Some(waiting) = self.lookups.trims.remove(&log) else { return };
+        let (done, left): (Vec<WaitingTrim>, Vec<WaitingTrim>) = waiting.into_iter().partition(which);
+        if !left.is_empty() {
+            self.lookups.trims.insert(log, left);
+        }
+        for WaitingTrim { asked, index, .. } in done {
+            let Some(known) = self.lookups.asked.get_mut(asked) else { continue };
+            let (error, answer) = match result {
+                Ok(answer) => (ErrorCode::NONE, answer.clone()),
+                Err(error) => (*error, Answer::Nothing),
+            };
+            known.answers.push(AnswerItem { index, error, answer });
+            known.outstanding -= 1;
+            if known.outstanding == 0 {
+                self.tell_answered(asked, effects);
+            }
         }
     }
 
@@ -166,4 +272,21 @@ impl Shard {
             self.complete(place, plan.respond(), effects);
         }
     }
+
+    /// A request has waited for long enough: what is not answered yet counts as timed out.
+    pub(super) fn give_up_ask(&mut self, key: SlabKey, effects: &mut Effects) {
+        let is_ask =
+            self.requests.get(key).is_some_and(|request| matches!(request.waiting, Waiting::Ask { .. }));
+        if !is_ask {
+            return;
+        }
+        if let Some(Request { place, waiting: Waiting::Ask { mut plan, .. } }) = self.requests.remove(key) {
+            plan.time_out();
+            self.complete(place, plan.respond(), effects);
+        }
+    }
+}
+
+fn nowhere() -> Answer {
+    Answer::OffsetAt { timestamp: -1, offset: -1, leader_epoch: LeaderEpoch(-1) }
 }

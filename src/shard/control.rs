@@ -152,7 +152,11 @@ impl Shard {
     pub(super) fn apply_image(&mut self, now: Now, image: Arc<MetadataImage>, effects: &mut Effects) {
         let before = std::mem::replace(&mut self.image, image.clone());
         if before.broker_overrides != image.broker_overrides {
+            let before = self.config.retention_check_ms;
             self.config = Arc::new(self.static_config.with_dynamic(&image.broker_overrides));
+            if before != self.config.retention_check_ms {
+                self.housekeeping.set_retention_check(self.config.retention_check_ms);
+            }
         }
         for (topic_id, topic) in &before.topics {
             if !image.topics.contains_key(topic_id) {
@@ -161,7 +165,7 @@ impl Shard {
         }
         for (topic_id, topic) in &image.topics {
             if before.topics.get(topic_id).is_none_or(|known| !Arc::ptr_eq(known, topic)) {
-                self.open_topic(topic, effects);
+                self.open_topic(now, topic, effects);
             }
         }
     }
@@ -181,13 +185,14 @@ impl Shard {
         for topic_partition in self.owned(topic) {
             let Some((log, watchers)) = self.partitions.remove(topic_partition) else { continue };
             self.storage.delete(log, effects);
+            self.forget_trims(log, effects);
             for watcher in watchers {
                 self.tell_grown(now, watcher.home, watcher.request, effects);
             }
         }
     }
 
-    fn open_topic(&mut self, topic: &Arc<TopicImage>, effects: &mut Effects) {
+    fn open_topic(&mut self, now: Now, topic: &Arc<TopicImage>, effects: &mut Effects) {
         for topic_partition in self.owned(topic) {
             let image =
                 topic.partition(topic_partition.partition).expect("owned partitions are of the topic");
@@ -200,7 +205,7 @@ impl Shard {
                 }
                 continue;
             }
-            let log = self.storage.open(topic_partition, topic.config.clone(), effects);
+            let log = self.storage.open(now, topic_partition, topic.config.clone(), effects);
             self.storage.log_mut(log).begin_leader_epoch(image.leader_epoch);
             let recovered = self.storage.durable_end(log);
             let partition = Partition::new(topic_partition, log, image.leader_epoch, recovered);

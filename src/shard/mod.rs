@@ -119,7 +119,7 @@ impl Shard {
             unsent_bytes: 0,
             ready: Vec::new(),
             crowded: Vec::new(),
-            housekeeping: Housekeeping::new(now),
+            housekeeping: Housekeeping::new(now, start.config.retention_delay_ms),
             disk_space: Vec::new(),
             stopping: false,
             stopped: false,
@@ -177,6 +177,7 @@ impl Shard {
         self.run_deferred(now, effects);
         self.begin_ready(now, effects);
         self.storage.end_turn(now, effects);
+        self.answer_trims(now, effects);
         self.fail_what_cannot_become_durable(effects);
         self.count();
         if self.stopping && !self.stopped && self.storage.is_stopped() {
@@ -282,7 +283,7 @@ impl Shard {
         };
     }
 
-    /// Long polls whose time has come.
+    /// Long polls and other requests whose time has come.
     fn expire(&mut self, now: Now, effects: &mut Effects) {
         while let Some(Reverse((instant, key))) = self.deadlines.peek().copied() {
             if instant > now.instant {
@@ -290,6 +291,7 @@ impl Shard {
             }
             self.deadlines.pop();
             self.finish_parked_fetch(now, key, effects);
+            self.give_up_ask(key, effects);
         }
     }
 }

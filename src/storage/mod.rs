@@ -12,8 +12,10 @@
 
 mod recovery;
 mod release;
+mod retention;
 mod slots;
 mod tail;
+mod trim;
 mod write_behind;
 
 #[cfg(test)]
@@ -43,6 +45,7 @@ use crate::model::{
 use release::Release;
 use slots::Slots;
 use tail::TailEntry;
+use trim::Trim;
 
 /// What carrying one segment costs beside its bytes: the headers of a SegmentEnd and of a Data entry, and padding.
 const CARRY_BYTES: u64 = 2 * crate::journal::format::ENTRY_HEADER_BYTES as u64 + 8;
@@ -80,6 +83,8 @@ pub struct StorageCounters {
     pub tail_bytes: u64,
     /// Dropped from the hot tail.
     pub evicted_bytes: u64,
+    pub log_starts_moved: u64,
+    pub segments_unlinked: u64,
     pub journal_used_bytes: u64,
     pub journal_capacity_bytes: u64,
 }
@@ -117,8 +122,13 @@ struct Slot {
     unsealed: VecDeque<OpenSegment>,
     durable_end: Offset,
     last_commit: CommitId,
-    /// Writes and seals under way.
+    /// Work of the disk under way for it: its directory must not be removed meanwhile.
     operations: u32,
+    trim: Trim,
+    /// Entries of the shard's tail that its batches have left behind.
+    tail_gone: usize,
+    /// The wall clock when this run opened it.
+    opened_ms: i64,
     deleted: bool,
 }
 
@@ -142,6 +152,13 @@ pub struct Storage {
     syncs_issued: u64,
     tail: VecDeque<TailEntry>,
     tail_bytes: u64,
+    /// Entries of `tail` without a batch.
+    tail_gone: usize,
+    trim_queue: VecDeque<LogId>,
+    trims_in_flight: usize,
+    trimmed: Vec<(LogId, Result<(), DiskError>)>,
+    /// (release mark that makes it durable, segment): sealed, in the order of the marks.
+    unrecorded: VecDeque<(u64, SegmentKey)>,
     /// Upper bound of what carrying all unsealed segments would write.
     carry_bytes: u64,
     /// The part of it that goes away by seals under way.
@@ -180,6 +197,11 @@ impl Storage {
             syncs_issued: 0,
             tail: VecDeque::new(),
             tail_bytes: 0,
+            tail_gone: 0,
+            trim_queue: VecDeque::new(),
+            trims_in_flight: 0,
+            trimmed: Vec::new(),
+            unrecorded: VecDeque::new(),
             carry_bytes: 0,
             closing_bytes: 0,
             unsealed_count: 0,
@@ -196,11 +218,13 @@ impl Storage {
     /// themselves need not be opened before the first read.
     pub fn open(
         &mut self,
+        now: Now,
         topic_partition: TopicPartition,
         config: Arc<TopicConfig>,
         effects: &mut Effects,
     ) -> LogId {
-        let recovered = self.recovered.remove(&topic_partition).unwrap_or_default();
+        let mut recovered = self.recovered.remove(&topic_partition).unwrap_or_default();
+        let left_over = recovered.take_left_over();
         let mut log = PartitionLog::open(topic_partition, self.clamp(config), recovered);
         if self.config.mutations.forget_producer_state() {
             log.expire_producers(Now { instant: Instant(u64::MAX), wall_ms: 0 }, 0);
@@ -214,8 +238,12 @@ impl Storage {
             durable_end,
             last_commit: CommitId(0),
             operations: 0,
+            trim: Trim::new(left_over),
+            tail_gone: 0,
+            opened_ms: now.wall_ms,
             deleted: false,
         });
+        self.maybe_queue_trim(id);
         for base_offset in sealed {
             self.open_file(SegmentKey { log: id, base_offset }, true, effects);
         }
@@ -342,10 +370,11 @@ impl Storage {
             return;
         }
         slot.deleted = true;
-        self.tail_bytes -= slot.log.tail_bytes();
+        let (batches, bytes) = (slot.log.tail_batches(), slot.log.tail_bytes());
         for segment in std::mem::take(&mut slot.unsealed) {
             self.forget(&segment);
         }
+        self.forget_tail(id, batches, bytes);
         self.deleting.push(id);
         self.finish_deletes(effects);
     }
@@ -405,6 +434,7 @@ impl Storage {
             Input::JournalCommitted { commit } => {
                 let done = self.journal.on_committed(commit);
                 self.note_durable(&done.entries, durable);
+                self.note_recorded();
             }
             Input::JournalFileReady { file } => self.journal.on_file_ready(file),
             Input::SegmentWritten { file, position, length } => {
@@ -412,6 +442,8 @@ impl Storage {
             }
             Input::SegmentSealed { file } => self.on_segment_sealed(file),
             Input::SegmentsSynced { sync } => self.on_segments_synced(sync, effects),
+            Input::LogStartWritten { trim, result } => self.on_log_start_written(trim, result),
+            Input::SegmentsUnlinked { trim } => self.on_segments_unlinked(trim),
             _ => {}
         }
     }
@@ -423,7 +455,11 @@ impl Storage {
             let Some(segment) = slot.segment_mut(entry.key.base_offset) else { continue };
             segment.durable = segment.durable.max(entry.end);
             slot.durable_end = slot.durable_end.max(next_offset);
+            let waits = slot.trim.wanted > slot.log.log_start_offset();
             self.maybe_queue(entry.key);
+            if waits {
+                self.maybe_queue_trim(entry.key.log);
+            }
         }
         // Each partition once, with the last of its entries.
         for entry in entries {
@@ -446,6 +482,7 @@ impl Storage {
         self.evict();
         self.maybe_seal_for_room();
         self.pump_writes(effects);
+        self.pump_trims(effects);
         self.finish_deletes(effects);
         self.commit(effects);
         self.journal.maybe_grow(effects);
@@ -541,6 +578,7 @@ impl Storage {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         let done = self.unsealed_count == 0 && self.deleting.is_empty() && self.journal.is_flushed();
+        let done = done && self.trims_in_flight == 0;
         self.stopping && (self.failed.is_some() || done)
     }
 
@@ -568,6 +606,9 @@ impl Slot {
             durable_end: Offset::ZERO,
             last_commit: CommitId(0),
             operations: 0,
+            trim: Trim::default(),
+            tail_gone: 0,
+            opened_ms: 0,
             deleted: true,
         }
     }

@@ -14,8 +14,8 @@ use crate::journal::StorageMutations;
 use crate::journal::format::{EntryHeader, EntryKind, FileHeader};
 use crate::journal::replay::{LiveFile, ReplayError, ReplayFault, ReplayPlan, plan, replay};
 use crate::limits::BLOCK_BYTES;
-use crate::log::{LogScanner, RecoveredLog, ScanError};
-use crate::model::{ShardId, TopicPartition};
+use crate::log::{LogScanner, LogStartFault, RecoveredLog, ScanError, decode_log_start};
+use crate::model::{Offset, ShardId, TopicPartition};
 
 /// The files of a data directory before the shards run. Every call has finished when it returns.
 pub trait RecoveryDisk {
@@ -47,6 +47,8 @@ pub trait RecoveryDisk {
     fn truncate_segment(&mut self, segment: SegmentName, length: u64) -> Result<(), DiskError>;
     /// Syncs the file and the directories that lead to it.
     fn sync_segment(&mut self, segment: SegmentName) -> Result<(), DiskError>;
+    /// The `log-start` files of all partitions that have one.
+    fn log_starts(&mut self) -> Result<Vec<(TopicPartition, Vec<u8>)>, DiskError>;
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError>;
 }
 
@@ -99,6 +101,7 @@ pub enum RecoveryFault {
         found: u64,
     },
     Scan(ScanError),
+    LogStart(LogStartFault),
 }
 
 /// Why a start was given up. Nothing was shortened.
@@ -126,6 +129,7 @@ impl fmt::Display for RecoveryError {
                 write!(out, "sealed with {recorded} bytes, the file has {found}")
             }
             RecoveryFault::Scan(error) => error.fmt(out),
+            RecoveryFault::LogStart(fault) => write!(out, "no log start: {fault:?}"),
         }
     }
 }
@@ -197,6 +201,7 @@ pub fn recover_with(
         progress,
         so_far: RecoveryProgress::default(),
         lengths: BTreeMap::new(),
+        log_starts: BTreeMap::new(),
         mutations,
     };
     recovery.list_segments()?;
@@ -215,6 +220,7 @@ struct Recovery<'a> {
     so_far: RecoveryProgress,
     /// Of the segment files of partitions that exist.
     lengths: BTreeMap<SegmentName, u64>,
+    log_starts: BTreeMap<TopicPartition, Offset>,
     mutations: StorageMutations,
 }
 
@@ -265,6 +271,18 @@ impl Recovery<'_> {
                 self.lengths.insert(name, length);
             } else {
                 gone.insert(name.topic_partition);
+            }
+        }
+        for (topic_partition, bytes) in self.disk.log_starts().map_err(directory_error("."))? {
+            if !(self.keep)(topic_partition) {
+                gone.insert(topic_partition);
+            } else if !self.mutations.ignore_log_start() {
+                let log_start = decode_log_start(&bytes).map_err(|fault| RecoveryError {
+                    file: format!("{topic_partition}/log-start"),
+                    position: 0,
+                    fault: RecoveryFault::LogStart(fault),
+                })?;
+                self.log_starts.insert(topic_partition, log_start);
             }
         }
         for topic_partition in gone {
@@ -437,40 +455,52 @@ impl Recovery<'_> {
         recovered: &mut [RecoveredShard],
     ) -> Result<(), RecoveryError> {
         self.so_far.segments = self.lengths.len() as u64;
-        let mut scanner: Option<(TopicPartition, LogScanner)> = None;
+        let mut log_starts = std::mem::take(&mut self.log_starts);
         // Ordered by partition, then by base offset.
-        for (name, length) in std::mem::take(&mut self.lengths) {
-            let topic_partition = name.topic_partition;
-            if let Some((done, scan)) = scanner.take_if(|(current, _)| *current != topic_partition) {
-                self.hand_over(done, scan, shard_of, recovered);
+        let mut names = std::mem::take(&mut self.lengths).into_iter().peekable();
+        while let Some((SegmentName { topic_partition, .. }, _)) = names.peek().copied() {
+            let log_start = log_starts.remove(&topic_partition).unwrap_or(Offset::ZERO);
+            let mut scan = LogScanner::new();
+            let mut left_over = Vec::new();
+            while let Some((name, length)) =
+                names.next_if(|(name, _)| name.topic_partition == topic_partition)
+            {
+                let next = names.peek().filter(|(next, _)| next.topic_partition == topic_partition);
+                if next.is_some_and(|(next, _)| next.base_offset <= log_start) {
+                    left_over.push(name.base_offset);
+                    continue;
+                }
+                let disk = &mut *self.disk;
+                scan.segment(name.base_offset, length, &mut |position, into| {
+                    disk.read_segment(name, position, into)
+                })
+                .map_err(|error| segment_error(name, error.position, RecoveryFault::Scan(error)))?;
+                self.so_far.segments_scanned += 1;
+                (self.progress)(self.so_far);
             }
-            let (_, scan) = scanner.get_or_insert_with(|| (topic_partition, LogScanner::new()));
-            let disk = &mut *self.disk;
-            scan.segment(name.base_offset, length, &mut |position, into| {
-                disk.read_segment(name, position, into)
-            })
-            .map_err(|error| segment_error(name, error.position, RecoveryFault::Scan(error)))?;
-            self.so_far.segments_scanned += 1;
-            (self.progress)(self.so_far);
+            let mut log = scan.finish();
+            left_over.into_iter().for_each(|base_offset| log.leave_over(base_offset));
+            log.begin_at(log_start);
+            hand_over(topic_partition, log, shard_of, recovered);
         }
-        if let Some((done, scan)) = scanner {
-            self.hand_over(done, scan, shard_of, recovered);
+        for (topic_partition, log_start) in log_starts {
+            let mut log = RecoveredLog::default();
+            log.begin_at(log_start);
+            hand_over(topic_partition, log, shard_of, recovered);
         }
         Ok(())
     }
+}
 
-    fn hand_over(
-        &self,
-        topic_partition: TopicPartition,
-        scan: LogScanner,
-        shard_of: &dyn Fn(TopicPartition) -> ShardId,
-        recovered: &mut [RecoveredShard],
-    ) {
-        let log = scan.finish();
-        let shard = usize::from(shard_of(topic_partition).0);
-        let kept = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
-        kept.logs.insert(topic_partition, log);
-    }
+fn hand_over(
+    topic_partition: TopicPartition,
+    log: RecoveredLog,
+    shard_of: &dyn Fn(TopicPartition) -> ShardId,
+    recovered: &mut [RecoveredShard],
+) {
+    let shard = usize::from(shard_of(topic_partition).0);
+    let kept = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
+    kept.logs.insert(topic_partition, log);
 }
 
 type VisitSegment<'a> =

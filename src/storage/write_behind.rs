@@ -155,7 +155,8 @@ impl Storage {
         };
         self.forget(&segment);
         self.counters.segments_sealed += 1;
-        self.journal.push_release(Entry { header, payload: Bytes::new(), key, next_offset: None });
+        let mark = self.journal.push_release(Entry { header, payload: Bytes::new(), key, next_offset: None });
+        self.note_sealed(key, mark);
     }
 
     /// Closes segments while carrying all of them would take too much of a journal file. It takes them in turn, and only
