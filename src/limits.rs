@@ -3,8 +3,11 @@
 /// The unit of direct I/O: journal commits start on it, segment writes are whole multiples of it.
 pub const BLOCK_BYTES: u64 = 4096;
 
-/// What one `recv` may deliver; also the size of the one receive buffer of a shard.
-pub const RECEIVE_BYTES: usize = 256 * 1024;
+/// What one `recv` may deliver, at least.
+pub const RECEIVE_BYTES: usize = 128 * 1024;
+
+/// Frames are received into chunks of this size and keep them alive.
+pub const RECEIVE_CHUNK_BYTES: usize = 512 * 1024;
 
 /// A frame larger than this closes the connection (`socket.request.max.bytes` may lower it).
 pub const REQUEST_BYTES_MAX: usize = 100 * 1024 * 1024;
@@ -45,7 +48,7 @@ pub const SEGMENT_WRITES_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// A group of entries always fits the smallest journal file together with both headers.
 const _: () = assert!(COMMIT_BYTES_MAX + 3 * BLOCK_BYTES < JOURNAL_FIRST_FILE_BYTES);
 const _: () = assert!(FRAME_GROWTH_BYTES <= REQUEST_BYTES_MAX);
-const _: () = assert!(RECEIVE_BYTES <= FRAME_GROWTH_BYTES);
+const _: () = assert!(RECEIVE_BYTES <= RECEIVE_CHUNK_BYTES && RECEIVE_CHUNK_BYTES <= FRAME_GROWTH_BYTES);
 const _: () = assert!(SEGMENT_WRITE_BYTES.is_multiple_of(BLOCK_BYTES));
 const _: () = assert!(SEGMENT_WRITE_BYTES <= SEGMENT_WRITES_BYTES_MAX);
 

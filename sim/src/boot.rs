@@ -27,9 +27,17 @@ pub enum BootFailure {
     Refused(String),
 }
 
-fn config(shards: u16) -> Config {
+fn config(shards: u16, plan: &Plan) -> Config {
     let mut raw = RawConfig::default();
-    for (key, value) in [("log.dirs", "/simulated"), ("node.id", "1"), ("shards", &shards.to_string())] {
+    let check_ms = plan.retention_check_ms.to_string();
+    let settings = [
+        ("log.dirs", "/simulated"),
+        ("node.id", "1"),
+        ("shards", &shards.to_string()),
+        ("log.retention.check.interval.ms", &check_ms),
+        ("log.initial.task.delay.ms", &check_ms),
+    ];
+    for (key, value) in settings {
         raw.set(key, value, Origin::CommandLine).expect("the simulator's settings are valid");
     }
     Config::validate(&raw).expect("the simulator's settings are valid")
@@ -76,7 +84,7 @@ pub fn start(
     (disk, random): (&mut Disk, &mut Random),
     coverage: &mut Coverage,
 ) -> Result<Vec<(Shard, Effects)>, BootFailure> {
-    let config = Arc::new(config(shards));
+    let config = Arc::new(config(shards, plan));
     let controller = start_controller(&config, now, disk, random, coverage)?;
     let image = controller.image();
 

@@ -460,7 +460,7 @@ fn receive(
             frames.extend(link.receiver.take_direct());
         } else {
             room = room.min(penstock::limits::RECEIVE_BYTES);
-            link.receiver.feed(&front[..room], &mut frames).map_err(|_| ())?;
+            link.receiver.feed(BytesMut::from(&front[..room]), &mut frames).map_err(|_| ())?;
         }
         front.advance(room);
         if front.is_empty() {

@@ -1,5 +1,6 @@
 //! What a seed stands for: the shape of the broker, its clients, and how the world misbehaves. Few features at a time.
 
+use crate::checkers::log_start::Retention;
 use crate::client::admin::{AdminPlan, TopicPlan};
 use crate::client::consumer::ConsumerPlan;
 use crate::client::producer::ProducerPlan;
@@ -29,6 +30,8 @@ pub struct Plan {
     /// Of 100 ends of a life, so many are orderly stops.
     pub stop_percent: u64,
     pub wall_jumps: bool,
+    /// How often the broker looks for expired segments.
+    pub retention_check_ms: u64,
     /// Of 100 moments at which a crash is most interesting, so many have one.
     pub moment_percent: u64,
 }
@@ -60,6 +63,7 @@ impl Plan {
             recovery_crash_percent: if random.percent(60) { 40 } else { 0 },
             stop_percent: if random.percent(40) { 30 } else { 0 },
             wall_jumps: random.percent(20),
+            retention_check_ms: random.log_uniform(5, 1_000),
             moment_percent: *random.pick(&[0, 3, 15, 40]),
         }
     }
@@ -84,19 +88,28 @@ fn shards(random: &mut Random) -> Vec<u16> {
 fn topics(random: &mut Random) -> Vec<TopicPlan> {
     let churn = random.percent(35);
     let count = random.between(1, 3) + u64::from(churn);
-    let topics = (0..count).map(|index| {
+    let mut topics = Vec::new();
+    for index in 0..count {
         let churns = churn && index == count - 1;
         let partitions = random.log_uniform(1, 12) as i32;
         let grows = random.percent(20);
-        TopicPlan {
+        topics.push(TopicPlan {
             name: if churns { "churning".to_owned() } else { format!("steady-{index}") },
             partitions,
             partitions_max: if grows && !churns { partitions + 2 } else { partitions },
             segment_bytes: 1 << 20,
             churns,
-        }
-    });
-    topics.collect()
+            retention: retention(random),
+        });
+    }
+    topics
+}
+
+/// Of most topics nothing goes.
+fn retention(random: &mut Random) -> Retention {
+    let ms = random.percent(20).then(|| random.log_uniform(20, 20_000) as i64);
+    let bytes = random.percent(15).then(|| random.log_uniform(1, 400_000) as i64 - 1);
+    Retention { ms, bytes, by_request: random.percent(35) }
 }
 
 fn some_topics(topics: &[TopicPlan], random: &mut Random) -> (Vec<String>, bool) {

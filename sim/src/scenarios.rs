@@ -1,5 +1,6 @@
 //! Named worlds: that a seed repeats itself, that a few rules are noticed, and everything that once found something.
 
+use crate::checkers::log_start::Retention;
 use crate::client::admin::TopicPlan;
 use crate::mutations::Mutation;
 use crate::plan::Plan;
@@ -19,6 +20,7 @@ fn topic(name: &str, partitions: i32, churns: bool) -> TopicPlan {
         partitions_max: partitions,
         segment_bytes: 1 << 20,
         churns,
+        retention: Retention::default(),
     }
 }
 

@@ -105,6 +105,7 @@ impl Trace {
             }
             Effect::CommitJournal(commit) => self.mix_all(&commit.pieces),
             Effect::WriteSegment { pieces, .. } => self.mix_all(pieces),
+            Effect::WriteLogStart { bytes, .. } => self.mix_bytes(bytes),
             Effect::AppendMetadata { batch, .. } => self.mix_bytes(batch),
             _ => {}
         }
@@ -148,6 +149,10 @@ fn name_input(input: &Input) -> (&'static str, [u64; 3]) {
         Input::SegmentFailed { file, .. } => ("> SegmentFailed", [file.0, 0, 0]),
         Input::ReadDone { read, result } => ("> ReadDone", [read.0, u64::from(result.is_ok()), 0]),
         Input::PartitionDeleted { .. } => ("> PartitionDeleted", [0; 3]),
+        Input::LogStartWritten { trim, result } => {
+            ("> LogStartWritten", [trim.0, u64::from(result.is_ok()), 0])
+        }
+        Input::SegmentsUnlinked { trim } => ("> SegmentsUnlinked", [trim.0, 0, 0]),
         Input::MetadataAppended { append, result } => {
             ("> MetadataAppended", [*append, u64::from(result.is_ok()), 0])
         }
@@ -182,6 +187,10 @@ fn name_effect(effect: &Effect) -> (&'static str, [u64; 3]) {
         Effect::CloseSegment { file } => ("< CloseSegment", [file.0, 0, 0]),
         Effect::ReadSegment { read, file, position, .. } => ("< ReadSegment", [read.0, file.0, *position]),
         Effect::DeletePartition { .. } => ("< DeletePartition", [0; 3]),
+        Effect::WriteLogStart { trim, bytes, .. } => ("< WriteLogStart", [trim.0, bytes.len() as u64, 0]),
+        Effect::UnlinkSegments { trim, segments, .. } => {
+            ("< UnlinkSegments", [trim.0, segments.len() as u64, segments[0].0 as u64])
+        }
         Effect::AppendMetadata { append, batch } => ("< AppendMetadata", [*append, batch.len() as u64, 0]),
         Effect::TellShard { to, .. } => ("< TellShard", [u64::from(to.0), 0, 0]),
         Effect::Stopped => ("< Stopped", [0; 3]),

@@ -11,7 +11,7 @@ const UNKNOWN: LeaderEpoch = LeaderEpoch(-1);
 ///
 /// Lives: per log. Invariants: epochs and offsets rise strictly. Source: KIP-101, KIP-279.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct LeaderEpochs(Vec<(LeaderEpoch, Offset)>);
+pub struct LeaderEpochs(pub(super) Vec<(LeaderEpoch, Offset)>);
 
 impl LeaderEpochs {
     pub fn latest(&self) -> LeaderEpoch {

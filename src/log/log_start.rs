@@ -1,12 +1,31 @@
-//! The `log-start` file of a partition: where its log begins. Bytes in, bytes out; docs/FORMATS.md, 2.2.
+//! The `log-start` file of a partition: where its log begins, and, if it was empty there, what it knew. Bytes in, bytes out;
+//! docs/FORMATS.md, 2.2.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::model::Offset;
 
+use super::PartitionLog;
+use super::leader_epochs::LeaderEpochs;
+use super::producer_state::ProducerStates;
+use super::snapshot::{Malformed, Snapshot};
+
 const MAGIC: &[u8; 8] = b"PSSTART1";
 const VERSION: u32 = 1;
-const BYTES: usize = 24;
+/// Magic, version, CRC, offset, two lengths.
+const HEADER_BYTES: usize = 32;
+const CRC_AT: usize = 12;
+
+/// Where a log begins.
+///
+/// Invariants: `epochs` and `producers` are what the log knew at `offset`, if no record stood at or above it; else nothing: then they
+/// come with the segments.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogStart {
+    pub offset: Offset,
+    pub(super) epochs: LeaderEpochs,
+    pub(super) producers: ProducerStates,
+}
 
 /// Why bytes are no log start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,64 +35,71 @@ pub enum LogStartFault {
     Crc,
     Version(u32),
     Offset(i64),
+    Snapshot,
 }
 
-#[must_use]
-pub fn encode_log_start(log_start: Offset) -> Bytes {
-    let mut bytes = BytesMut::with_capacity(BYTES);
-    bytes.put_slice(MAGIC);
-    bytes.put_u32_le(VERSION);
-    bytes.put_u32_le(crc(VERSION, log_start.0));
-    bytes.put_i64_le(log_start.0);
-    bytes.freeze()
-}
-
-/// Errors: anything but what `encode_log_start` made. The file is replaced as a whole, so no crash explains it.
-pub fn decode_log_start(bytes: &[u8]) -> Result<Offset, LogStartFault> {
-    let Ok(&[m0, m1, m2, m3, m4, m5, m6, m7, v0, v1, v2, v3, c0, c1, c2, c3, ref offset @ ..]) =
-        <&[u8; BYTES]>::try_from(bytes)
-    else {
-        return Err(LogStartFault::Length(bytes.len()));
-    };
-    if [m0, m1, m2, m3, m4, m5, m6, m7] != *MAGIC {
-        return Err(LogStartFault::Magic);
-    }
-    let (version, offset) = (u32::from_le_bytes([v0, v1, v2, v3]), i64::from_le_bytes(*offset));
-    if u32::from_le_bytes([c0, c1, c2, c3]) != crc(version, offset) {
-        return Err(LogStartFault::Crc);
-    }
-    if version != VERSION {
-        return Err(LogStartFault::Version(version));
-    }
-    if offset < 0 {
-        return Err(LogStartFault::Offset(offset));
-    }
-    Ok(Offset(offset))
-}
-
-fn crc(version: u32, offset: i64) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(MAGIC);
-    hasher.update(&version.to_le_bytes());
-    hasher.update(&offset.to_le_bytes());
-    hasher.finalize()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_log_start_comes_back_and_no_damage_to_it_does() {
-        for offset in [0, 1, 77, i64::MAX] {
-            let bytes = encode_log_start(Offset(offset));
-            assert_eq!(decode_log_start(&bytes), Ok(Offset(offset)));
-            for at in 0..bytes.len() {
-                let mut damaged = bytes.to_vec();
-                damaged[at] ^= 0x10;
-                assert!(decode_log_start(&damaged).is_err(), "byte {at}");
-                assert_eq!(decode_log_start(&bytes[..at]), Err(LogStartFault::Length(at)));
-            }
+impl LogStart {
+    /// Errors: anything but what `log_start_bytes` made. The file is replaced as a whole, so no crash explains it.
+    pub fn decode(bytes: &[u8]) -> Result<LogStart, LogStartFault> {
+        let length = || LogStartFault::Length(bytes.len());
+        let (header, rest) = bytes.split_first_chunk::<HEADER_BYTES>().ok_or_else(length)?;
+        if !header.starts_with(MAGIC) {
+            return Err(LogStartFault::Magic);
         }
+        let number =
+            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let (version, crc) = (number(8), number(CRC_AT));
+        let offset = (u64::from(number(20)) << 32 | u64::from(number(16))).cast_signed();
+        let (epochs, producers) = (number(24) as usize, number(28) as usize);
+        if crc != crc_of(bytes) {
+            return Err(LogStartFault::Crc);
+        }
+        if version != VERSION {
+            return Err(LogStartFault::Version(version));
+        }
+        if rest.len() != epochs + producers {
+            return Err(length());
+        }
+        if offset < 0 {
+            return Err(LogStartFault::Offset(offset));
+        }
+        let (epochs, producers) = rest.split_at(epochs);
+        let malformed = |_: Malformed| LogStartFault::Snapshot;
+        Ok(LogStart {
+            offset: Offset(offset),
+            epochs: LeaderEpochs::decode(epochs).map_err(malformed)?,
+            producers: ProducerStates::decode(producers).map_err(malformed)?,
+        })
     }
+}
+
+impl PartitionLog {
+    /// The file that makes this log begin at `log_start`.
+    #[must_use]
+    pub fn log_start_bytes(&self, log_start: Offset) -> Bytes {
+        let snapshot = (log_start == self.log_end)
+            .then(|| Snapshot::of(&self.epochs, &self.producers, self.log_end))
+            .unwrap_or(Snapshot { epochs: Bytes::new(), producers: Bytes::new() });
+        let fits = "epochs and producers of a log are a few megabytes at most";
+        let mut bytes = BytesMut::with_capacity(HEADER_BYTES);
+        bytes.put_slice(MAGIC);
+        bytes.put_u32_le(VERSION);
+        bytes.put_u32_le(0);
+        bytes.put_i64_le(log_start.0);
+        bytes.put_u32_le(u32::try_from(snapshot.epochs.len()).expect(fits));
+        bytes.put_u32_le(u32::try_from(snapshot.producers.len()).expect(fits));
+        bytes.put_slice(&snapshot.epochs);
+        bytes.put_slice(&snapshot.producers);
+        let crc = crc_of(&bytes);
+        bytes[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
+        bytes.freeze()
+    }
+}
+
+/// Of all bytes but those of the CRC.
+fn crc_of(bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&bytes[..CRC_AT]);
+    hasher.update(&bytes[CRC_AT + 4..]);
+    hasher.finalize()
 }

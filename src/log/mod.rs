@@ -25,6 +25,7 @@ mod producer_state;
 mod read;
 mod recovery;
 mod segment;
+mod snapshot;
 
 #[cfg(test)]
 mod tests;
@@ -32,11 +33,16 @@ mod tests;
 mod tests_model;
 #[cfg(test)]
 mod tests_producers;
+#[cfg(test)]
+mod tests_snapshot;
 
 pub use append::{Appended, Refused, SegmentBytes};
-pub use log_start::{LogStartFault, decode_log_start, encode_log_start};
+pub use leader_epochs::LeaderEpochs;
+pub use log_start::{LogStart, LogStartFault};
 pub use lookup::{Lookup, offset_in_batch};
 pub use partition_log::PartitionLog;
+pub use producer_state::ProducerStates;
 pub use read::ReadPlan;
 pub use recovery::{LogScanner, RecoveredLog, ScanError, ScanFault};
 pub use segment::{Segment, SegmentState};
+pub use snapshot::{Malformed, Snapshot};

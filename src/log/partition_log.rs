@@ -16,6 +16,7 @@ use super::leader_epochs::LeaderEpochs;
 use super::producer_state::ProducerStates;
 use super::recovery::RecoveredLog;
 use super::segment::{Segment, SegmentState};
+use super::snapshot::Snapshot;
 
 /// One partition's log.
 ///
@@ -193,7 +194,7 @@ impl PartitionLog {
     /// Ends the active segment: the next append begins another. Returns it, None if there is none.
     pub fn close_active(&mut self) -> Option<Offset> {
         let last = self.segments.last_mut().filter(|last| last.state == SegmentState::Active)?;
-        last.close();
+        last.close(Snapshot::of(&self.epochs, &self.producers, last.next_offset()));
         Some(last.base_offset)
     }
 

@@ -11,11 +11,11 @@ use crate::model::{Instant, Offset};
 use crate::shard_message::ProducerAnswer;
 
 /// Batches of one producer whose repetition is recognised. Kafka's number: a producer has at most 5 requests under way.
-const BATCHES_MAX: usize = 5;
+pub(super) const BATCHES_MAX: usize = 5;
 
 /// Producers that one log remembers. Beyond it those that were silent longest are forgotten, a tenth at a time; a
 /// forgotten producer that comes back is accepted with any sequence, as after expiry.
-const PRODUCERS_MAX: usize = 10_000;
+pub(super) const PRODUCERS_MAX: usize = 10_000;
 
 const NO_EPOCH: i16 = -1;
 const NO_SEQUENCE: i32 = -1;
@@ -23,24 +23,31 @@ const NO_TIMESTAMP: i64 = -1;
 const NO_TRANSACTION: i64 = -1;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct ProducedBatch {
-    base_offset: Offset,
-    max_timestamp: i64,
-    base_sequence: i32,
-    last_offset_delta: i32,
+pub(super) struct ProducedBatch {
+    pub base_offset: Offset,
+    pub max_timestamp: i64,
+    pub base_sequence: i32,
+    pub last_offset_delta: i32,
 }
 
+const NO_BATCH: ProducedBatch = ProducedBatch {
+    base_offset: Offset::ZERO,
+    max_timestamp: NO_TIMESTAMP,
+    base_sequence: NO_SEQUENCE,
+    last_offset_delta: 0,
+};
+
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct ProducerState {
+pub(super) struct ProducerState {
     /// Of the epoch below, oldest first: the first `batches_count` count.
     batches: [ProducedBatch; BATCHES_MAX],
     batches_count: u8,
-    producer_epoch: i16,
-    last_timestamp: i64,
+    pub producer_epoch: i16,
+    pub last_timestamp: i64,
     /// Base offset of its newest batch, markers included: who was silent longest.
-    latest_offset: Offset,
+    pub latest_offset: Offset,
     /// First offset of the open transaction; -1: none.
-    transaction_start_offset: i64,
+    pub transaction_start_offset: i64,
     /// None: not since the log was opened.
     last_append: Option<Instant>,
 }
@@ -57,10 +64,12 @@ pub(super) enum Verdict {
     },
 }
 
+/// Every producer that the log knows, by id.
+///
 /// Lives: per log. Invariants: at most `PRODUCERS_MAX`. No allocation before the first producer.
 /// Source: KIP-98, KIP-360; Apache Kafka 4.3.1, asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct ProducerStates(BTreeMap<i64, Box<ProducerState>>);
+pub struct ProducerStates(pub(super) BTreeMap<i64, Box<ProducerState>>);
 
 type Refusal = (ErrorCode, &'static str);
 
@@ -70,7 +79,7 @@ impl ProducerStates {
     /// Errors: INVALID_PRODUCER_EPOCH (older than the known one), OUT_OF_ORDER_SEQUENCE_NUMBER (not the next sequence,
     ///         not one of the last 5 batches; a new epoch that does not start at 0), INVALID_TXN_STATE (not transactional
     ///         while its producer has a transaction open).
-    pub fn check(&self, header: &BatchHeader) -> Result<Verdict, Refusal> {
+    pub(super) fn check(&self, header: &BatchHeader) -> Result<Verdict, Refusal> {
         let Some(known) = self.0.get(&header.producer_id()) else { return Ok(Verdict::New) };
         if let Some(batch) = known.batch_like(header) {
             return Ok(Verdict::Duplicate {
@@ -157,15 +166,9 @@ impl ProducerStates {
 }
 
 impl ProducerState {
-    fn new() -> ProducerState {
-        let none = ProducedBatch {
-            base_offset: Offset::ZERO,
-            max_timestamp: NO_TIMESTAMP,
-            base_sequence: NO_SEQUENCE,
-            last_offset_delta: 0,
-        };
+    pub fn new() -> ProducerState {
         ProducerState {
-            batches: [none; BATCHES_MAX],
+            batches: [NO_BATCH; BATCHES_MAX],
             batches_count: 0,
             producer_epoch: NO_EPOCH,
             last_timestamp: NO_TIMESTAMP,
@@ -175,7 +178,7 @@ impl ProducerState {
         }
     }
 
-    fn batches(&self) -> &[ProducedBatch] {
+    pub fn batches(&self) -> &[ProducedBatch] {
         &self.batches[..usize::from(self.batches_count)]
     }
 
@@ -209,7 +212,7 @@ impl ProducerState {
     fn on_batch(&mut self, header: &BatchHeader, at: Option<Instant>) {
         if header.producer_epoch() != self.producer_epoch {
             self.producer_epoch = header.producer_epoch();
-            self.batches_count = 0;
+            (self.batches, self.batches_count) = ([NO_BATCH; BATCHES_MAX], 0);
         }
         self.last_timestamp = header.max_timestamp();
         self.latest_offset = Offset(header.base_offset());
@@ -229,7 +232,7 @@ impl ProducerState {
         });
     }
 
-    fn push(&mut self, batch: ProducedBatch) {
+    pub fn push(&mut self, batch: ProducedBatch) {
         if usize::from(self.batches_count) == BATCHES_MAX {
             self.batches.copy_within(1.., 0);
             self.batches_count -= 1;

@@ -11,6 +11,7 @@ use crate::effect::DiskError;
 use crate::model::{LeaderEpoch, Offset};
 
 use super::leader_epochs::LeaderEpochs;
+use super::log_start::LogStart;
 use super::offset_index::OffsetIndex;
 use super::producer_state::ProducerStates;
 use super::segment::{NewBatch, Segment, SegmentState};
@@ -140,6 +141,8 @@ pub type ReadAt<'a> = dyn FnMut(u64, &mut [u8]) -> Result<(), DiskError> + 'a;
 pub struct LogScanner {
     log: RecoveredLog,
     has_segment: bool,
+    /// Taken by the first segment.
+    start: LogStart,
     chunk: Chunk,
 }
 
@@ -147,6 +150,12 @@ impl LogScanner {
     #[must_use]
     pub fn new() -> LogScanner {
         LogScanner::default()
+    }
+
+    /// A log that is known to begin at `start`. What it knew there counts only if no segment begins below.
+    #[must_use]
+    pub fn from(start: LogStart) -> LogScanner {
+        LogScanner { start, ..LogScanner::default() }
     }
 
     /// Walks the segment of `length` bytes that begins at `base_offset`. An empty one only says where the log ends.
@@ -167,6 +176,9 @@ impl LogScanner {
         }
         if base_offset < Offset::ZERO {
             return Err(fail(ScanFault::BaseOffset { expected: Offset::ZERO, found: base_offset }));
+        }
+        if !self.has_segment && base_offset >= self.start.offset {
+            self.know_start();
         }
         let mut segment = Segment::new(base_offset, SegmentState::Full);
         self.chunk.clear();
@@ -193,9 +205,17 @@ impl LogScanner {
         Ok(())
     }
 
+    fn know_start(&mut self) {
+        let LogStart { epochs, producers, .. } = std::mem::take(&mut self.start);
+        (self.log.epochs, self.log.producers) = (epochs, producers);
+    }
+
     /// The log, all segments sealed.
     #[must_use]
-    pub fn finish(self) -> RecoveredLog {
+    pub fn finish(mut self) -> RecoveredLog {
+        if !self.has_segment {
+            self.know_start();
+        }
         self.log
     }
 }

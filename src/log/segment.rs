@@ -7,6 +7,7 @@ use crate::model::Offset;
 use crate::model::topic_config::TopicConfig;
 
 use super::offset_index::OffsetIndex;
+use super::snapshot::Snapshot;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SegmentState {
@@ -31,6 +32,8 @@ pub struct Segment {
     /// Set before the first write, or when a file of an earlier run is opened.
     pub file: Option<FileId>,
     pub(super) index: OffsetIndex,
+    /// From the close of the segment to its seal.
+    snapshot: Option<Snapshot>,
     first_append: FirstAppend,
 }
 
@@ -60,6 +63,7 @@ impl Segment {
             state,
             file: None,
             index: OffsetIndex::new(base_offset),
+            snapshot: None,
             first_append: FirstAppend { wall_ms: 0, timestamp: -1 },
         }
     }
@@ -82,10 +86,16 @@ impl Segment {
         self.first_append.wall_ms
     }
 
-    /// The largest timestamp of its first batch; -1: it has none, or an earlier run wrote it.
+    /// The largest timestamp of its first batch; -1: it has none.
     #[must_use]
     pub fn first_timestamp(&self) -> i64 {
         self.first_append.timestamp
+    }
+
+    /// What the log knew where this segment ends, from its close until it is sealed.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_ref()
     }
 
     /// Is everything below `position` in the file?
@@ -128,9 +138,11 @@ impl Segment {
             || !OffsetIndex::can_hold(self.base_offset, batch.last_offset, end)
     }
 
-    pub(super) fn close(&mut self) {
+    /// `snapshot`: what the log knows here.
+    pub(super) fn close(&mut self, snapshot: Snapshot) {
         assert_eq!(self.state, SegmentState::Active, "only the active segment becomes full");
         self.state = SegmentState::Full;
+        self.snapshot = Some(snapshot);
         self.index.shrink();
     }
 
@@ -138,6 +150,7 @@ impl Segment {
         assert_ne!(self.state, SegmentState::Active, "a segment that takes appends is not sealed");
         self.state = SegmentState::Sealed;
         self.written = self.length;
+        self.snapshot = None;
         self.index.shrink();
     }
 }

@@ -137,22 +137,25 @@ impl Connection {
         !self.queue.is_empty()
     }
 
-    /// One receive: into the frame under way first, what is left over into `shared`.
-    pub fn receive(&mut self, shared: &mut [u8], frames: &mut Vec<BytesMut>) -> Received {
-        let shared_len = shared.len();
+    /// One receive: into the frame under way first, what is left over into the spare room of `chunk`.
+    ///
+    /// Invariants: the chunk has spare room and no bytes, before and after.
+    pub fn receive(&mut self, chunk: &mut BytesMut, frames: &mut Vec<BytesMut>) -> Received {
+        let chunk_max = chunk.capacity() - chunk.len();
+        assert!(chunk.is_empty() && chunk_max > 0, "a chunk to receive into has room and nothing else");
         let has_frame = self.receiver.direct().is_some();
         let direct_max = if has_frame { self.receiver.direct_bytes_max() } else { 0 };
         let result = match self.receiver.direct() {
             Some(frame) if direct_max > 0 => {
                 let spare = &mut frame.spare_capacity_mut()[..direct_max];
-                let result = receive_two(&self.socket, spare, shared);
+                let result = receive_two(&self.socket, spare, chunk.spare_capacity_mut());
                 if let Ok(got) = result {
-                    // SAFETY: the kernel has written the first `got` bytes of spare and shared, in this order.
+                    // SAFETY: the kernel has written the first `got` bytes of frame and chunk, in this order.
                     unsafe { frame.advance_mut(got.min(direct_max)) };
                 }
                 result
             }
-            _ => receive_one(&self.socket, shared),
+            _ => self.socket.recv_with_flags(chunk.spare_capacity_mut(), libc::MSG_DONTWAIT),
         };
         let got = match result {
             Ok(0) => return Received::End,
@@ -164,12 +167,13 @@ impl Connection {
         if direct_max > 0 {
             frames.extend(self.receiver.take_direct());
         }
-        let in_shared = got.saturating_sub(direct_max);
-        if let Err(error) = self.receiver.feed(&shared[..in_shared], frames) {
+        // SAFETY: what did not go into the frame the kernel has written into the chunk.
+        unsafe { chunk.advance_mut(got.saturating_sub(direct_max)) };
+        if let Err(error) = self.receiver.feed(chunk.split(), frames) {
             tracing::debug!(connection = %self.id, peer = %self.peer, ?error, "a frame was refused");
             return Received::Failed;
         }
-        if got < direct_max + shared_len { Received::Drained(got) } else { Received::More(got) }
+        if got < direct_max + chunk_max { Received::Drained(got) } else { Received::More(got) }
     }
 
     /// Puts an answer behind those that wait. False: a file is not known, the answer cannot be sent.
@@ -310,13 +314,11 @@ fn send_file(socket: &Socket, send: &mut FileSend) -> FileSent {
     }
 }
 
-fn receive_one(socket: &Socket, shared: &mut [u8]) -> io::Result<usize> {
-    Ok(rustix::net::recv(socket, shared, rustix::net::RecvFlags::DONTWAIT)?.0)
-}
-
-fn receive_two(socket: &Socket, first: &mut [MaybeUninit<u8>], shared: &mut [u8]) -> io::Result<usize> {
-    // SAFETY: initialised bytes are valid as possibly uninitialised ones, and `recvmsg` writes nothing but initialised bytes.
-    let shared = unsafe { &mut *(std::ptr::from_mut(shared) as *mut [MaybeUninit<u8>]) };
-    let mut buffers = [MaybeUninitSlice::new(first), MaybeUninitSlice::new(shared)];
+fn receive_two(
+    socket: &Socket,
+    first: &mut [MaybeUninit<u8>],
+    second: &mut [MaybeUninit<u8>],
+) -> io::Result<usize> {
+    let mut buffers = [MaybeUninitSlice::new(first), MaybeUninitSlice::new(second)];
     Ok(socket.recv_vectored_with_flags(&mut buffers, libc::MSG_DONTWAIT)?.0)
 }

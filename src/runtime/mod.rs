@@ -26,6 +26,7 @@ mod listener;
 mod mesh;
 mod metadata_file;
 pub mod preflight;
+mod receive_chunks;
 mod recovery_disk;
 mod residency;
 mod segment_writer;

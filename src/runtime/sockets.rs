@@ -19,13 +19,13 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use socket2::Socket;
 
 use crate::input::Input;
-use crate::limits::RECEIVE_BYTES;
 use crate::metrics::RuntimeMetrics;
 use crate::model::{ConnectionId, Instant};
 
 use super::connection::{Connection, Flushed, Received};
 use super::files::{Files, SegmentFile};
 use super::listener::{self, Accepted, Gate};
+use super::receive_chunks::ReceiveChunks;
 
 /// Events of one look at the kernel.
 const EVENTS_MAX: usize = 256;
@@ -85,7 +85,7 @@ pub struct Sockets {
     /// At their end of stream, given one more turn for answers.
     ending: Vec<ConnectionId>,
     events: Vec<Event>,
-    buffer: Box<[u8]>,
+    chunks: ReceiveChunks,
     frames: Vec<BytesMut>,
     config: SocketConfig,
     files: Arc<Files>,
@@ -112,7 +112,7 @@ impl Sockets {
             dirty: Vec::new(),
             ending: Vec::new(),
             events: Vec::with_capacity(EVENTS_MAX),
-            buffer: vec![0; RECEIVE_BYTES].into_boxed_slice(),
+            chunks: ReceiveChunks::default(),
             frames: Vec::new(),
             config,
             files,
@@ -316,7 +316,7 @@ impl Sockets {
                 continue;
             }
             connection.last_active = now;
-            let received = connection.receive(&mut self.buffer, &mut self.frames);
+            let received = connection.receive(self.chunks.room(), &mut self.frames);
             let frames = self.frames.drain(..);
             inputs.extend(frames.map(|frame| Input::Received { connection: id, frame }));
             let again = match received {

@@ -1,9 +1,10 @@
 //! From bytes as they arrive to whole frames: the 4-byte length prefix, and nothing else.
 //!
-//! Small frames are copied out of the shard's one receive buffer into memory of exactly their size: what stays in the hot tail
-//! pins no more than itself. A frame that is larger than what has arrived grows with its bytes and is then received into directly.
+//! A frame that has arrived whole stays where it was received: a slice of the shard's receive chunk, which it pins. Chunks fill in
+//! the order of arrival and the hot tail is evicted in that order, so a chunk goes as a whole. A frame of which a part has arrived is
+//! copied into memory of its own, grows with its bytes and is then received into directly.
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 
 use crate::limits::FRAME_GROWTH_BYTES;
 
@@ -46,31 +47,40 @@ impl FrameReceiver {
     /// Takes bytes in order of arrival and appends each frame that is whole to `frames`.
     ///
     /// Errors: a length that is not acceptable. The frames before it are delivered; the connection cannot go on.
-    pub fn feed(&mut self, mut bytes: &[u8], frames: &mut Vec<BytesMut>) -> Result<(), FrameError> {
+    pub fn feed(&mut self, mut bytes: BytesMut, frames: &mut Vec<BytesMut>) -> Result<(), FrameError> {
         while !bytes.is_empty() {
             match &mut self.state {
                 State::Prefix { bytes: prefix, have } => {
                     let take = (PREFIX_BYTES - *have).min(bytes.len());
                     prefix[*have..*have + take].copy_from_slice(&bytes[..take]);
                     *have += take;
-                    bytes = &bytes[take..];
+                    bytes.advance(take);
                     if *have == PREFIX_BYTES {
                         let length = checked_length(i32::from_be_bytes(*prefix), self.frame_bytes_max)?;
-                        let expected = length.min(bytes.len().max(FRAME_GROWTH_BYTES.min(length)));
-                        let room = if bytes.is_empty() { 0 } else { expected };
-                        self.state = State::Body { length, body: BytesMut::with_capacity(room) };
+                        self.begin_body(length, &mut bytes, frames);
                     }
                 }
                 State::Body { length, body } => {
                     let take = (*length - body.len()).min(bytes.len());
                     reserve_for(body, *length, take);
                     body.extend_from_slice(&bytes[..take]);
-                    bytes = &bytes[take..];
+                    bytes.advance(take);
                     frames.extend(self.take_whole());
                 }
             }
         }
         Ok(())
+    }
+
+    /// The frame itself if it is here, else room for what is.
+    fn begin_body(&mut self, length: usize, bytes: &mut BytesMut, frames: &mut Vec<BytesMut>) {
+        if bytes.len() >= length {
+            frames.push(bytes.split_to(length));
+            self.state = NOTHING_YET;
+            return;
+        }
+        let room = if bytes.is_empty() { 0 } else { length.min(bytes.len().max(FRAME_GROWTH_BYTES)) };
+        self.state = State::Body { length, body: BytesMut::with_capacity(room) };
     }
 
     /// A frame of which the rest may be received straight into its own memory: the spare capacity of what is returned, never
@@ -158,7 +168,7 @@ mod tests {
             let mut receiver = FrameReceiver::new(1 << 20);
             let mut frames = Vec::new();
             for chunk in stream.chunks(cut) {
-                receiver.feed(chunk, &mut frames).expect("valid");
+                receiver.feed(BytesMut::from(chunk), &mut frames).expect("valid");
             }
             assert_eq!(frames, bodies, "cut at {cut}");
         }
@@ -168,9 +178,9 @@ mod tests {
     fn a_claimed_length_allocates_nothing_before_its_bytes_arrive() {
         let mut receiver = FrameReceiver::new(100 << 20);
         let mut frames = Vec::new();
-        receiver.feed(&(90_000_000_i32).to_be_bytes(), &mut frames).expect("allowed");
+        receiver.feed(BytesMut::from(&90_000_000_i32.to_be_bytes()[..]), &mut frames).expect("allowed");
         assert_eq!(receiver.held_bytes(), 0);
-        receiver.feed(&[1; 100], &mut frames).expect("allowed");
+        receiver.feed(BytesMut::from(&[1; 100][..]), &mut frames).expect("allowed");
         assert!(receiver.held_bytes() <= 100 + FRAME_GROWTH_BYTES);
         assert!(frames.is_empty());
     }
@@ -181,7 +191,7 @@ mod tests {
         let stream = framed(&body);
         let mut receiver = FrameReceiver::new(100 << 20);
         let mut frames = Vec::new();
-        receiver.feed(&stream[..1000], &mut frames).expect("allowed");
+        receiver.feed(BytesMut::from(&stream[..1000]), &mut frames).expect("allowed");
         let mut at = 1000;
         let frame = loop {
             let buffer = receiver.direct().expect("a frame is under way");
@@ -205,7 +215,8 @@ mod tests {
             (101, FrameError::TooLarge { length: 101, max: 100 }),
             (i32::MAX, FrameError::TooLarge { length: 0x7FFF_FFFF, max: 100 }),
         ] {
-            let got = FrameReceiver::new(100).feed(&length.to_be_bytes(), &mut Vec::new());
+            let got =
+                FrameReceiver::new(100).feed(BytesMut::from(&length.to_be_bytes()[..]), &mut Vec::new());
             assert_eq!(got, Err(error));
         }
     }

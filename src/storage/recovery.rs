@@ -14,8 +14,8 @@ use crate::journal::StorageMutations;
 use crate::journal::format::{EntryHeader, EntryKind, FileHeader};
 use crate::journal::replay::{LiveFile, ReplayError, ReplayFault, ReplayPlan, plan, replay};
 use crate::limits::BLOCK_BYTES;
-use crate::log::{LogScanner, LogStartFault, RecoveredLog, ScanError, decode_log_start};
-use crate::model::{Offset, ShardId, TopicPartition};
+use crate::log::{LogScanner, LogStart, LogStartFault, RecoveredLog, ScanError};
+use crate::model::{ShardId, TopicPartition};
 
 /// The files of a data directory before the shards run. Every call has finished when it returns.
 pub trait RecoveryDisk {
@@ -220,7 +220,7 @@ struct Recovery<'a> {
     so_far: RecoveryProgress,
     /// Of the segment files of partitions that exist.
     lengths: BTreeMap<SegmentName, u64>,
-    log_starts: BTreeMap<TopicPartition, Offset>,
+    log_starts: BTreeMap<TopicPartition, LogStart>,
     mutations: StorageMutations,
 }
 
@@ -277,7 +277,7 @@ impl Recovery<'_> {
             if !(self.keep)(topic_partition) {
                 gone.insert(topic_partition);
             } else if !self.mutations.ignore_log_start() {
-                let log_start = decode_log_start(&bytes).map_err(|fault| RecoveryError {
+                let log_start = LogStart::decode(&bytes).map_err(|fault| RecoveryError {
                     file: format!("{topic_partition}/log-start"),
                     position: 0,
                     fault: RecoveryFault::LogStart(fault),
@@ -459,14 +459,15 @@ impl Recovery<'_> {
         // Ordered by partition, then by base offset.
         let mut names = std::mem::take(&mut self.lengths).into_iter().peekable();
         while let Some((SegmentName { topic_partition, .. }, _)) = names.peek().copied() {
-            let log_start = log_starts.remove(&topic_partition).unwrap_or(Offset::ZERO);
-            let mut scan = LogScanner::new();
+            let log_start = log_starts.remove(&topic_partition).unwrap_or_default();
+            let start = log_start.offset;
+            let mut scan = LogScanner::from(log_start);
             let mut left_over = Vec::new();
             while let Some((name, length)) =
                 names.next_if(|(name, _)| name.topic_partition == topic_partition)
             {
                 let next = names.peek().filter(|(next, _)| next.topic_partition == topic_partition);
-                if next.is_some_and(|(next, _)| next.base_offset <= log_start) {
+                if next.is_some_and(|(next, _)| next.base_offset <= start) {
                     left_over.push(name.base_offset);
                     continue;
                 }
@@ -480,12 +481,13 @@ impl Recovery<'_> {
             }
             let mut log = scan.finish();
             left_over.into_iter().for_each(|base_offset| log.leave_over(base_offset));
-            log.begin_at(log_start);
+            log.begin_at(start);
             hand_over(topic_partition, log, shard_of, recovered);
         }
         for (topic_partition, log_start) in log_starts {
-            let mut log = RecoveredLog::default();
-            log.begin_at(log_start);
+            let start = log_start.offset;
+            let mut log = LogScanner::from(log_start).finish();
+            log.begin_at(start);
             hand_over(topic_partition, log, shard_of, recovered);
         }
         Ok(())

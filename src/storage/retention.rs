@@ -12,7 +12,7 @@
 
 use super::{LogId, Slot, Storage};
 use crate::log::{Segment, SegmentState};
-use crate::model::{Now, Offset};
+use crate::model::Now;
 
 impl Storage {
     /// Looks at one log, and lets go what may go. `log.retention.check.interval.ms` is how often this happens to it.

@@ -113,16 +113,16 @@ fn a_commit_without_its_file_header_never_lines_up_again() {
 }
 
 fn setups() -> impl Strategy<Value = Setup> {
-    (1..4u16, 1..12i32, 0..4u64, 1..40u64, 0..3u32).prop_map(|(shards, partitions, ring, batch, segment)| {
-        Setup {
-            shards,
-            partitions,
-            journal_bytes_max: (256 * 1024) << ring,
-            tail_bytes_max: (64 * 1024) << ring,
-            segment_bytes: (48 * 1024) << segment,
-            batch_bytes_max: batch * 500,
-            mutations: StorageMutations::default(),
-        }
+    let numbers = (1..4u16, 1..12i32, 0..4u64, 1..40u64, 0..3u32, any::<bool>());
+    numbers.prop_map(|(shards, partitions, ring, batch, segment, trims)| Setup {
+        shards,
+        partitions,
+        journal_bytes_max: (256 * 1024) << ring,
+        tail_bytes_max: (64 * 1024) << ring,
+        segment_bytes: (48 * 1024) << segment,
+        batch_bytes_max: batch * 500,
+        trims,
+        mutations: StorageMutations::default(),
     })
 }
 
@@ -204,7 +204,9 @@ fn after_a_failed_sync_nothing_is_accepted_or_acknowledged() {
 #[test]
 fn every_broken_rule_is_noticed() {
     // These worlds have no idempotent producers; and of the next two each stands in for the other, so they are broken together.
-    let others = ["forget_producer_state", "no_chain_check", "ignore_file_sequence"];
+    // Nothing expires here either.
+    let others =
+        ["forget_producer_state", "no_chain_check", "ignore_file_sequence", "retention_by_first_timestamp"];
     let mut broken: Vec<(&str, StorageMutations)> = StorageMutations::NAMES
         .iter()
         .filter(|name| !others.contains(name))
@@ -223,6 +225,7 @@ fn every_broken_rule_is_noticed() {
                 journal_bytes_max: (256 * 1024) << random.below(3),
                 segment_bytes: (48 * 1024) << random.below(4),
                 batch_bytes_max: 200 + random.below(20_000),
+                trims: random.one_in(2),
                 mutations,
                 ..Setup::default()
             };

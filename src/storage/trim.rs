@@ -14,7 +14,6 @@ use super::{LogId, Storage};
 use crate::effect::{DiskError, Effect, Effects, TrimId};
 use crate::journal::SegmentKey;
 use crate::limits::{TRIMS_IN_FLIGHT_MAX, UNLINKS_PER_TRIM_MAX};
-use crate::log::encode_log_start;
 use crate::model::Offset;
 
 /// What is known of one log's trimming. No allocation while nothing is trimmed.
@@ -104,7 +103,7 @@ impl Storage {
         slot.trim.step = Step::Writing(log_start);
         slot.operations += 1;
         self.trims_in_flight += 1;
-        let (trim, bytes) = (TrimId(id.0), encode_log_start(log_start));
+        let (trim, bytes) = (TrimId(id.0), slot.log.log_start_bytes(log_start));
         let topic_partition = slot.topic_partition;
         if self.config.mutations.unlink_before_log_start() {
             slot.log.advance_log_start(log_start);

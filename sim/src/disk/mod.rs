@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use penstock::effect::{FileId, SegmentName};
-use penstock::model::ShardId;
+use penstock::model::{ShardId, TopicPartition};
 
 pub use file::{BLOCK, Block, Damage, File, Loss};
 pub use operation::{Completion, OperationId};
@@ -41,6 +41,8 @@ pub struct DiskMutations {
     pub complete_before_sync: bool,
     /// A failed journal sync is reported as success.
     pub ignore_sync_errors: bool,
+    /// A log start is reported when it is written, not when it is synced.
+    pub log_start_not_synced: bool,
 }
 
 /// How often the disk misbehaves within what a disk may do. Times in a million.
@@ -72,7 +74,17 @@ pub struct DiskCounters {
     pub metadata_torn: u64,
     pub journals_removed: u64,
     pub partitions_removed: u64,
+    pub log_starts: u64,
+    pub log_starts_lost: u64,
+    pub segments_unlinked: u64,
     pub segments_truncated: u64,
+}
+
+/// A `log-start` file: replaced as a whole, so it is the old one or the new one.
+#[derive(Debug, Clone, Default)]
+struct LogStartFile {
+    current: Option<Vec<u8>>,
+    durable: Option<Vec<u8>>,
 }
 
 /// A segment that the running broker has given a number to.
@@ -97,6 +109,7 @@ pub struct Disk {
     /// Unlinked since the last directory sync: may be back after a crash.
     unlinked: Vec<(FileName, usize)>,
     stale: Vec<(u64, Block)>,
+    log_starts: BTreeMap<TopicPartition, LogStartFile>,
     metadata: Vec<u8>,
     metadata_durable: usize,
     open: BTreeMap<FileId, Open>,
@@ -125,6 +138,7 @@ impl Disk {
             names: BTreeMap::new(),
             unlinked: Vec::new(),
             stale: Vec::new(),
+            log_starts: BTreeMap::new(),
             metadata: Vec::new(),
             metadata_durable: 0,
             open: BTreeMap::new(),
@@ -247,6 +261,7 @@ impl Disk {
         self.fuse = Fuse::default();
         self.restore_unlinked();
         self.crash_files();
+        self.crash_log_starts();
         self.crash_metadata();
         self.collect_files();
     }
@@ -289,6 +304,20 @@ impl Disk {
             total.stale += damage.stale;
         }
         self.stale = stale;
+    }
+
+    fn crash_log_starts(&mut self) {
+        for file in self.log_starts.values_mut() {
+            if file.current != file.durable {
+                if self.random.percent(50) {
+                    file.durable.clone_from(&file.current);
+                } else {
+                    file.current.clone_from(&file.durable);
+                    self.counters.log_starts_lost += 1;
+                }
+            }
+        }
+        self.log_starts.retain(|_, file| file.current.is_some());
     }
 
     /// The unsynced end of the metadata log is kept in part, and part of that part may be zeros.

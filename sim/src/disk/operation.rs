@@ -1,9 +1,11 @@
 //! What the shards ask of the disk while they run: stages, latencies, errors, and the input that answers each.
 
 use bytes::Bytes;
-use penstock::effect::{CommitId, DiskError, Effect, FileId, JournalCommit, ReadId, SegmentName, SyncId};
+use penstock::effect::{
+    CommitId, DiskError, Effect, FileId, JournalCommit, ReadId, SegmentName, SyncId, TrimId,
+};
 use penstock::input::Input;
-use penstock::model::{ShardId, TopicPartition};
+use penstock::model::{Offset, ShardId, TopicPartition};
 
 use super::{BLOCK, Disk, File, FileName, Open};
 use crate::schedule::{Event, Life, Schedule};
@@ -25,6 +27,8 @@ pub(super) enum Operation {
     SealSync { shard: ShardId, file: FileId, index: usize, through: u64 },
     Read { shard: ShardId, read: ReadId, file: FileId, index: Option<usize>, position: u64, length: u64 },
     Delete { shard: ShardId, topic_partition: TopicPartition },
+    LogStart { shard: ShardId, trim: TrimId, topic_partition: TopicPartition, bytes: Bytes },
+    Unlink { shard: ShardId, trim: TrimId, topic_partition: TopicPartition, segments: Vec<Offset> },
     Metadata { append: u64, batch: Bytes },
 }
 
@@ -88,6 +92,16 @@ impl Disk {
                 Operation::Read { shard, read, file, index: self.lease(file), position, length }
             }
             Effect::DeletePartition { topic_partition } => Operation::Delete { shard, topic_partition },
+            Effect::WriteLogStart { trim, topic_partition, bytes } => {
+                Operation::LogStart { shard, trim, topic_partition, bytes }
+            }
+            Effect::UnlinkSegments { trim, topic_partition, segments, files } => {
+                for file in files {
+                    self.open.remove(&file);
+                    self.closed.insert(file);
+                }
+                Operation::Unlink { shard, trim, topic_partition, segments }
+            }
             Effect::AppendMetadata { append, batch } => Operation::Metadata { append, batch },
             other => return Some(other),
         };
@@ -209,6 +223,15 @@ impl Disk {
                 self.counters.deletes += 1;
                 self.unlink_partition(topic_partition);
                 Completion::Answer(shard, Input::PartitionDeleted { topic_partition })
+            }
+            Operation::LogStart { shard, trim, topic_partition, bytes } => {
+                let result = self.log_start_written(topic_partition, &bytes);
+                Completion::Answer(shard, Input::LogStartWritten { trim, result })
+            }
+            Operation::Unlink { shard, trim, topic_partition, segments } => {
+                self.moment = true;
+                self.unlink_segments(topic_partition, &segments);
+                Completion::Answer(shard, Input::SegmentsUnlinked { trim })
             }
             Operation::Metadata { append, batch } => self.metadata_appended(life, append, &batch, schedule),
         }
@@ -401,6 +424,29 @@ impl Disk {
                 self.unlink(name);
             }
         }
+        self.log_starts.remove(&topic_partition);
+    }
+
+    fn log_start_written(&mut self, topic_partition: TopicPartition, bytes: &[u8]) -> Result<(), DiskError> {
+        self.counters.log_starts += 1;
+        self.moment = true;
+        let fails = self.fails(self.faults.segment_error);
+        let synced = !self.mutations.never_sync && !self.mutations.log_start_not_synced && !fails;
+        let file = self.log_starts.entry(topic_partition).or_default();
+        file.current = Some(bytes.to_vec());
+        if synced {
+            file.durable.clone_from(&file.current);
+            // The rename is made durable by a sync of the directory.
+            self.synced_directory();
+        }
+        if fails { Err(DiskError { operation: "fsync", errno: EIO }) } else { Ok(()) }
+    }
+
+    fn unlink_segments(&mut self, topic_partition: TopicPartition, segments: &[Offset]) {
+        for &base_offset in segments {
+            self.counters.segments_unlinked += 1;
+            self.unlink(FileName::Segment(SegmentName { topic_partition, base_offset }));
+        }
     }
 
     fn metadata_appended(
@@ -446,6 +492,13 @@ impl Disk {
                 }
             }
             Operation::Delete { topic_partition, .. } => self.unlink_partition(topic_partition),
+            Operation::LogStart { topic_partition, bytes, .. } => {
+                self.log_starts.entry(topic_partition).or_default().current = Some(bytes.to_vec());
+            }
+            Operation::Unlink { topic_partition, segments, .. } => {
+                let count = self.random.below(segments.len() as u64 + 1) as usize;
+                self.unlink_segments(topic_partition, &segments[..count]);
+            }
             Operation::Metadata { batch, .. } => self.metadata.extend_from_slice(&batch),
             Operation::CommitSync { .. }
             | Operation::Sync { .. }

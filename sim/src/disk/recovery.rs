@@ -190,6 +190,12 @@ impl RecoveryDisk for Disk {
         Ok(())
     }
 
+    fn log_starts(&mut self) -> Result<Vec<(TopicPartition, Vec<u8>)>, DiskError> {
+        self.burn(1)?;
+        let starts = self.log_starts.iter();
+        Ok(starts.filter_map(|(of, file)| Some((*of, file.current.clone()?))).collect())
+    }
+
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError> {
         self.burn(20)?;
         self.counters.partitions_removed += 1;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::RecoveryDisk;
 use crate::effect::{DiskError, SegmentName};
 use crate::limits::BLOCK_BYTES;
-use crate::model::{ShardId, TopicPartition};
+use crate::model::{Offset, ShardId, TopicPartition};
 
 const BLOCK: usize = BLOCK_BYTES as usize;
 
@@ -79,6 +79,7 @@ impl File {
 pub struct ModelDisk {
     journals: BTreeMap<(ShardId, u32), File>,
     segments: BTreeMap<SegmentName, File>,
+    log_starts: BTreeMap<TopicPartition, Vec<u8>>,
     /// Operations until the next one fails, as if the power went.
     pub fuse: Option<u64>,
 }
@@ -119,6 +120,15 @@ impl ModelDisk {
 
     pub fn delete(&mut self, topic_partition: TopicPartition) {
         self.segments.retain(|name, _| name.topic_partition != topic_partition);
+        self.log_starts.remove(&topic_partition);
+    }
+
+    pub fn write_log_start(&mut self, of: TopicPartition, bytes: Vec<u8>) {
+        self.log_starts.insert(of, bytes);
+    }
+
+    pub fn unlink(&mut self, of: TopicPartition, base_offset: Offset) {
+        self.segments.remove(&SegmentName { topic_partition: of, base_offset });
     }
 
     pub fn read(&self, segment: SegmentName, position: u64, length: u64) -> Vec<u8> {
@@ -227,6 +237,10 @@ impl RecoveryDisk for ModelDisk {
         self.burn()?;
         self.sync(segment);
         Ok(())
+    }
+
+    fn log_starts(&mut self) -> Result<Vec<(TopicPartition, Vec<u8>)>, DiskError> {
+        Ok(self.log_starts.clone().into_iter().collect())
     }
 
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError> {

@@ -9,7 +9,7 @@ use protocol::record::BatchBuilder;
 
 use super::super::*;
 use super::model_disk::{ModelDisk, Random};
-use crate::effect::{JournalCommit, SyncId};
+use crate::effect::{JournalCommit, SyncId, TrimId};
 use crate::model::{PartitionIndex, TopicId};
 
 pub const DIRECTORY: [u8; 16] = [9; 16];
@@ -35,6 +35,8 @@ pub struct Setup {
     pub tail_bytes_max: u64,
     pub segment_bytes: u32,
     pub batch_bytes_max: u64,
+    /// Log starts are moved now and then.
+    pub trims: bool,
     pub mutations: StorageMutations,
 }
 
@@ -47,6 +49,7 @@ impl Default for Setup {
             tail_bytes_max: 128 * 1024,
             segment_bytes: 96 * 1024,
             batch_bytes_max: 6_000,
+            trims: false,
             mutations: StorageMutations::default(),
         }
     }
@@ -59,6 +62,8 @@ enum Operation {
     Write { file: FileId, position: u64, bytes: Vec<u8> },
     Sync { sync: SyncId, files: Vec<FileId> },
     Seal { file: FileId, position: u64, tail: Bytes, length: u64 },
+    LogStart { trim: TrimId, of: TopicPartition, bytes: Vec<u8> },
+    Unlink { trim: TrimId, of: TopicPartition, segments: Vec<Offset> },
     Delete(TopicPartition),
 }
 
@@ -74,6 +79,10 @@ pub struct Expected {
     pub batches: Vec<Bytes>,
     pub acknowledged: i64,
     waiting: Vec<(CommitId, i64)>,
+    /// As far as anybody could see.
+    pub log_start: i64,
+    /// As far as it was asked for.
+    pub trimmed: i64,
     deleted: bool,
 }
 
@@ -141,7 +150,7 @@ impl World {
         for of in partitions {
             let shard = usize::from(shard_of(shards, of).0);
             let mut effects = Effects::default();
-            let id = self.shards[shard].storage.open(of, Arc::clone(&config), &mut effects);
+            let id = self.shards[shard].storage.open(NOW, of, Arc::clone(&config), &mut effects);
             self.logs.insert(of, (shard, id));
             self.take_effects(shard, effects);
             self.check_recovered(of);
@@ -159,6 +168,9 @@ impl World {
             expected.acknowledged
         );
         assert!(end <= expected.batches.len() as i64, "{of}: more was recovered than was appended");
+        let start = self.shards[shard].storage.log(id).log_start_offset().0;
+        let allowed = expected.log_start..=expected.trimmed;
+        assert!(allowed.contains(&start), "{of}: the log starts at {start}, allowed {allowed:?}");
         expected.batches.truncate(end as usize);
         expected.acknowledged = end;
         expected.waiting.clear();
@@ -211,6 +223,31 @@ impl World {
         assert_eq!(stored.appended.base_offset.0, expected.batches.len() as i64);
         expected.batches.push(write.bytes);
         expected.waiting.push((stored.commit, stored.appended.next_offset.0));
+    }
+
+    /// Asks for a log start somewhere below what is acknowledged.
+    pub fn trim_any(&mut self) {
+        let of = topic_partition(self.random.below(self.setup.partitions as u64) as i32);
+        let Some(&(shard, id)) = self.logs.get(&of) else { return };
+        let expected = self.expected.get_mut(&of).unwrap();
+        let all = self.random.one_in(2);
+        let log_start = if all {
+            expected.acknowledged
+        } else {
+            self.random.below(expected.acknowledged as u64 + 1) as i64
+        };
+        expected.trimmed = expected.trimmed.max(log_start);
+        self.shards[shard].storage.trim(id, Offset(log_start));
+    }
+
+    /// What readers could be told of log starts now.
+    fn look_at_starts(&mut self) {
+        for (of, (shard, id)) in &self.logs {
+            let start = self.shards[*shard].storage.log(*id).log_start_offset().0;
+            let expected = self.expected.get_mut(of).unwrap();
+            assert!(start >= expected.log_start, "{of}: the log start went back");
+            expected.log_start = start;
+        }
     }
 
     pub fn append_any(&mut self) {
@@ -275,6 +312,13 @@ impl World {
                 Effect::SealSegment { file, position, tail, length } => {
                     world.operations.push(Operation::Seal { file, position, tail, length });
                 }
+                Effect::WriteLogStart { trim, topic_partition: of, bytes } => {
+                    world.operations.push(Operation::LogStart { trim, of, bytes: bytes.to_vec() });
+                }
+                Effect::UnlinkSegments { trim, topic_partition: of, segments, files } => {
+                    files.iter().for_each(|file| assert!(world.files.remove(file).is_some()));
+                    world.operations.push(Operation::Unlink { trim, of, segments });
+                }
                 Effect::CloseSegment { file } => assert!(world.files.remove(&file).is_some()),
                 Effect::DeletePartition { topic_partition } => {
                     world.operations.push(Operation::Delete(topic_partition));
@@ -300,6 +344,7 @@ impl World {
         self.shards[shard].storage.on_input(NOW, &input, &mut effects, &mut durable);
         self.take_effects(shard, effects);
         self.acknowledge(shard);
+        self.look_at_starts();
         for (id, end) in durable {
             let told = self.logs.iter().find(|(_, at)| **at == (shard, id)).map(|(of, _)| *of);
             if let Some(of) = told {
@@ -338,6 +383,14 @@ impl World {
                 self.disk.sync(files[&file]);
                 Input::SegmentSealed { file }
             }
+            Operation::LogStart { trim, of, bytes } => {
+                self.disk.write_log_start(of, bytes);
+                Input::LogStartWritten { trim, result: Ok(()) }
+            }
+            Operation::Unlink { trim, of, segments } => {
+                segments.into_iter().for_each(|base_offset| self.disk.unlink(of, base_offset));
+                Input::SegmentsUnlinked { trim }
+            }
             Operation::Delete(topic_partition) => {
                 self.disk.delete(topic_partition);
                 Input::PartitionDeleted { topic_partition }
@@ -364,6 +417,15 @@ impl World {
                         if self.random.one_in(2) {
                             self.disk.truncate(files[&file], length);
                         }
+                    }
+                    Operation::LogStart { of, bytes, .. } => {
+                        if self.random.one_in(2) {
+                            self.disk.write_log_start(of, bytes);
+                        }
+                    }
+                    Operation::Unlink { of, segments, .. } => {
+                        let count = self.random.below(segments.len() as u64 + 1) as usize;
+                        segments[..count].iter().for_each(|base_offset| self.disk.unlink(of, *base_offset));
                     }
                     Operation::Delete(of) => self.disk.delete(of),
                     Operation::Prepare { .. } | Operation::Sync { .. } => {}
@@ -412,6 +474,9 @@ impl World {
     pub fn run(&mut self, steps: u64) {
         for _ in 0..steps {
             let shard = self.random.below(self.shards.len() as u64) as usize;
+            if self.setup.trims && self.random.one_in(40) {
+                self.trim_any();
+            }
             match self.random.below(8) {
                 0..4 => self.append_any(),
                 4 => self.end_turn(shard),
