@@ -113,6 +113,8 @@ const NUMBERS: &[(&Name, Value<ShardSnapshot>)] = &[
     (&names::JOURNAL_LIVE_BYTES, |s| s.core.storage.journal_live_bytes),
     (&names::SEALED_SEGMENTS, |s| s.core.storage.sealed_segments),
     (&names::EVICTED_BYTES, |s| s.core.storage.evicted_bytes),
+    (&names::LOG_STARTS_MOVED, |s| s.core.storage.log_starts_moved),
+    (&names::UNLINKED_SEGMENTS, |s| s.core.storage.unlinked_segments),
     (&names::STORAGE_FAILED, |s| u64::from(s.core.storage.failed)),
     (&names::TURNS, |s| s.runtime.turns),
     (&names::PARKS, |s| s.runtime.parks),

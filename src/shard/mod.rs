@@ -279,6 +279,8 @@ impl Shard {
             journal_live_bytes: counters.journal_used_bytes,
             sealed_segments: counters.segments_sealed,
             evicted_bytes: counters.evicted_bytes,
+            log_starts_moved: counters.log_starts_moved,
+            unlinked_segments: counters.segments_unlinked,
             failed: self.storage.failed().is_some(),
         };
     }

@@ -1,6 +1,7 @@
 //! Storage against a disk that loses what was not synced.
 
 mod model_disk;
+mod retention;
 mod world;
 
 use proptest::prelude::*;

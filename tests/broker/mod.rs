@@ -24,7 +24,7 @@ impl Scratch {
         Scratch(path)
     }
 
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.0.join("data")
     }
 

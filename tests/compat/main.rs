@@ -9,6 +9,7 @@ mod admin;
 mod broker;
 mod clients;
 mod crash;
+mod deletion;
 mod offsets;
 mod produce_consume;
 mod wire;

@@ -131,6 +131,10 @@ impl ModelDisk {
         self.segments.remove(&SegmentName { topic_partition: of, base_offset });
     }
 
+    pub fn segments_count(&self) -> usize {
+        self.segments.len()
+    }
+
     pub fn read(&self, segment: SegmentName, position: u64, length: u64) -> Vec<u8> {
         self.segments[&segment].seen[position as usize..(position + length) as usize].to_vec()
     }
