@@ -131,9 +131,11 @@ pub enum Effect {
         segments: Vec<Offset>,
         files: Vec<FileId>,
     },
-    /// Unlink the directory and its files, off the executor.
+    /// Forget the numbers, unlink the directory and its files, off the executor; whoever still sends from one may finish.
+    /// Answered by `PartitionDeleted`.
     DeletePartition {
         topic_partition: TopicPartition,
+        files: Vec<FileId>,
     },
     /// Append and sync, in order. Shard 0 only.
     AppendMetadata {

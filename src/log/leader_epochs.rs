@@ -32,6 +32,11 @@ impl LeaderEpochs {
         self.0.push((epoch, start));
     }
 
+    /// Forgets the epochs that begin at `offset` or later.
+    pub fn end_before(&mut self, offset: Offset) {
+        self.0.retain(|(_, start)| *start < offset);
+    }
+
     /// The log begins at `log_start` from now on: {1@0, 2@10, 3@20} at 15 becomes {2@15, 3@20}.
     pub fn begin_at(&mut self, log_start: Offset) {
         let after = self.0.partition_point(|(_, start)| *start <= log_start);

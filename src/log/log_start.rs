@@ -1,4 +1,4 @@
-//! The `log-start` file of a partition: where its log begins, and, if it was empty there, what it knew. Bytes in, bytes out;
+//! The `log-start` file of a partition: where its log begins, and what the log knew when that was decided. Bytes in, bytes out;
 //! docs/FORMATS.md, 2.2.
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -18,8 +18,8 @@ const CRC_AT: usize = 12;
 
 /// Where a log begins.
 ///
-/// Invariants: `epochs` and `producers` are what the log knew at `offset`, if no record stood at or above it; else nothing: then they
-/// come with the segments.
+/// `epochs` and `producers` are those of the log's end when this was written: some of them stand below the start, in segments that
+/// are gone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogStart {
     pub offset: Offset,
@@ -73,13 +73,21 @@ impl LogStart {
     }
 }
 
+impl LogStart {
+    /// What the log knew at `offset`, where the first segment begins that is left: batches from there on are in segments.
+    pub(super) fn known_at(self, offset: Offset) -> (LeaderEpochs, ProducerStates) {
+        let LogStart { mut epochs, mut producers, .. } = self;
+        epochs.end_before(offset);
+        producers.end_before(offset);
+        (epochs, producers)
+    }
+}
+
 impl PartitionLog {
     /// The file that makes this log begin at `log_start`.
     #[must_use]
     pub fn log_start_bytes(&self, log_start: Offset) -> Bytes {
-        let snapshot = (log_start == self.log_end)
-            .then(|| Snapshot::of(&self.epochs, &self.producers, self.log_end))
-            .unwrap_or(Snapshot { epochs: Bytes::new(), producers: Bytes::new() });
+        let snapshot = Snapshot::of(&self.epochs, &self.producers, self.log_end);
         let fits = "epochs and producers of a log are a few megabytes at most";
         let mut bytes = BytesMut::with_capacity(HEADER_BYTES);
         bytes.put_slice(MAGIC);
@@ -102,4 +110,38 @@ fn crc_of(bytes: &[u8]) -> u32 {
     hasher.update(&bytes[..CRC_AT]);
     hasher.update(&bytes[CRC_AT + 4..]);
     hasher.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::recovery::RecoveredLog;
+    use super::*;
+    use crate::model::{LeaderEpoch, PartitionIndex, TopicId, TopicPartition};
+
+    fn log() -> PartitionLog {
+        let topic_partition = TopicPartition { topic_id: TopicId::ZERO, partition: PartitionIndex(0) };
+        let mut epochs = LeaderEpochs::default();
+        epochs.assign(LeaderEpoch(3), Offset(70));
+        let recovered =
+            RecoveredLog { log_start: Offset(77), log_end: Offset(77), epochs, ..Default::default() };
+        PartitionLog::open(topic_partition, Arc::default(), recovered)
+    }
+
+    #[test]
+    fn a_log_start_comes_back_and_no_damage_to_it_does() {
+        let log = log();
+        let bytes = log.log_start_bytes(Offset(77));
+        let start = LogStart::decode(&bytes).unwrap();
+        assert_eq!((start.offset, start.epochs.latest()), (Offset(77), LeaderEpoch(3)));
+        assert_eq!(start.clone().known_at(Offset(71)).0.latest(), LeaderEpoch(3));
+        assert_eq!(start.known_at(Offset(70)).0.latest(), LeaderEpoch(-1), "it began there");
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.to_vec();
+            damaged[at] ^= 0x10;
+            assert!(LogStart::decode(&damaged).is_err(), "byte {at}");
+            assert!(LogStart::decode(&bytes[..at]).is_err(), "the first {at} bytes");
+        }
+    }
 }

@@ -152,7 +152,7 @@ impl LogScanner {
         LogScanner::default()
     }
 
-    /// A log that is known to begin at `start`. What it knew there counts only if no segment begins below.
+    /// A log that is known to begin at `start`. What it knew of batches that are gone counts still.
     #[must_use]
     pub fn from(start: LogStart) -> LogScanner {
         LogScanner { start, ..LogScanner::default() }
@@ -177,8 +177,8 @@ impl LogScanner {
         if base_offset < Offset::ZERO {
             return Err(fail(ScanFault::BaseOffset { expected: Offset::ZERO, found: base_offset }));
         }
-        if !self.has_segment && base_offset >= self.start.offset {
-            self.know_start();
+        if !self.has_segment {
+            self.know_start(base_offset);
         }
         let mut segment = Segment::new(base_offset, SegmentState::Full);
         self.chunk.clear();
@@ -205,16 +205,15 @@ impl LogScanner {
         Ok(())
     }
 
-    fn know_start(&mut self) {
-        let LogStart { epochs, producers, .. } = std::mem::take(&mut self.start);
-        (self.log.epochs, self.log.producers) = (epochs, producers);
+    fn know_start(&mut self, first: Offset) {
+        (self.log.epochs, self.log.producers) = std::mem::take(&mut self.start).known_at(first);
     }
 
     /// The log, all segments sealed.
     #[must_use]
     pub fn finish(mut self) -> RecoveredLog {
         if !self.has_segment {
-            self.know_start();
+            self.know_start(Offset(i64::MAX));
         }
         self.log
     }

@@ -85,16 +85,22 @@ pub fn write_log_start(data_dir: &Path, topic_partition: TopicPartition, bytes: 
     sync_dir(&directory)
 }
 
-/// Unlinks segments with what lies beside them. Whoever holds one of `held` finds it open and may go on.
+/// Opens those files that somebody still sends from, or is about to: unlinked, they live until the last one is done.
+pub fn keep_for_holders(held: &[Arc<SegmentFile>]) {
+    for file in held.iter().filter(|file| Arc::strong_count(file) > 1) {
+        // What was never written has no file.
+        if let Err(error) = file.open() {
+            tracing::debug!(path = %file.path.display(), %error, "cannot keep a file open");
+        }
+    }
+}
+
+/// Unlinks segments with what lies beside them.
 pub fn unlink_segments(
     data_dir: &Path,
     topic_partition: TopicPartition,
     segments: &[Offset],
-    held: &[Arc<SegmentFile>],
 ) -> io::Result<()> {
-    for file in held.iter().filter(|file| Arc::strong_count(file) > 1) {
-        file.open()?;
-    }
     let directory = partition_dir(data_dir, topic_partition);
     let mut result = Ok(());
     for base_offset in segments {

@@ -18,7 +18,7 @@ use crate::metrics::{RuntimeMetrics, ShardMetrics, ShardSnapshot};
 use crate::model::{Instant, Now, ShardId};
 
 use super::clock::Clock;
-use super::files::Files;
+use super::files::{Files, SegmentFile};
 use super::io_threads::IoThreads;
 use super::journal_writer::JournalWriter;
 use super::mesh::{Inbox, Mail, Mesh};
@@ -161,8 +161,7 @@ impl<C: Core> Driver<C> {
                 self.io.write_log_start(trim, topic_partition, bytes);
             }
             Effect::UnlinkSegments { trim, topic_partition, segments, files } => {
-                files.iter().for_each(|file| self.io.close(*file));
-                let held = files.into_iter().filter_map(|file| self.files.close(file)).collect();
+                let held = self.forget(files);
                 self.io.unlink_segments(trim, topic_partition, segments, held);
             }
             Effect::WriteSegment { file, position, pieces } => match self.files.find(file) {
@@ -185,10 +184,19 @@ impl<C: Core> Driver<C> {
                     turn.inputs.push_back(Input::ReadDone { read, result });
                 }
             },
-            Effect::DeletePartition { topic_partition } => self.io.delete_partition(topic_partition),
+            Effect::DeletePartition { topic_partition, files } => {
+                let held = self.forget(files);
+                self.io.delete_partition(topic_partition, held);
+            }
             Effect::AppendMetadata { append, batch } => self.io.append_metadata(append, batch),
             other => unreachable!("{other:?} is not for the disk"),
         }
+    }
+
+    /// Forgets the numbers. Returns the files: whoever still sends from one holds it, too.
+    fn forget(&self, files: Vec<FileId>) -> Vec<Arc<SegmentFile>> {
+        files.iter().for_each(|file| self.io.close(*file));
+        files.into_iter().filter_map(|file| self.files.close(file)).collect()
     }
 
     fn after_effects(&mut self, turn: &mut Turn) -> io::Result<()> {

@@ -45,7 +45,10 @@ struct ColdRange {
 
 /// What unlinks files. A client waits for none of it.
 enum Chore {
-    DeletePartition(TopicPartition),
+    DeletePartition {
+        topic_partition: TopicPartition,
+        held: Vec<Arc<SegmentFile>>,
+    },
     UnlinkSegments {
         trim: TrimId,
         topic_partition: TopicPartition,
@@ -163,8 +166,8 @@ impl IoThreads {
         post(&self.bulk, Order::PrepareJournalFile { file, bytes });
     }
 
-    pub fn delete_partition(&self, topic_partition: TopicPartition) {
-        post(&self.chores, Chore::DeletePartition(topic_partition));
+    pub fn delete_partition(&self, topic_partition: TopicPartition, held: Vec<Arc<SegmentFile>>) {
+        post(&self.chores, Chore::DeletePartition { topic_partition, held });
     }
 
     pub fn unlink_segments(
@@ -270,14 +273,16 @@ fn unlink_all(chores: &Receiver<Chore>, data_dir: &Path, reply: &Postbox) {
 /// What cannot be removed now is removed at the next start: no image names it any more, or it lies below the log start.
 fn unlink(chore: Chore, data_dir: &Path) -> Input {
     match chore {
-        Chore::DeletePartition(topic_partition) => {
+        Chore::DeletePartition { topic_partition, held } => {
+            chores::keep_for_holders(&held);
             if let Err(error) = chores::delete_partition(data_dir, topic_partition) {
                 tracing::warn!(%topic_partition, %error, "cannot remove a deleted partition's files");
             }
             Input::PartitionDeleted { topic_partition }
         }
         Chore::UnlinkSegments { trim, topic_partition, segments, held } => {
-            if let Err(error) = chores::unlink_segments(data_dir, topic_partition, &segments, &held) {
+            chores::keep_for_holders(&held);
+            if let Err(error) = chores::unlink_segments(data_dir, topic_partition, &segments) {
                 tracing::warn!(%topic_partition, %error, "cannot unlink old segments");
             }
             Input::SegmentsUnlinked { trim }

@@ -160,7 +160,10 @@ impl Core for EchoCore {
             Input::JournalFailed { error } | Input::SegmentFailed { error, .. } => panic!("{error:?}"),
             Input::Stop => {
                 if self.shard.0 == 0 {
-                    effects.push(Effect::DeletePartition { topic_partition: partition(self.shard) });
+                    effects.push(Effect::DeletePartition {
+                        topic_partition: partition(self.shard),
+                        files: Vec::new(),
+                    });
                 } else {
                     effects.push(Effect::Stopped);
                 }

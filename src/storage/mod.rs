@@ -397,13 +397,11 @@ impl Storage {
                 waiting.push(id);
                 continue;
             }
-            for file in slot.log.segments().iter().filter_map(|segment| segment.file) {
-                self.files.remove(&file);
-                effects.push(Effect::CloseSegment { file });
-            }
+            let files: Vec<FileId> = slot.log.segments().iter().filter_map(|segment| segment.file).collect();
             let topic_partition = slot.topic_partition;
+            files.iter().for_each(|file| drop(self.files.remove(file)));
             self.slots.remove(id);
-            effects.push(Effect::DeletePartition { topic_partition });
+            effects.push(Effect::DeletePartition { topic_partition, files });
         }
         self.deleting = waiting;
     }

@@ -70,9 +70,6 @@ impl Ledger {
     fn check_allowed(&mut self, key: PartitionKey, from: i64, log_start: i64) {
         let name = self.topics.by_id.get(&key.0).map(|fate| fate.name.clone()).unwrap_or_default();
         let retention = self.retention.get(&name).copied().unwrap_or_default();
-        if retention.bytes.is_some_and(|bytes| self.bytes_left(key, log_start) >= bytes) {
-            return;
-        }
         let Some(partition) = self.partitions.get(&key) else { return };
         let gone = partition.at.range(from..log_start);
         let too_young = gone.filter_map(|(offset, id)| {
@@ -80,7 +77,9 @@ impl Ledger {
             let expired = retention.ms.is_some_and(|ms| self.wall_ms_max - written > ms);
             (!expired).then_some((*offset, written))
         });
-        if let Some((offset, written)) = too_young.last() {
+        let Some((offset, written)) = too_young.last() else { return };
+        // By size, when it was the oldest: what lies behind it was enough.
+        if retention.bytes.is_none_or(|bytes| self.bytes_left(key, offset + 1) < bytes) {
             let now = self.wall_ms_max;
             let what = format!(
                 "{key:?} offset {offset} of {written}: the log starts at {log_start}, {retention:?}, now {now}"

@@ -91,15 +91,15 @@ impl Disk {
             Effect::ReadSegment { read, file, position, length } => {
                 Operation::Read { shard, read, file, index: self.lease(file), position, length }
             }
-            Effect::DeletePartition { topic_partition } => Operation::Delete { shard, topic_partition },
+            Effect::DeletePartition { topic_partition, files } => {
+                self.close_all(files);
+                Operation::Delete { shard, topic_partition }
+            }
             Effect::WriteLogStart { trim, topic_partition, bytes } => {
                 Operation::LogStart { shard, trim, topic_partition, bytes }
             }
             Effect::UnlinkSegments { trim, topic_partition, segments, files } => {
-                for file in files {
-                    self.open.remove(&file);
-                    self.closed.insert(file);
-                }
+                self.close_all(files);
                 Operation::Unlink { shard, trim, topic_partition, segments }
             }
             Effect::AppendMetadata { append, batch } => Operation::Metadata { append, batch },
@@ -107,6 +107,13 @@ impl Disk {
         };
         self.begin(life, operation, schedule);
         None
+    }
+
+    fn close_all(&mut self, files: Vec<FileId>) {
+        for file in files {
+            self.open.remove(&file);
+            self.closed.insert(file);
+        }
     }
 
     fn begin(&mut self, life: Life, operation: Operation, schedule: &mut Schedule) {

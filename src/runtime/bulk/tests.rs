@@ -195,7 +195,7 @@ fn stop(mut world: World) {
     world.io().sync(SyncId(1), vec![Arc::clone(&file)]);
     let bytes = 2 * JOURNAL_FILL_BYTES as u64 + BLOCK_BYTES;
     world.io().prepare_journal_file(3, bytes);
-    world.io().delete_partition(partition(9));
+    world.io().delete_partition(partition(9), Vec::new());
     let answers = world.stop();
     assert_eq!(answers.len(), 19);
     assert!(answers.iter().any(|answer| matches!(answer, Input::JournalFileReady { file: 3 })));

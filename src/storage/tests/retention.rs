@@ -93,22 +93,22 @@ fn an_active_segment_below_the_log_start_goes() {
 /// What late answers and queues still name is not the log that took the place of a deleted one.
 #[test]
 fn the_place_of_a_deleted_log_is_used_again() {
-    let setup = Setup { partitions: 40, ..Setup::default() };
+    let setup = Setup { partitions: 8, journal_bytes_max: 4 << 20, ..Setup::default() };
     let mut world = World::new(setup, 6);
     let storage = |world: &World| world.shards[0].storage.slots.len();
     let places = storage(&world);
     world.run(2_000);
-    for index in 0..20 {
+    for index in 0..4 {
         world.delete(topic_partition(index));
     }
     world.run(2_000);
     world.settle();
-    for index in 20..40 {
+    for index in 4..8 {
         world.check_reads(topic_partition(index));
     }
     let mut effects = Effects::default();
     let config = Arc::new(TopicConfig::default());
-    for index in 100..120 {
+    for index in 100..104 {
         let id = world.shards[0].storage.open(NOW, topic_partition(index), Arc::clone(&config), &mut effects);
         assert_eq!(world.shards[0].storage.log(id).log_end_offset(), Offset::ZERO);
     }

@@ -320,7 +320,8 @@ impl World {
                     world.operations.push(Operation::Unlink { trim, of, segments });
                 }
                 Effect::CloseSegment { file } => assert!(world.files.remove(&file).is_some()),
-                Effect::DeletePartition { topic_partition } => {
+                Effect::DeletePartition { topic_partition, files } => {
+                    files.iter().for_each(|file| assert!(world.files.remove(file).is_some()));
                     world.operations.push(Operation::Delete(topic_partition));
                 }
                 other => panic!("storage never asks for {other:?}"),
