@@ -5,8 +5,15 @@ use core::net::SocketAddr;
 use bytes::{Bytes, BytesMut};
 
 use crate::effect::{CommitId, DiskError, FileId, ReadId, SyncId, TrimId};
-use crate::model::{ConnectionId, DiskSpace, ShardId, TopicPartition};
+use crate::model::{ConnectionId, DiskSpace, LogDir, ShardId, TopicPartition};
 use crate::shard_message::ShardMessage;
+
+/// What was asked of a segment file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SegmentOperation {
+    Write { length: u64 },
+    Seal,
+}
 
 #[derive(Debug)]
 pub enum Input {
@@ -49,6 +56,18 @@ pub enum Input {
         position: u64,
         length: u64,
     },
+    /// Answers one `WriteSegment` or `SealSegment` for which the disk had no room. Part of it may be in the file, none of it
+    /// counts; it may be asked for again.
+    SegmentLacksSpace {
+        file: FileId,
+        operation: SegmentOperation,
+        error: DiskError,
+    },
+    /// Answers `PrepareJournalFile`: no room. The file is gone again.
+    JournalFileLacksSpace {
+        file: u32,
+        error: DiskError,
+    },
     /// Answers `SyncSegments`.
     SegmentsSynced {
         sync: SyncId,
@@ -86,10 +105,14 @@ pub enum Input {
         result: Result<(), DiskError>,
     },
 
-    /// What the volume of the log dir with this number (0: the first of `log.dirs`) has and what is free for this user. Comes at the
-    /// start and every few seconds.
+    /// Answers `AppendMetadata`: no room. The log is as it was before.
+    MetadataLacksSpace {
+        append: u64,
+        error: DiskError,
+    },
+    /// What the volume of a log dir has and what is free for this user. Comes at the start and when it has changed enough to matter.
     DiskSpace {
-        dir: u16,
+        dir: LogDir,
         space: DiskSpace,
     },
 

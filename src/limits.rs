@@ -109,5 +109,17 @@ const _: () = assert!((JOURNAL_FILL_BYTES as u64).is_multiple_of(BLOCK_BYTES));
 const _: () = assert!(BULK_WRITES_IN_FLIGHT_MAX * BULK_WRITE_BYTES < BULK_MEMORY_BYTES);
 const _: () = assert!(BULK_SYNCS_PER_SHARD_MIN <= BULK_SYNCS_IN_FLIGHT_MAX);
 
+/// What a full disk refused is tried again after a pause that doubles from the first to the second.
+pub const SPACE_RETRY_MS_MIN: u64 = 100;
+pub const SPACE_RETRY_MS_MAX: u64 = 5_000;
+
+const _: () = assert!(SPACE_RETRY_MS_MIN <= SPACE_RETRY_MS_MAX);
+
+/// What is kept on each disk for the metadata log, so that a topic can be deleted when nothing else has room.
+pub const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How often the free space of each log dir is looked at.
+pub const SPACE_LOOK_MS: u64 = 1_000;
+
 /// Records of one Fetch answer, whatever `fetch.max.bytes` says: the answer's length must fit 32 bits, its other fields included.
 pub const FETCH_RECORDS_BYTES_MAX: u64 = 1024 * 1024 * 1024;

@@ -77,6 +77,10 @@ pub enum ShardMessage {
     ImageApplied {
         version: u64,
     },
+    /// The sender cannot serve these partitions until the broker is started again.
+    Offline {
+        partitions: Vec<TopicPartition>,
+    },
 }
 
 /// `index` is the item's place in the client's request.

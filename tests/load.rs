@@ -3,9 +3,10 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "it runs real processes")]
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The run was made and nothing is lost. Beside other tests the figures need not count.
 const FINISHED: [Option<i32>; 2] = [Some(0), Some(3)];
@@ -48,6 +49,39 @@ fn the_null_broker_is_driven_beside_the_run() {
     );
     assert!(FINISHED.contains(&output.status.code()), "{}", shown(&output));
     assert!(fs::read_to_string(report).expect("written").contains("\"report_version\""));
+    fs::remove_dir_all(home).expect("ours");
+}
+
+#[test]
+fn a_signal_ends_a_run_early_with_its_report() {
+    let home = scratch("signal");
+    let report = home.join("report.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_penstock"));
+    command.args([
+        "load",
+        "--null-broker",
+        "--rate",
+        "1000",
+        "--duration",
+        "600s",
+        "--warm-up",
+        "0s",
+        "--json",
+    ]);
+    let mut child = command.arg(&report).stdout(Stdio::piped()).spawn().expect("the program that was built");
+    let mut output = BufReader::new(child.stdout.take().expect("piped"));
+    let mut text = String::new();
+    // Its first second.
+    while !text.contains("p99.9") {
+        assert_ne!(output.read_line(&mut text).expect("text"), 0, "{text}");
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
+    output.read_to_string(&mut text).expect("text");
+    let status = child.wait().expect("our child");
+    assert!(FINISHED.contains(&status.code()), "{status}: {text}");
+    assert!(text.contains("stopped after") && text.contains("p99.99"), "{text}");
+    assert!(fs::read_to_string(report).expect("written").contains("\"stopped_early\": true"));
     fs::remove_dir_all(home).expect("ours");
 }
 

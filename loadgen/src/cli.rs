@@ -20,6 +20,7 @@ use crate::presets;
 use crate::report::{RunReport, Second};
 use crate::saturate::Slo;
 use crate::settings::{self, RawSettings, Settings, WorkloadFile};
+use crate::window::Stop;
 use crate::words::Word;
 use crate::workload::{Options, Workload};
 
@@ -191,7 +192,20 @@ impl Console<'_> {
 pub fn run(command: LoadCommand) -> ExitCode {
     let mut out = io::stdout();
     let mut console = Console { paint: Paint { colours: colours() }, out: &mut out };
-    ExitCode::from(told(dispatch(command, &mut engine::run, &mut console)))
+    ExitCode::from(told(run_until_signalled(command, &mut console)))
+}
+
+/// The first signal ends the run with a report; it is heard from here on, so that a broker of our own keeps its own signals.
+fn run_until_signalled(command: LoadCommand, console: &mut Console<'_>) -> Result<u8, LoadError> {
+    if let Some(How::NullBroker(options)) = &command.how {
+        return null::serve(options, console);
+    }
+    let stop = Stop::on_signals()
+        .map_err(|error| LoadError::failed(format!("signals cannot be heard: {error}"), ""))?;
+    let mut drive = |workload: &Workload, options: &Options, on_second: &mut dyn FnMut(&Second)| {
+        engine::run(workload, options, &stop, on_second)
+    };
+    dispatch(command, &mut drive, &stop, console)
 }
 
 /// A sensible load on a broker that was started beside us; the exit code of its run.
@@ -209,9 +223,12 @@ pub fn run_on_embedded(bootstrap: &str, duration: Duration) -> u8 {
         ..RawSettings::default()
     };
     let settled = settings::settle(&raw, None);
-    let code = told(
-        settled.and_then(|settings| single::run_settled(&settings, None, &mut engine::run, &mut console)),
-    );
+    // The broker beside us hears the signals.
+    let mut drive = |workload: &Workload, options: &Options, on_second: &mut dyn FnMut(&Second)| {
+        engine::run(workload, options, &Stop::default(), on_second)
+    };
+    let code =
+        told(settled.and_then(|settings| single::run_settled(&settings, None, &mut drive, &mut console)));
     if code == ErrorKind::Invalid.exit_code() { 0 } else { code }
 }
 
@@ -227,12 +244,17 @@ fn told(result: Result<u8, LoadError>) -> u8 {
     })
 }
 
-fn dispatch(command: LoadCommand, drive: &mut Drive<'_>, console: &mut Console<'_>) -> Result<u8, LoadError> {
+fn dispatch(
+    command: LoadCommand,
+    drive: &mut Drive<'_>,
+    stop: &Stop,
+    console: &mut Console<'_>,
+) -> Result<u8, LoadError> {
     match command.how {
         None => single::run(&command.single, drive, console),
-        Some(How::Pair(pair)) => several::pair(&pair, drive, console),
+        Some(How::Pair(pair)) => several::pair(&pair, drive, stop, console),
         Some(How::Compare(compare)) => several::compare(&compare, console),
-        Some(How::Saturate(saturate)) => several::saturate(&saturate, drive, console),
+        Some(How::Saturate(saturate)) => several::saturate(&saturate, drive, stop, console),
         Some(How::NullBroker(options)) => null::serve(&options, console),
     }
 }
@@ -261,7 +283,8 @@ fn examples() -> String {
          1   the run could not be made, or ended early\n  \
          2   verification failed\n  \
          3   the figures do not count, or an expectation does not hold\n  \
-         64  the command line is wrong\n",
+         64  the command line is wrong\n\n\
+         Ctrl-C ends a run early, with its report; a second one at once.\n",
         presets::descriptions()
     )
 }

@@ -34,6 +34,7 @@ use crate::host::HostMeter;
 use crate::process::ProcessMeter;
 use crate::recorder::Interval;
 use crate::report::{RunReport, Second, Verification};
+use crate::window::Stop;
 use crate::workload::{Acks, ConsumeFrom, Options, Verify, Workload};
 
 use book::Book;
@@ -42,7 +43,7 @@ use cluster::{Cluster, EARLIEST, LATEST};
 use control::Control;
 use outcome::Outcome;
 use plan::LineSetup;
-use shared::{Moments, Presence, Shared, Tick};
+use shared::{Presence, Shared, Tick};
 use threads::{Crew, Threads};
 
 /// How long answers are waited for when the schedule is over, at least: as long as a broker may take for a Produce.
@@ -53,10 +54,12 @@ const CATCH_UP_WITHIN: Duration = Duration::from_secs(5);
 const RESTART_WITHIN: Duration = Duration::from_secs(300);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(2);
 
-/// Makes one run against the broker of `options` and tells of each second of it.
+/// Makes one run against the broker of `options` and tells of each second of it. Once `stop` is wished nothing more is due: what is
+/// outstanding is awaited and judged as at the end of a whole run.
 pub fn run(
     workload: &Workload,
     options: &Options,
+    stop: &Stop,
     on_second: &mut dyn FnMut(&Second),
 ) -> Result<RunReport, LoadError> {
     let clock = Clock::start();
@@ -73,7 +76,7 @@ pub fn run(
     let book = (options.verify != Verify::Off).then(|| Book::new(&log_ends, run));
     let lines = make_lines(workload, options, &cluster, &clock, run, &log_ends, book.as_ref())?;
     let mut running = Running::start(workload, options, &cluster, clock, lines, run, book.clone())?;
-    running.measure(on_second)?;
+    running.measure(stop, on_second)?;
     let mut outcome = running.finish()?;
     outcome.loopback = loopback;
     let verification = match book {
@@ -117,7 +120,6 @@ struct Running<'a> {
     workload: &'a Workload,
     options: &'a Options,
     threads: Threads,
-    moments: Moments,
     book: Option<Book>,
     /// Ticks of seconds that not all threads have told of.
     pending: Vec<(Interval, u64, Vec<i64>, usize)>,
@@ -141,13 +143,11 @@ impl<'a> Running<'a> {
         let shared = Shared::new(clock, options, Presence::new(workload.producers));
         let crew = Crew { workload, wording: plan::wording(workload, cluster), run, measures: true };
         let threads = Threads::start(&crew, options, shared, lines)?;
-        let moments = threads.moments();
         let process = options.broker_pid.map(ProcessMeter::start).transpose()?;
         Ok(Running {
             workload,
             options,
             threads,
-            moments,
             book,
             pending: Vec::new(),
             timeline: Vec::new(),
@@ -159,16 +159,22 @@ impl<'a> Running<'a> {
     }
 
     /// Until the schedule is over, and what was asked is answered, and what consumers were to read is read.
-    fn measure(&mut self, on_second: &mut dyn FnMut(&Second)) -> Result<(), LoadError> {
-        let window = self.moments.window;
-        self.collect_until(window.begin, on_second)?;
+    fn measure(&mut self, stop: &Stop, on_second: &mut dyn FnMut(&Second)) -> Result<(), LoadError> {
+        let begin = self.threads.window().begin;
+        self.collect_while(begin, on_second, |_| !stop.is_wished())?;
         self.host = HostMeter::start();
         self.process = self.options.broker_pid.map(ProcessMeter::start).transpose()?;
-        self.collect_until(window.end, on_second)?;
+        let end = self.threads.window().end.clone();
+        self.collect_while(end.moment(), on_second, |_| !stop.is_wished())?;
+        let now = self.threads.shared().clock.now();
+        if now < end.moment() {
+            end.bring_forward(now);
+            self.outcome.stopped_early = true;
+        }
         self.outcome.machine = self.host.end(false);
         self.outcome.broker = self.process.as_ref().and_then(|process| process.end(0, 0));
         let patience = LAST_ANSWERS_WITHIN.max(self.options.reconnect_for);
-        let given_up = window.end + nanoseconds(patience);
+        let given_up = end.moment() + nanoseconds(patience);
         let count = self.threads.count();
         self.collect_while(given_up, on_second, |running| {
             running.threads.shared().done.load(Ordering::Acquire) < count
@@ -183,10 +189,6 @@ impl<'a> Running<'a> {
             })?;
         }
         Ok(())
-    }
-
-    fn collect_until(&mut self, moment: u64, on_second: &mut dyn FnMut(&Second)) -> Result<(), LoadError> {
-        self.collect_while(moment, on_second, |_| true)
     }
 
     /// Takes ticks until `given_up`, or until `wanted` says no.
@@ -205,7 +207,7 @@ impl<'a> Running<'a> {
             if now >= given_up || !wanted(self) {
                 return Ok(());
             }
-            let is_measuring = now < self.moments.window.end;
+            let is_measuring = now < self.threads.window().end.moment();
             let most = if is_measuring { Duration::from_millis(100) } else { LOOK_AGAIN_AFTER };
             if let Some(tick) = self.threads.tick_within(Duration::from_nanos(given_up - now).min(most)) {
                 self.on_tick(tick, on_second)?;
@@ -283,7 +285,7 @@ impl<'a> Running<'a> {
         let outages = self.threads.shared().presence.take_outages();
         let left = self.threads.finish()?;
         let mut outcome = std::mem::take(&mut self.outcome);
-        outcome.window = Some(self.moments.window);
+        outcome.seconds = self.threads.window().seconds();
         outcome.timeline = std::mem::take(&mut self.timeline);
         outcome.ledger_bytes_max = self.ledger_bytes_max.max(self.book.as_ref().map_or(0, Book::bytes));
         outcome.take(left, outages);
@@ -291,6 +293,9 @@ impl<'a> Running<'a> {
             && self.workload.acks != Acks::None
             && self.workload.producers > 0
         {
+            if outcome.stopped_early {
+                return Err(LoadError::failed("stopped before a batch was acknowledged", ""));
+            }
             return Err(LoadError::failed(
                 format!("no batch was acknowledged: {}", outcome.errors_in_words()),
                 "look at the broker's log",

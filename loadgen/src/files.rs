@@ -160,6 +160,7 @@ pub(crate) mod tests {
             workload: default_workload(),
             machine: MachineFacts { kernel: "6.0".to_owned(), cpus: 2, ..MachineFacts::default() },
             seconds: 10.0,
+            stopped_early: false,
             produced: Produced {
                 records: 100_000,
                 batches: 6_250,

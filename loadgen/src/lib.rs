@@ -9,6 +9,7 @@ pub mod workload;
 pub mod conversation;
 pub mod report;
 pub mod stamp;
+pub mod window;
 
 pub mod host;
 pub mod process;

@@ -9,6 +9,7 @@ use crate::error::{ErrorKind, LoadError};
 use crate::figures::Paint;
 use crate::report::RunReport;
 use crate::table::{aligned, table};
+use crate::window::Stop;
 
 const RESAMPLES: usize = 10_000;
 const SEED: u64 = 1;
@@ -31,10 +32,13 @@ pub struct Pair {
 /// Runs until `count` pairs were undisturbed: the hypervisor took at most `steal_percent_max` of the time of both runs. Above that a
 /// pair says more about the neighbours than about the brokers.
 ///
+/// Once `stop` is wished no run is begun, and the pair that was being made does not count: its runs had not the same time.
+///
 /// Errors: twice as many pairs were run and that was not enough, or records were lost.
 pub fn pairs(
     count: u32,
     steal_percent_max: f64,
+    stop: &Stop,
     run: &mut Run<'_>,
     tell: &mut dyn FnMut(&str),
 ) -> Result<Vec<Pair>, LoadError> {
@@ -53,18 +57,24 @@ pub fn pairs(
             });
         }
         attempts += 1;
-        let mut take = |side| {
-            runs += 1;
-            run(side, runs).and_then(|report| verified(side, report))
-        };
         // By pairs that count, so that each broker goes first equally often.
-        let pair = if pairs.len().is_multiple_of(2) {
-            let a = take(Side::A)?;
-            Pair { a, b: take(Side::B)? }
-        } else {
-            let b = take(Side::B)?;
-            Pair { a: take(Side::A)?, b }
-        };
+        let order = if pairs.len().is_multiple_of(2) { [Side::A, Side::B] } else { [Side::B, Side::A] };
+        let mut made = Vec::new();
+        for side in order {
+            runs += 1;
+            if let Some(report) = take(side, runs, run, stop)? {
+                made.push(report);
+            }
+        }
+        if made.len() < order.len() {
+            tell(&format!("stopped after {} of {count} pairs\n", pairs.len()));
+            return Ok(pairs);
+        }
+        if order[0] == Side::B {
+            made.reverse();
+        }
+        let Ok([a, b]) = <[RunReport; 2]>::try_from(made) else { unreachable!("each of two sides has run") };
+        let pair = Pair { a, b };
         let steal = pair.a.machine.steal_percent.max(pair.b.machine.steal_percent);
         if steal > steal_percent_max {
             tell(&format!("the hypervisor took {steal:.1} % of the time: this pair does not count\n"));
@@ -73,6 +83,19 @@ pub fn pairs(
         pairs.push(pair);
     }
     Ok(pairs)
+}
+
+/// A whole run; None: there is none, because of the wish to stop.
+fn take(side: Side, number: u32, run: &mut Run<'_>, stop: &Stop) -> Result<Option<RunReport>, LoadError> {
+    if stop.is_wished() {
+        return Ok(None);
+    }
+    match run(side, number) {
+        Ok(report) => Ok(Some(verified(side, report)?).filter(|report| !report.stopped_early)),
+        // It was stopped before it had anything to report.
+        Err(error) if stop.is_wished() && error.kind != ErrorKind::Verification => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// A fast run with one loss is a failed run.
@@ -175,7 +198,7 @@ mod tests {
             order.push(side);
             Ok(report())
         };
-        assert_eq!(pairs(3, 1.0, &mut run, &mut |_| ()).unwrap().len(), 3);
+        assert_eq!(pairs(3, 1.0, &Stop::default(), &mut run, &mut |_| ()).unwrap().len(), 3);
         use Side::{A, B};
         assert_eq!(order, [A, B, B, A, A, B]);
     }
@@ -184,18 +207,33 @@ mod tests {
     fn disturbed_pairs_are_run_again_up_to_a_limit() {
         let mut run = |_, number| Ok(with(if number == 2 { 5.0 } else { 0.0 }, 1));
         let mut told = Vec::new();
-        let made = pairs(2, 1.0, &mut run, &mut |text| told.push(text.to_owned())).unwrap();
+        let made = pairs(2, 1.0, &Stop::default(), &mut run, &mut |text| told.push(text.to_owned())).unwrap();
         assert_eq!(made.len(), 2);
         assert_eq!(told.len(), 1);
-        let error = pairs(2, 1.0, &mut |_, _| Ok(with(5.0, 1)), &mut |_| ()).unwrap_err();
+        let error = pairs(2, 1.0, &Stop::default(), &mut |_, _| Ok(with(5.0, 1)), &mut |_| ()).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Invalid);
+    }
+
+    #[test]
+    fn whole_pairs_are_what_a_stop_leaves() {
+        let (stop, mut told) = (Stop::default(), String::new());
+        let mut run = |_, number| {
+            if number == 4 {
+                stop.wish();
+            }
+            Ok(RunReport { stopped_early: stop.is_wished(), ..report() })
+        };
+        let made = pairs(5, 1.0, &stop, &mut run, &mut |text| told.push_str(text)).unwrap();
+        assert_eq!((made.len(), &*told), (1, "stopped after 1 of 5 pairs\n"));
+        let mut never = |_, _| panic!("no run is begun");
+        assert!(pairs(5, 1.0, &stop, &mut never, &mut |_| ()).unwrap().is_empty());
     }
 
     #[test]
     fn one_lost_batch_ends_it() {
         let mut lossy = report();
         lossy.verification.lost = 1;
-        let error = pairs(2, 1.0, &mut |_, _| Ok(lossy.clone()), &mut |_| ()).unwrap_err();
+        let error = pairs(2, 1.0, &Stop::default(), &mut |_, _| Ok(lossy.clone()), &mut |_| ()).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Verification);
     }
 

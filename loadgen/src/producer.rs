@@ -26,6 +26,7 @@ use crate::recorder::{Acknowledged, Recorder};
 use crate::schedule::{Due, Schedule};
 use crate::stamp::Stamp;
 use crate::template::{Filling, ProducerSequence, Templates};
+use crate::window::ScheduleEnd;
 
 mod answer;
 #[cfg(test)]
@@ -69,7 +70,7 @@ pub enum Pacing {
     /// Until this moment there are always as many requests in flight as are allowed.
     Closed {
         start: Nanoseconds,
-        end: Nanoseconds,
+        end: ScheduleEnd,
     },
     Open(Schedule),
 }
@@ -272,7 +273,7 @@ impl<E: Ends> Producer<E> {
                 if now < *start {
                     return Err(Next::At(*start));
                 }
-                if now >= *end {
+                if now >= end.moment() {
                     return Err(Next::OnAnswer);
                 }
                 let records = self.plan.records_per_batch * self.plan.batches_per_request;
@@ -465,15 +466,7 @@ impl<E: Ends> Producer<E> {
             correlation_id: self.next_correlation_id,
             client_id: Some(&self.plan.client_id),
         };
-        let message = InitProducerIdRequest {
-            transactional_id: None,
-            transaction_timeout_ms: 60_000,
-            producer_id: -1,
-            producer_epoch: -1,
-            enable2_pc: false,
-            keep_prepared_txn: false,
-        };
-        let encoded = encode_request(header, &message).expect("all fields are in all versions");
+        let encoded = encode_request(header, &id_request()).expect("all fields are in all versions");
         let mut bytes = Vec::new();
         for piece in encoded {
             if let EncodedPiece::Bytes(part) = piece {
@@ -514,6 +507,19 @@ impl<E: Ends> Producer<E> {
         if request.takes_place {
             self.free_places.push_back(now);
         }
+    }
+}
+
+/// Asks for a new producer id, for an idempotent producer without transactions.
+#[must_use]
+pub fn id_request() -> InitProducerIdRequest<'static> {
+    InitProducerIdRequest {
+        transactional_id: None,
+        transaction_timeout_ms: 60_000,
+        producer_id: -1,
+        producer_epoch: -1,
+        enable2_pc: false,
+        keep_prepared_txn: false,
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! Decides which samples belong to the measured part: a latency by its intended moment, so that slow answers to requests near the
 //! end are not left out; a count by the moment of its acknowledgement, so that rates are those of the clock. Percentiles are
-//! taken from merged histograms, never averaged.
+//! taken from merged histograms, never averaged. What happens after the end is in no second: a thread that looks at its clock late would
+//! otherwise add it to the last one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use base64::Engine as _;
 use hdrhistogram::Histogram;
@@ -12,28 +13,16 @@ use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 
 use crate::conversation::Nanoseconds;
 use crate::report::{Consumed, Produced, Summary};
+use crate::window::Window;
 
 /// Connections of one thread above this share histograms.
 pub const SLOTS_MAX: usize = 256;
 const LOWEST_NS: u64 = 128;
 const HIGHEST_NS: u64 = 60_000_000_000;
 const DIGITS: u8 = 3;
+const SECOND: Nanoseconds = 1_000_000_000;
 /// With a linger, the moments of a batch's records are looked at in so many places at most, each for its neighbours too.
 const LINGER_PLACES_MAX: u32 = 32;
-
-/// The measured part of a run: half-open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    pub begin: Nanoseconds,
-    pub end: Nanoseconds,
-}
-
-impl Window {
-    #[must_use]
-    pub fn contains(self, at: Nanoseconds) -> bool {
-        (self.begin..self.end).contains(&at)
-    }
-}
 
 /// One acknowledged request, or the acknowledged part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +80,9 @@ pub struct Recorder {
     delay: Histogram<u64>,
     by_record: Histogram<u64>,
     end_to_end: Histogram<u64>,
-    interval: Interval,
+    /// Seconds that nobody has taken, the first of them first; later ones where the thread was late to tell of one.
+    intervals: VecDeque<Interval>,
+    taken: u64,
     produced: Produced,
     consumed: Consumed,
     /// Of the whole run.
@@ -108,7 +99,8 @@ impl Recorder {
             delay: histogram(),
             by_record: histogram(),
             end_to_end: histogram(),
-            interval: Interval::new(),
+            intervals: VecDeque::new(),
+            taken: 0,
             produced: Produced::default(),
             consumed: Consumed::default(),
             acknowledged_batches: 0,
@@ -116,16 +108,34 @@ impl Recorder {
     }
 
     #[must_use]
-    pub fn window(&self) -> Window {
-        self.window
+    pub fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// The second of `at`; None after the end.
+    fn interval_at(&mut self, at: Nanoseconds) -> Option<&mut Interval> {
+        if at >= self.window.end.moment() {
+            return None;
+        }
+        let second = at.saturating_sub(self.window.start) / SECOND;
+        Some(self.nth_interval(second.saturating_sub(self.taken) as usize))
+    }
+
+    fn nth_interval(&mut self, index: usize) -> &mut Interval {
+        if self.intervals.len() <= index {
+            self.intervals.resize_with(index + 1, Interval::new);
+        }
+        &mut self.intervals[index]
     }
 
     pub fn on_acknowledged(&mut self, what: &Acknowledged) {
         let response = what.acknowledged.saturating_sub(what.intended);
         self.acknowledged_batches += u64::from(what.batches);
-        self.interval.records += u64::from(what.records);
-        self.interval.bytes += what.bytes;
-        add(&mut self.interval.response, response, what.batches);
+        if let Some(interval) = self.interval_at(what.acknowledged) {
+            interval.records += u64::from(what.records);
+            interval.bytes += what.bytes;
+            add(&mut interval.response, response, what.batches);
+        }
         if self.window.contains(what.acknowledged) {
             self.produced.records += u64::from(what.records);
             self.produced.batches += u64::from(what.batches);
@@ -161,7 +171,7 @@ impl Recorder {
 
     /// `batches` ended otherwise than acknowledged, or must be sent again, for the reason of this name.
     pub fn on_error(&mut self, name: &str, batches: u64) {
-        self.interval.errors += batches;
+        self.nth_interval(0).errors += batches;
         match self.produced.errors.get_mut(name) {
             Some(count) => *count += batches,
             None => {
@@ -180,7 +190,9 @@ impl Recorder {
 
     /// A consumer read batches at `now`.
     pub fn on_consumed(&mut self, now: Nanoseconds, read: &Consumed) {
-        self.interval.consumed_records += read.records;
+        if let Some(interval) = self.interval_at(now) {
+            interval.consumed_records += read.records;
+        }
         if self.window.contains(now) {
             self.consumed.records += read.records;
             self.consumed.batches += read.batches;
@@ -201,9 +213,10 @@ impl Recorder {
         self.acknowledged_batches
     }
 
-    /// What happened since the last call.
+    /// What happened in the next second that was not taken.
     pub fn take_interval(&mut self) -> Interval {
-        std::mem::take(&mut self.interval)
+        self.taken += 1;
+        self.intervals.pop_front().unwrap_or_default()
     }
 }
 
@@ -315,8 +328,11 @@ mod tests {
     use hdrhistogram::serialization::Deserializer;
 
     use super::*;
+    use crate::window::ScheduleEnd;
 
-    const WINDOW: Window = Window { begin: 1_000_000, end: 2_000_000 };
+    fn window() -> Window {
+        Window { start: 0, begin: 1_000_000, end: ScheduleEnd::at(2_000_000) }
+    }
 
     fn sample() -> Acknowledged {
         Acknowledged {
@@ -339,7 +355,7 @@ mod tests {
 
     #[test]
     fn latencies_belong_to_their_intended_moment_and_counts_to_their_answer() {
-        let mut recorder = Recorder::new(WINDOW, 1);
+        let mut recorder = Recorder::new(window(), 1);
         recorder.on_acknowledged(&sample());
         recorder.on_acknowledged(&Acknowledged { acknowledged: 9_000_000, ..sample() });
         recorder.on_acknowledged(&Acknowledged { intended: 999_999, ..sample() });
@@ -354,7 +370,7 @@ mod tests {
 
     #[test]
     fn a_place_that_was_late_is_not_the_generators_delay() {
-        let mut recorder = Recorder::new(WINDOW, 1);
+        let mut recorder = Recorder::new(window(), 1);
         recorder.on_acknowledged(&Acknowledged { ready: 1_509_000, ..sample() });
         close(merged(&[recorder]).delay.max(), 1_000);
     }
@@ -362,7 +378,7 @@ mod tests {
     #[test]
     fn records_of_a_lingered_batch_count_from_their_own_moments() {
         for (records, median) in [(10, 50_000), (1_000, 55_000)] {
-            let mut recorder = Recorder::new(WINDOW, 1);
+            let mut recorder = Recorder::new(window(), 1);
             let last = 1_590_000;
             recorder.on_acknowledged(&Acknowledged { intended: last, last, records, ..sample() });
             let by_record = merged(&[recorder]).by_record;
@@ -376,7 +392,7 @@ mod tests {
     fn percentiles_are_those_of_all_samples() {
         let recorders: Vec<Recorder> = (1..=4u64)
             .map(|thread| {
-                let mut recorder = Recorder::new(WINDOW, 2);
+                let mut recorder = Recorder::new(window(), 2);
                 for index in 0..100 {
                     let acknowledged = 1_500_000 + thread * 10_000 + index;
                     recorder.on_acknowledged(&Acknowledged {
@@ -397,7 +413,7 @@ mod tests {
 
     #[test]
     fn a_summary_carries_its_histogram() {
-        let mut recorder = Recorder::new(WINDOW, 1);
+        let mut recorder = Recorder::new(window(), 1);
         recorder.on_acknowledged(&sample());
         let summary = summary(&merged(&[recorder]).response);
         let bytes = base64::engine::general_purpose::STANDARD.decode(&summary.histogram).unwrap();
@@ -408,7 +424,7 @@ mod tests {
 
     #[test]
     fn an_interval_begins_where_the_last_one_ended() {
-        let mut recorder = Recorder::new(WINDOW, 1);
+        let mut recorder = Recorder::new(window(), 1);
         recorder.on_acknowledged(&sample());
         recorder.on_error("MESSAGE_TOO_LARGE", 2);
         let mut first = recorder.take_interval();
@@ -418,5 +434,35 @@ mod tests {
         first.merge(&second);
         assert_eq!(first.records, 10);
         assert_eq!(merged(&[recorder]).produced.errors["MESSAGE_TOO_LARGE"], 2);
+    }
+
+    #[test]
+    fn a_late_thread_counts_each_answer_in_its_own_second_and_none_after_the_end() {
+        let window = Window { start: 0, begin: 0, end: ScheduleEnd::at(2 * SECOND) };
+        let mut recorder = Recorder::new(window.clone(), 1);
+        let read = |records| Consumed { records, ..Consumed::default() };
+        // The thread tells of its first second when all of this has happened.
+        for (at, records) in
+            [(SECOND - 1, 1), (SECOND, 2), (2 * SECOND - 1, 3), (2 * SECOND, 4), (5 * SECOND, 5)]
+        {
+            recorder.on_acknowledged(&Acknowledged { acknowledged: at, records, ..sample() });
+            recorder.on_consumed(at, &read(u64::from(records)));
+        }
+        let seconds = [recorder.take_interval(), recorder.take_interval(), recorder.take_interval()];
+        assert_eq!(seconds.each_ref().map(|second| second.records), [1, 5, 0]);
+        assert_eq!(seconds.each_ref().map(|second| second.consumed_records), [1, 5, 0]);
+        assert_eq!(seconds.each_ref().map(|second| second.response.len()), [1, 2, 0]);
+        assert_eq!(merged(&[recorder]).produced.records, 6, "the seconds and the whole agree");
+    }
+
+    #[test]
+    fn an_end_that_came_forward_is_the_end_of_counts() {
+        let window = window();
+        let mut recorder = Recorder::new(window.clone(), 1);
+        recorder.on_acknowledged(&sample());
+        window.end.bring_forward(1_600_000);
+        recorder.on_acknowledged(&sample());
+        let all = merged(&[recorder]);
+        assert_eq!((all.produced.records, all.response.len()), (10, 2));
     }
 }

@@ -19,8 +19,11 @@ pub struct RunReport {
     pub started_unix_ms: u64,
     pub workload: Workload,
     pub machine: MachineFacts,
-    /// The measured part: after the warm-up, until the schedule's end.
+    /// The measured part: after the warm-up, until the end of the schedule.
     pub seconds: f64,
+    /// Somebody has stopped the run: `seconds` is less than the workload's duration.
+    #[serde(default)]
+    pub stopped_early: bool,
     pub produced: Produced,
     pub consumed: Option<Consumed>,
     pub latencies: Latencies,

@@ -11,6 +11,7 @@ use crate::expectation::{QUANTILES, Quantile};
 use crate::figures;
 use crate::report::{RunReport, Second};
 use crate::table::{aligned, table};
+use crate::window::Stop;
 use crate::words::Phrase;
 use crate::workload::{Rate, Workload};
 
@@ -162,17 +163,21 @@ impl Search {
 /// The rate that was found, and the runs at parts of it, slowest first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Saturation {
-    pub rate: Rate,
+    /// None: it was stopped before any rate held.
+    pub rate: Option<Rate>,
+    /// It was stopped: the rate is the highest of those that were tried, and runs may be missing.
+    pub stopped_early: bool,
     pub curve: Vec<(f64, RunReport)>,
 }
 
 /// Called for each run.
 pub type Run<'a> = dyn FnMut(&Workload) -> Result<RunReport, LoadError> + 'a;
 
-/// Searches from the workload's rate on.
+/// Searches from the workload's rate on. Once `stop` is wished no run is begun, and what there is is what was found.
 pub fn saturate(
     workload: &Workload,
     slo: Slo,
+    stop: &Stop,
     run: &mut Run<'_>,
     tell: &mut dyn FnMut(&str),
 ) -> Result<Saturation, LoadError> {
@@ -187,8 +192,10 @@ pub fn saturate(
         }
     };
     let mut search = Search::new(start);
+    // Of the rate that holds, the run that said so last.
     let mut confirmation = None;
-    let found = loop {
+    let mut found = Saturation { rate: None, stopped_early: false, curve: Vec::new() };
+    let highest = loop {
         let step = search.step();
         let (rate, factor) = match step {
             Step::Try(rate) => (rate, 1),
@@ -204,36 +211,48 @@ pub fn saturate(
         };
         let tried =
             Workload { rate: with_unit(rate), duration: workload.duration * factor, ..workload.clone() };
-        let (report, objection) = judged_run(&tried, slo, run, tell)?;
+        let Some((report, objection)) = judged_run(&tried, slo, stop, run, tell)? else {
+            found.stopped_early = true;
+            found.rate = search.holds.map(with_unit);
+            found.curve.extend(confirmation.map(|report| (1.0, report)));
+            return Ok(found);
+        };
         let verdict = objection.as_deref().unwrap_or("holds");
         tell(&format!("{:>22}  {verdict}\n", figures::rate(with_unit(rate))));
         search.on_result(step, objection.is_none());
-        confirmation = Some(report);
+        if objection.is_none() {
+            confirmation = Some(report);
+        }
     };
-    let mut curve = Vec::new();
+    found.rate = Some(with_unit(highest));
     for part in CURVE {
-        let report = run(&Workload { rate: with_unit(found * part), ..workload.clone() })?;
-        refuse_losses(&report)?;
-        curve.push((part, report));
+        let Some(report) =
+            whole_run(&Workload { rate: with_unit(highest * part), ..workload.clone() }, stop, run)?
+        else {
+            found.stopped_early = true;
+            break;
+        };
+        found.curve.push((part, report));
     }
-    curve.extend(confirmation.map(|report| (1.0, report)));
-    Ok(Saturation { rate: with_unit(found), curve })
+    found.curve.extend(confirmation.map(|report| (1.0, report)));
+    Ok(found)
 }
 
 /// A rate that does not hold because of the generator is tried once more: it may have been chance, and it says nothing of the broker.
+/// None: it was stopped.
 fn judged_run(
     workload: &Workload,
     slo: Slo,
+    stop: &Stop,
     run: &mut Run<'_>,
     tell: &mut dyn FnMut(&str),
-) -> Result<(RunReport, Option<String>), LoadError> {
+) -> Result<Option<(RunReport, Option<String>)>, LoadError> {
     let mut is_again = false;
     loop {
-        let report = run(workload)?;
-        refuse_losses(&report)?;
+        let Some(report) = whole_run(workload, stop, run)? else { return Ok(None) };
         let objection = objection(&report, slo);
         let Some(reason) = objection.as_ref().filter(|_| report.generator.limited) else {
-            return Ok((report, objection));
+            return Ok(Some((report, objection)));
         };
         let what = format!("at {} the generator is the limit: {reason}", figures::rate(workload.rate));
         if is_again {
@@ -246,6 +265,21 @@ fn judged_run(
         tell(&format!("{what}; once more\n"));
         is_again = true;
     }
+}
+
+/// A run that lost nothing; None: it was stopped, which does not excuse a loss.
+fn whole_run(workload: &Workload, stop: &Stop, run: &mut Run<'_>) -> Result<Option<RunReport>, LoadError> {
+    if stop.is_wished() {
+        return Ok(None);
+    }
+    let report = match run(workload) {
+        Ok(report) => report,
+        // It was stopped before it had anything to report.
+        Err(error) if stop.is_wished() && error.kind != ErrorKind::Verification => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    refuse_losses(&report)?;
+    Ok(Some(report).filter(|report| !report.stopped_early))
 }
 
 fn refuse_losses(report: &RunReport) -> Result<(), LoadError> {
@@ -284,11 +318,12 @@ pub fn page(saturation: &Saturation, slo: Slo) -> String {
         ];
         rows.add_row(head.into_iter().chain(times.map(|time| figures::time(time as f64))).chain([cost]));
     }
+    let stopped = if saturation.stopped_early { "stopped early; of what was tried, the " } else { "" };
+    let rate = saturation.rate.map_or_else(|| "none yet".to_owned(), figures::rate);
     format!(
-        "\nhighest rate with {} within {}: {}\n\n{}",
+        "\n{stopped}highest rate with {} within {}: {rate}\n\n{}",
         slo.name,
         slo.limit.print(),
-        figures::rate(saturation.rate),
         aligned(rows)
     )
 }
@@ -352,14 +387,35 @@ mod tests {
             Ok(RunReport { workload: workload.clone(), ..loaded(rate, 100_000.0) })
         };
         let mut told = 0;
-        let found = saturate(&workload, slo, &mut run, &mut |_| told += 1).unwrap();
-        let Rate::RecordsPerSecond(rate) = found.rate else { panic!("{:?}", found.rate) };
+        let found = saturate(&workload, slo, &Stop::default(), &mut run, &mut |_| told += 1).unwrap();
+        let Some(Rate::RecordsPerSecond(rate)) = found.rate else { panic!("{:?}", found.rate) };
         assert!((98_000.0..=100_600.0).contains(&rate), "{rate}");
         assert_eq!(found.curve.iter().map(|(part, _)| *part).collect::<Vec<_>>(), [0.5, 0.7, 0.9, 1.0]);
         assert_eq!(durations.len(), told + 3);
         assert_eq!(durations[told - 1], workload.duration * 2, "the last try is the confirmation");
         let text = page(&found, slo);
         assert!(text.contains("highest rate with p99 within 10ms") && text.contains("100 %"), "{text}");
+    }
+
+    #[test]
+    fn what_was_found_before_a_stop_is_kept() {
+        let slo: Slo = "p99=10ms".parse().unwrap();
+        let workload = Workload { rate: Rate::RecordsPerSecond(1_000.0), ..report().workload };
+        for (runs_before, rate) in [(0, None), (3, Some(Rate::RecordsPerSecond(4_000.0)))] {
+            let (stop, mut runs) = (Stop::default(), 0);
+            let mut run = |workload: &Workload| {
+                runs += 1;
+                if runs > runs_before {
+                    stop.wish();
+                }
+                let Rate::RecordsPerSecond(rate) = workload.rate else { panic!("{:?}", workload.rate) };
+                Ok(RunReport { stopped_early: stop.is_wished(), ..loaded(rate, 100_000.0) })
+            };
+            let found = saturate(&workload, slo, &stop, &mut run, &mut |_| ()).unwrap();
+            assert_eq!((found.rate, found.stopped_early, runs), (rate, true, runs_before + 1));
+            assert_eq!(found.curve.len(), usize::from(rate.is_some()));
+            assert!(page(&found, slo).contains("stopped early"));
+        }
     }
 
     #[test]
@@ -394,7 +450,7 @@ mod tests {
         }
         let rateless = Workload { rate: Rate::Max, ..report().workload };
         let slo = "p99.9=5ms".parse().unwrap();
-        assert!(saturate(&rateless, slo, &mut |_| Ok(report()), &mut |_| ()).is_err());
+        assert!(saturate(&rateless, slo, &Stop::default(), &mut |_| Ok(report()), &mut |_| ()).is_err());
     }
 
     #[test]
@@ -403,11 +459,13 @@ mod tests {
         let workload = report().workload;
         let mut limited = loaded(2.0, 1.0);
         limited.generator.limited = true;
-        let error = saturate(&workload, slo, &mut |_| Ok(limited.clone()), &mut |_| ()).unwrap_err();
+        let error = saturate(&workload, slo, &Stop::default(), &mut |_| Ok(limited.clone()), &mut |_| ())
+            .unwrap_err();
         assert!(error.to_string().contains("generator is the limit"), "{error}");
         let mut lossy = report();
         lossy.verification.lost = 1;
-        let error = saturate(&workload, slo, &mut |_| Ok(lossy.clone()), &mut |_| ()).unwrap_err();
+        let error =
+            saturate(&workload, slo, &Stop::default(), &mut |_| Ok(lossy.clone()), &mut |_| ()).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Verification);
     }
 }

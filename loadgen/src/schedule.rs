@@ -1,10 +1,11 @@
-//! When requests are due: fixed before the run, moved by nothing.
+//! When requests are due: fixed before the run, moved by nothing. Only the end may come forward: what is due after it is not due then.
 //!
 //! Decides the moments and the number of records of each request of one connection. Without a linger a request is handed over
 //! whole; with one its records come one by one and it closes when it is full or when its first record has waited that long.
 
 use crate::chance::Chance;
 use crate::conversation::Nanoseconds;
+use crate::window::ScheduleEnd;
 use crate::workload::Arrival;
 
 /// What one request owes to the schedule.
@@ -22,7 +23,7 @@ pub struct Due {
 }
 
 /// One connection's share of the rate.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Pace {
     /// Of this connection.
     pub records_per_second: f64,
@@ -33,7 +34,7 @@ pub struct Pace {
     pub arrival: Arrival,
     pub start: Nanoseconds,
     /// Nothing is due from here on.
-    pub end: Nanoseconds,
+    pub end: ScheduleEnd,
     /// Which part of an interval uniform arrivals are late by: keeps connections from acting at the same moments. In 0..1.
     pub phase: f64,
 }
@@ -64,11 +65,11 @@ impl Schedule {
     /// The next request; None: the schedule is over.
     #[must_use]
     pub fn peek(&self) -> Option<Due> {
-        self.next_due
+        self.next_due.filter(|due| due.first < self.pace.end.moment())
     }
 
     pub fn take(&mut self) -> Option<Due> {
-        let due = self.next_due?;
+        let due = self.peek()?;
         self.next_due = self.plan();
         Some(due)
     }
@@ -76,8 +77,8 @@ impl Schedule {
     /// How many requests are due before `now` and not taken; looks at no more than `most`.
     #[must_use]
     pub fn backlog(&self, now: Nanoseconds, most: u64) -> u64 {
-        let Some(due) = self.next_due else { return 0 };
-        let late = now.min(self.pace.end).saturating_sub(due.closes);
+        let Some(due) = self.peek() else { return 0 };
+        let late = now.min(self.pace.end.moment()).saturating_sub(due.closes);
         if now < due.closes {
             return 0;
         }
@@ -88,7 +89,7 @@ impl Schedule {
 
     fn plan(&mut self) -> Option<Due> {
         let first = self.moment(self.next_arrival);
-        if first >= self.pace.end {
+        if first >= self.pace.end.moment() {
             return None;
         }
         self.next_arrival = self.arrivals.take(self.pace.arrival);
@@ -99,7 +100,7 @@ impl Schedule {
         let mut due = Due { closes: latest, first, last: first, records: 1 };
         while due.records < self.pace.records_per_request {
             let moment = self.moment(self.next_arrival);
-            if moment > latest || moment >= self.pace.end {
+            if moment > latest || moment >= self.pace.end.moment() {
                 return Some(due);
             }
             due.last = moment;
@@ -150,7 +151,7 @@ mod tests {
             linger: 0,
             arrival: Arrival::Uniform,
             start: 5_000,
-            end: 5_000 + SECOND,
+            end: ScheduleEnd::at(5_000 + SECOND),
             phase: 0.5,
         }
     }
@@ -172,11 +173,11 @@ mod tests {
 
     #[test]
     fn poisson_requests_have_their_rate_and_a_seed_repeats_them() {
-        let pace = Pace { arrival: Arrival::Poisson, end: 5_000 + 100 * SECOND, ..pace() };
-        let due = all(pace, 3);
+        let pace = Pace { arrival: Arrival::Poisson, end: ScheduleEnd::at(5_000 + 100 * SECOND), ..pace() };
+        let due = all(pace.clone(), 3);
         assert!((9_500..10_500).contains(&due.len()), "{}", due.len());
         assert!(due.windows(2).all(|pair| pair[0].closes <= pair[1].closes));
-        assert_eq!(due, all(pace, 3));
+        assert_eq!(due, all(pace.clone(), 3));
         assert_ne!(due, all(pace, 4));
     }
 
@@ -212,6 +213,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_due_after_an_end_that_came_forward_is_not_due() {
+        let pace = pace();
+        let mut schedule = Schedule::new(pace.clone(), Chance::new(1, 0));
+        let taken = schedule.take().expect("the first of a hundred");
+        let next = schedule.peek().expect("the second");
+        pace.end.bring_forward(next.first + 1);
+        assert_eq!(schedule.backlog(5_000 + SECOND, 1_000), 1);
+        assert_eq!(schedule.take(), Some(next));
+        assert_eq!((schedule.peek(), schedule.take(), taken.records), (None, None, 10));
+        assert_eq!(schedule.backlog(5_000 + SECOND, 1_000), 0);
     }
 
     #[test]

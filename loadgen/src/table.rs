@@ -16,6 +16,7 @@ use crate::workload::Acks;
 pub fn page(report: &RunReport, violations: &[String], paint: Paint) -> Result<String, LoadError> {
     let mut text = format!("\n{}\n", paint.bold(&figures::workload(&report.workload)));
     text.push_str(&machine(report));
+    text.push_str(&stopped(report, paint));
     text.push('\n');
     text.push_str(&latencies(report));
     text.push('\n');
@@ -50,6 +51,16 @@ fn machine(report: &RunReport) -> String {
         machine.steal_percent,
         machine.idle_percent,
     )
+}
+
+/// A run that somebody has ended: its figures are those of the time it had.
+fn stopped(report: &RunReport, paint: Paint) -> String {
+    if !report.stopped_early {
+        return String::new();
+    }
+    let whole = report.workload.duration.as_secs_f64();
+    let text = format!("stopped after {:.1} s of {whole:.1} s", report.seconds);
+    format!("{}\n", paint.yellow(&text))
 }
 
 fn latencies(report: &RunReport) -> String {
@@ -294,6 +305,17 @@ mod tests {
         let examples = Verification { gaps: 1, examples: vec!["t-0 at 5: nothing".to_owned()], ..clean };
         assert!(verification(&examples, Acks::All, PLAIN).contains("t-0 at 5"));
         assert!(verification(&Verification::default(), Acks::None, PLAIN).contains("acks=0"));
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_says_after_how_long() {
+        let mut report = report();
+        assert!(!page(&report, &[], PLAIN).unwrap().contains("stopped"));
+        report.stopped_early = true;
+        report.seconds = 3.25;
+        report.workload.duration = std::time::Duration::from_secs(30);
+        let text = page(&report, &[], PLAIN).unwrap();
+        assert!(text.contains("stopped after 3.2 s of 30.0 s\n"), "{text}");
     }
 
     #[test]

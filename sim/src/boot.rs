@@ -18,6 +18,8 @@ use crate::plan::Plan;
 use crate::random::Random;
 
 const DIRECTORY_ID: [u8; 16] = *b"simulated disk 1";
+/// The floor: a world says that there is more or less than this.
+pub const FREE_BYTES_MIN: u64 = 1 << 20;
 const CLUSTER_ID: &str = "c2ltdWxhdGVkIGNsdXN0ZQ";
 
 pub enum BootFailure {
@@ -100,6 +102,13 @@ pub fn start(
     let recovered = recovered.map_err(|error| {
         if disk.power_went() { BootFailure::PowerWent } else { BootFailure::Refused(error.to_string()) }
     })?;
+    if disk.power_went() {
+        return Err(BootFailure::PowerWent);
+    }
+    // No crash damages a partition: that it is offline means that something of it was lost.
+    if let Some((of, why)) = recovered.iter().flat_map(|shard| &shard.offline).next() {
+        return Err(BootFailure::Refused(format!("{of} is offline: {why}")));
+    }
     coverage.add("recovery: completed", 1);
 
     let mut controller = Some(controller);
@@ -116,6 +125,7 @@ pub fn start(
                 directory_id: DIRECTORY_ID,
                 journal_bytes_max: plan.journal_bytes_max,
                 tail_bytes_max: plan.tail_bytes_max,
+                free_bytes_min: FREE_BYTES_MIN,
                 mutations: mutation.storage,
             },
             recovered,

@@ -62,6 +62,7 @@ impl Coverage {
         self.add("storage: segment syncs", counters.segment_syncs);
         self.add("storage: log starts moved", counters.log_starts_moved);
         self.add("storage: segments unlinked", counters.segments_unlinked);
+        self.add("storage: room found after a refusal", counters.space_ends);
     }
 
     /// The end of a world.
@@ -76,6 +77,8 @@ impl Coverage {
         self.add("disk: log starts written", disk.log_starts);
         self.add("disk: segments unlinked", disk.segments_unlinked);
         self.add("crash: log starts lost", disk.log_starts_lost);
+        self.add("disk: times it was full", disk.full);
+        self.add("disk: operations without room", disk.no_room);
         self.add("recovery: journals removed", disk.journals_removed);
         self.add("recovery: partitions removed", disk.partitions_removed);
         self.add("recovery: segments truncated", disk.segments_truncated);

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use penstock::effect::{Effect, Effects};
 use penstock::input::Input;
 use penstock::limits::TURN_INPUTS_MAX;
-use penstock::model::{DiskSpace, Instant, ShardId};
+use penstock::model::{DiskSpace, Instant, LogDir, ShardId};
 use penstock::shard::Shard;
 use penstock::shard_message::ShardMessage;
 
@@ -83,7 +83,7 @@ impl Node {
         }
         for index in 0..node.shards() {
             let space = DiskSpace { total_bytes: 1 << 40, usable_bytes: 1 << 39 };
-            node.input(ShardId(index), Input::DiskSpace { dir: 0, space }, around);
+            node.input(ShardId(index), Input::DiskSpace { dir: LogDir(0), space }, around);
         }
         for (index, mut effects) in wanted.into_iter().enumerate() {
             node.deliver(ShardId(index as u16), &mut effects, around);

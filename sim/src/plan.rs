@@ -18,6 +18,8 @@ pub struct Plan {
     pub producers: Vec<ProducerPlan>,
     pub consumers: Vec<ConsumerPlan>,
     pub disk_faults: DiskFaults,
+    /// The disk is full now and then: the longest time between, in nanoseconds; 0: never.
+    pub full_gap_ns_max: u64,
     pub network_faults: NetworkFaults,
     /// Crashes before the world is allowed to come to rest.
     pub crashes_min: u32,
@@ -56,6 +58,7 @@ impl Plan {
             consumers,
             disk_faults: disk_faults(&mut random),
             network_faults: network_faults(&mut random),
+            full_gap_ns_max: full_gap_ns_max(seed),
             crashes_min: random.between(2, 6) as u32,
             steps_min: 500,
             commits_min: 20,
@@ -165,6 +168,12 @@ fn disk_faults(random: &mut Random) -> DiskFaults {
         metadata_error: sometimes(10, 20_000),
         slow: sometimes(30, 10_000),
     }
+}
+
+/// From a stream of its own: the other seeds' worlds stay what they were.
+fn full_gap_ns_max(seed: u64) -> u64 {
+    let mut random = Random::stream(seed, "full disk");
+    if random.percent(35) { random.log_uniform(20_000_000, 5_000_000_000) } else { 0 }
 }
 
 fn network_faults(random: &mut Random) -> NetworkFaults {

@@ -41,6 +41,8 @@ pub enum Event {
     Stop { life: Life },
     /// The broker starts.
     Start,
+    /// The disk is full from now on, or has room again.
+    Space { full: bool },
 }
 
 /// Invariants: `now` never goes back; events of one instant come in an order that the seed decides.

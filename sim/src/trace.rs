@@ -156,7 +156,10 @@ fn name_input(input: &Input) -> (&'static str, [u64; 3]) {
         Input::MetadataAppended { append, result } => {
             ("> MetadataAppended", [*append, u64::from(result.is_ok()), 0])
         }
-        Input::DiskSpace { dir, space } => ("> DiskSpace", [u64::from(*dir), space.usable_bytes, 0]),
+        Input::SegmentLacksSpace { file, .. } => ("> SegmentLacksSpace", [file.0, 0, 0]),
+        Input::JournalFileLacksSpace { file, .. } => ("> JournalFileLacksSpace", [u64::from(*file), 0, 0]),
+        Input::MetadataLacksSpace { append, .. } => ("> MetadataLacksSpace", [*append, 0, 0]),
+        Input::DiskSpace { dir, space } => ("> DiskSpace", [u64::from(dir.0), space.usable_bytes, 0]),
         Input::Shard { from, .. } => ("> Shard", [u64::from(from.0), 0, 0]),
         Input::Tick => ("> Tick", [0; 3]),
         Input::Stop => ("> Stop", [0; 3]),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use penstock::effect::Effects;
 use penstock::input::Input;
-use penstock::model::{Instant, ShardId};
+use penstock::model::{DiskSpace, Instant, LogDir, ShardId};
 use penstock::shard::Shard;
 
 use crate::boot::{self, BootFailure};
@@ -85,6 +85,8 @@ pub struct World {
     coverage: Coverage,
     /// The power goes when so many more stages of disk operations are over: between a write and its sync, mostly.
     stages_left: Option<u64>,
+    /// The broker that runs was told that the disk is full.
+    told_full: bool,
 }
 
 impl World {
@@ -111,6 +113,7 @@ impl World {
             crashes: 0,
             coverage: Coverage::default(),
             stages_left: None,
+            told_full: false,
             plan,
         };
         world.disk.mutations = mutation.disk;
@@ -124,7 +127,45 @@ impl World {
             world.seat(Box::new(Consumer::new(consumer)));
         }
         world.schedule.after(0, Event::Start);
+        world.plan_full_disk();
         world
+    }
+
+    fn plan_full_disk(&mut self) {
+        if self.plan.full_gap_ns_max > 0 {
+            let gap = self.random.log_uniform(1_000_000, self.plan.full_gap_ns_max);
+            self.schedule.after(gap, Event::Space { full: true });
+        }
+    }
+
+    /// The disk fills up, or somebody makes room. The broker may hear of the first, and hears of the second if it did.
+    fn on_space(&mut self, full: bool) {
+        if full && self.phase != Phase::Chaos {
+            return;
+        }
+        let free_bytes = self.disk.fill_up(full);
+        if full {
+            self.told_full = self.random.percent(50);
+            let lasts = self.random.log_uniform(1_000_000, 3_000_000_000);
+            self.schedule.after(lasts, Event::Space { full: false });
+        } else {
+            self.plan_full_disk();
+        }
+        if self.told_full {
+            self.told_full = full;
+            self.tell_space(free_bytes);
+        }
+    }
+
+    fn tell_space(&mut self, free_bytes: u64) {
+        let shards = self.node.as_ref().map_or(0, Node::shards);
+        for shard in (0..shards).map(ShardId) {
+            let input = Input::DiskSpace {
+                dir: LogDir(0),
+                space: DiskSpace { total_bytes: u64::MAX, usable_bytes: free_bytes },
+            };
+            self.input(shard, input);
+        }
     }
 
     fn seat(&mut self, client: Box<dyn Client>) {
@@ -217,6 +258,7 @@ impl World {
                 self.schedule.after(patience, Event::Crash { life });
             }
             Event::Start => self.start(),
+            Event::Space { full } => self.on_space(full),
             // Of an earlier life.
             Event::Disk { .. }
             | Event::Turn { .. }
@@ -321,6 +363,7 @@ impl World {
             self.coverage.add_node(&node);
         }
         self.stages_left = None;
+        self.told_full = false;
         self.network.crash(&mut self.schedule);
         self.disk.crash();
         self.life = Life(self.life.0 + 1);
@@ -417,6 +460,7 @@ impl World {
             Phase::Chaos => {
                 if self.is_thick() && self.crashes >= self.plan.crashes_min {
                     self.disk.faults = Default::default();
+                    self.on_space(false);
                     self.network.faults = Default::default();
                     self.stages_left = None;
                     self.enter(Phase::Settling);

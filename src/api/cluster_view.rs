@@ -6,7 +6,7 @@ use protocol::error_code::ErrorCode;
 
 use super::ApiContext;
 use crate::model::metadata_image::{BrokerImage, PartitionImage, TopicImage};
-use crate::model::{BrokerId, PartitionIndex};
+use crate::model::{BrokerId, PartitionIndex, TopicPartition};
 
 /// Operations are told as a bit field by Kafka's numbers of them: here read, write, create, delete, alter, describe,
 /// describe configs, alter configs.
@@ -36,7 +36,7 @@ pub(super) struct PartitionView {
     pub leader_epoch: i32,
     pub replicas: Vec<i32>,
     pub isr: Vec<i32>,
-    /// Replicas on brokers that are not there.
+    /// Replicas on brokers or log dirs that are not there.
     pub offline: Vec<i32>,
 }
 
@@ -72,11 +72,22 @@ pub(super) fn partitions<'c>(
     let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
     (first.max(0)..count)
         .filter_map(|index| Some((index, topic.partition(PartitionIndex(index))?)))
-        .map(|(index, partition)| view(context, index, partition))
+        .map(|(index, partition)| view(context, topic, index, partition))
 }
 
-fn view(context: &ApiContext<'_>, index: i32, partition: &PartitionImage) -> PartitionView {
-    let is_there = |id: &BrokerId| context.image.brokers.iter().any(|broker| broker.broker_id == *id);
+fn view(
+    context: &ApiContext<'_>,
+    topic: &TopicImage,
+    index: i32,
+    partition: &PartitionImage,
+) -> PartitionView {
+    let of = TopicPartition { topic_id: topic.topic_id, partition: PartitionIndex(index) };
+    // As of a broker that is gone, so Kafka tells of a replica whose log dir is.
+    let is_offline = context.offline.contains(&of);
+    let is_there = |id: &BrokerId| {
+        let is_known = context.image.brokers.iter().any(|broker| broker.broker_id == *id);
+        is_known && !(is_offline && *id == context.image.broker_id)
+    };
     let error = if !is_there(&partition.leader) {
         ErrorCode::LEADER_NOT_AVAILABLE
     } else if !brokers(context).any(|broker| broker.broker_id == partition.leader.0) {

@@ -28,6 +28,7 @@ pub mod produce;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use bytes::BytesMut;
@@ -53,6 +54,8 @@ pub struct ApiContext<'a> {
     pub shard_of: &'a dyn Fn(TopicPartition) -> ShardId,
     /// By log dir; as far as it is known.
     pub disk_space: &'a [Option<DiskSpace>],
+    /// Partitions whose disk failed or whose files are damaged.
+    pub offline: &'a BTreeSet<TopicPartition>,
 }
 
 /// What is needed to address an answer.

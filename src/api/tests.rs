@@ -3,6 +3,7 @@
 mod configs;
 mod topics;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -31,7 +32,7 @@ use crate::config::{Config, RawConfig};
 use crate::metadata::{Controller, Incarnation};
 use crate::model::control::{ControlAnswer, ControlError};
 use crate::model::metadata_image::{Endpoint, MetadataImage};
-use crate::model::{BrokerId, Instant, Now, ShardId};
+use crate::model::{BrokerId, Instant, Now, ShardId, TopicPartition};
 
 const NOW: Now = Now { instant: Instant(0), wall_ms: 1_795_252_975_881 };
 const CORRELATION_ID: i32 = 7;
@@ -45,6 +46,7 @@ struct World {
     listener: u16,
     /// The metadata log cannot be written.
     fails: bool,
+    offline: BTreeSet<TopicPartition>,
 }
 
 impl World {
@@ -68,7 +70,15 @@ impl World {
         controller.start(NOW, &incarnation);
         let image = controller.image();
         let dynamic = config.with_dynamic(&image.broker_overrides);
-        World { controller, static_config: config, config: dynamic, image, listener: 0, fails: false }
+        World {
+            controller,
+            static_config: config,
+            config: dynamic,
+            image,
+            listener: 0,
+            fails: false,
+            offline: BTreeSet::new(),
+        }
     }
 
     /// As `new`, with topics of these names and partition counts.
@@ -83,8 +93,8 @@ impl World {
 
     fn context(&self) -> ApiContext<'_> {
         let shard_of = &|_| ShardId(0);
-        let World { image, config, listener, .. } = self;
-        ApiContext { image, config, listener: *listener, now: NOW, shard_of, disk_space: &[] }
+        let World { image, config, listener, offline, .. } = self;
+        ApiContext { image, config, listener: *listener, now: NOW, shard_of, disk_space: &[], offline }
     }
 
     fn begin<'q>(&self, key: ApiKey, version: i16, request: &impl Message<'q>) -> Outcome {

@@ -59,6 +59,8 @@ pub(super) const BROKER_KEYS: &[Key] = &[
         .effective("Default of the topic key cleanup.policy."),
     Key::broker("log.dir", ValueType::List).default("penstock-data")
         .effective("The data directory, if log.dirs is not set."),
+    Key::broker("log.dir.free.bytes.min", ValueType::Long).default("67108864").min(0).unit(Unit::Bytes).own()
+        .effective("With less free on the disk of a log dir its partitions take no records, until there is a quarter more."),
     Key::broker("log.dirs", ValueType::List)
         .effective("The data directory; one."),
     Key::broker("log.flush.interval.messages", ValueType::Long).default(LONG_MAX).min(1).unit(Unit::Count).live()

@@ -51,6 +51,8 @@ pub struct Config {
 
     /// Of each shard.
     pub journal_bytes_max: u64,
+    /// Of each log dir's file system.
+    pub free_bytes_min: u64,
     /// Of each shard.
     pub tail_bytes_max: u64,
 
@@ -141,6 +143,7 @@ impl Config {
             retention_check_ms: of.unsigned("log.retention.check.interval.ms"),
             retention_delay_ms: of.unsigned("log.initial.task.delay.ms"),
             journal_bytes_max: of.unsigned("journal.bytes.max"),
+            free_bytes_min: of.unsigned("log.dir.free.bytes.min"),
             tail_bytes_max: of.unsigned("tail.memory.bytes"),
             topic_defaults: TopicConfig::default(),
             layers: Layers::default(),

@@ -349,11 +349,16 @@ impl Journal {
         durable
     }
 
-    /// Asks for a file if the ring should grow.
-    pub fn maybe_grow(&mut self, effects: &mut Effects) {
-        if let Some((file, bytes)) = self.ring.maybe_grow() {
-            effects.push(Effect::PrepareJournalFile { file, bytes });
-        }
+    /// Asks for a file if the ring should grow; `sparing`: if it cannot do without. Whether it asked.
+    pub fn maybe_grow(&mut self, sparing: bool, effects: &mut Effects) -> bool {
+        let Some((file, bytes)) = self.ring.maybe_grow(sparing) else { return false };
+        effects.push(Effect::PrepareJournalFile { file, bytes });
+        true
+    }
+
+    /// The file that was asked for did not come into being.
+    pub fn on_file_lacks_space(&mut self, file: u32) {
+        self.ring.on_file_lacks_space(file);
     }
 
     pub fn on_file_ready(&mut self, file: u32) {
@@ -384,6 +389,12 @@ impl Journal {
     #[must_use]
     pub fn is_flushed(&self) -> bool {
         self.in_flight.is_empty() && self.next_group().is_none() && self.release.is_empty()
+    }
+
+    /// Nothing is at the device, and what waits finds no room.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.in_flight.is_empty() && (self.blocked || self.next_group().is_none())
     }
 
     #[must_use]

@@ -68,4 +68,6 @@ mutations! {
     ignore_log_start,
     /// Neither file headers nor commits say which files are dead.
     no_oldest_live,
+    /// A segment write that found no room counts as written.
+    enospc_is_success,
 }

@@ -253,8 +253,8 @@ impl Ring {
         self.live.len()
     }
 
-    /// The file that should be prepared now, if any. Asked once; `on_file_ready` ends it.
-    pub fn maybe_grow(&mut self) -> Option<(u32, u64)> {
+    /// The file that should be prepared now, if any. Asked once; `on_file_ready` or `on_file_lacks_space` ends it.
+    pub fn maybe_grow(&mut self, sparing: bool) -> Option<(u32, u64)> {
         if self.preparing.is_some() {
             return None;
         }
@@ -262,7 +262,7 @@ impl Ring {
         let total: u64 = self.files().map(|file| file.bytes).sum();
         let bytes = if count == 0 { self.first_file_bytes } else { self.file_bytes };
         let must = count < RING_FILES_MIN;
-        if !must && (self.used_bytes() * 2 <= total || total + bytes > self.bytes_max) {
+        if !must && (sparing || self.used_bytes() * 2 <= total || total + bytes > self.bytes_max) {
             return None;
         }
         let file = RingFile { number: self.next_number, bytes };
@@ -280,6 +280,11 @@ impl Ring {
         if let Some(file) = self.preparing.take_if(|file| file.number == number) {
             self.free.push_back(file);
         }
+    }
+
+    /// It did not come into being: its number stays unused.
+    pub fn on_file_lacks_space(&mut self, number: u32) {
+        self.preparing.take_if(|file| file.number == number);
     }
 
     #[must_use]

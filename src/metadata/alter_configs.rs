@@ -2,7 +2,7 @@
 //!
 //! Decides what the new settings are and whether they make sense together. Every resource succeeds or fails alone.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::error_code::ErrorCode;
 use protocol::messages::metadata_record::ConfigRecord;
@@ -33,7 +33,7 @@ impl Controller {
     ) -> Decision {
         let mut records = self.records(now);
         let mut answers = Vec::with_capacity(resources.len());
-        let mut times_named: HashMap<&ConfigResource, u32> = HashMap::with_capacity(resources.len());
+        let mut times_named: BTreeMap<&ConfigResource, u32> = BTreeMap::new();
         for change in &resources {
             *times_named.entry(&change.resource).or_default() += 1;
         }

@@ -49,7 +49,30 @@ pub struct Controller {
     pub(super) image: Arc<MetadataImage>,
 }
 
+/// Where a controller stands: enough to go back there.
+#[derive(Debug, Clone)]
+pub struct Mark {
+    image: Arc<MetadataImage>,
+    next_offset: i64,
+    next_producer_id: i64,
+}
+
 impl Controller {
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark {
+            image: self.image.clone(),
+            next_offset: self.state.next_offset,
+            next_producer_id: self.state.next_producer_id,
+        }
+    }
+
+    /// What was decided since was not recorded, and so has not happened.
+    pub fn roll_back(&mut self, to: Mark) {
+        self.state.roll_back((*to.image).clone(), to.next_offset, to.next_producer_id);
+        self.image = to.image;
+    }
+
     /// Reads a metadata log. `random` becomes the ids of topics. Returns also where the log is to be cut: its torn tail
     /// was never acknowledged.
     pub fn replay(

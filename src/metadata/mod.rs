@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub use controller::{Controller, Incarnation};
+pub use controller::{Controller, Incarnation, Mark};
 pub use names::{is_made_by_brokers, topic_name_problem};
 
 use crate::model::Now;

@@ -112,6 +112,21 @@ impl State {
         self.refresh();
     }
 
+    /// Becomes what it was when it had this image. Epochs do not change while a controller runs.
+    pub(super) fn roll_back(&mut self, image: MetadataImage, next_offset: i64, next_producer_id: i64) {
+        self.image = image;
+        self.next_offset = next_offset;
+        self.next_producer_id = next_producer_id;
+        self.collisions.clear();
+        for (name, topic_id) in &self.image.names {
+            if let Some(form) = names::collision_form(name) {
+                self.collisions.entry(form).or_default().push(*topic_id);
+            }
+        }
+        self.stale.all = true;
+        self.refresh();
+    }
+
     /// Where a later batch of this log starts behind damage, if one does.
     fn whole_batch_after(&self, log: &[u8], damage: usize) -> Option<usize> {
         (damage + 1..log.len()).find(|&position| {

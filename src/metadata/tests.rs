@@ -584,3 +584,31 @@ fn a_log_for_kafkas_dump_tool() {
         std::fs::write(path, &log).expect("the file can be written");
     }
 }
+
+/// What found no room in the log has not happened: the controller goes on as if it had read the log again.
+#[test]
+fn a_change_that_was_not_recorded_is_taken_back() {
+    let mut world = busy_world();
+    world.create_one("d.d");
+    let (log, image, mark) = (world.log.clone(), world.controller.image(), world.controller.mark());
+    world.create(vec![topic("e.e"), topic("f")]);
+    world.ask(ControlRequest::DeleteTopics {
+        topics: image.topics.keys().map(|topic_id| TopicRef::Id(*topic_id)).collect(),
+    });
+    world.ask(ControlRequest::AllocateProducerIds);
+    let default = ConfigResource::Broker(None);
+    world.alter(default, &[("log.retention.ms", ConfigOperationKind::Set, Some("77"))]);
+    world.controller.roll_back(mark);
+    world.log = log;
+    assert_eq!(*world.controller.image(), *image);
+    let mut again = replay(&world.log, &world.config).unwrap().0;
+    let first = |answer| match answer {
+        ControlAnswer::ProducerIds { first, .. } => first,
+        other => panic!("{other:?}"),
+    };
+    let expected = first(again.handle(NOW, ControlRequest::AllocateProducerIds).answer);
+    assert_eq!(first(world.ask(ControlRequest::AllocateProducerIds)), expected);
+    assert_eq!(world.create(vec![topic("e_e")]), [(ErrorCode::NONE, String::new())], "its like was not made");
+    assert_eq!(world.create(vec![topic("d_d")])[0].0, ErrorCode::INVALID_TOPIC_EXCEPTION, "its like was");
+    world.restart();
+}

@@ -62,6 +62,10 @@ pub struct StorageMetrics {
     pub log_starts_moved: u64,
     pub unlinked_segments: u64,
     pub failed: bool,
+    pub offline_partitions: u64,
+    /// Records are refused until the disk has room again.
+    pub lacks_space: bool,
+    pub space_refusals: u64,
 }
 
 /// What the runtime of one shard counts.

@@ -61,6 +61,14 @@ pub const STORAGE_FAILED: Name = gauge(
     "penstock_log_dir_failed",
     "1 after a failed journal or segment write: the shard appends nothing more",
 );
+pub const OFFLINE_PARTITIONS: Name = gauge(
+    "penstock_offline_partitions",
+    "Partitions that cannot be served: their disk failed, or their files are damaged",
+);
+pub const STORAGE_LACKS_SPACE: Name =
+    gauge("penstock_log_dir_lacks_space", "1 while the disk has no room: records are refused until it has");
+pub const SPACE_REFUSALS: Name =
+    counter("penstock_log_dir_space_refusals", "Writes for which the disk had no room; each is tried again");
 pub const TURNS: Name = counter("penstock_turns", "Turns of the shard's loop");
 pub const PARKS: Name = counter("penstock_parks", "Times the loop had nothing to do and slept");
 pub const INPUTS: Name = counter("penstock_inputs", "Inputs that the shard was stepped with");

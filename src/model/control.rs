@@ -100,7 +100,7 @@ pub struct ConfigChange {
     pub replace_all: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ConfigResource {
     Topic(String),
     /// None: the default of all brokers.

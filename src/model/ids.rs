@@ -21,6 +21,10 @@ number!(
     ShardId, u16
 );
 number!(
+    /// One of this broker's log directories, by its place in `log.dirs`.
+    LogDir, u16
+);
+number!(
     /// A connection of one shard. Assigned by the runtime, never reused while the broker runs.
     ConnectionId, u64
 );

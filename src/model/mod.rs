@@ -10,7 +10,7 @@ pub mod topic_config;
 
 pub use disk_space::DiskSpace;
 pub use ids::{
-    BrokerId, ConnectionId, LeaderEpoch, PartitionIndex, ProducerEpoch, ProducerId, ShardId, TopicId,
+    BrokerId, ConnectionId, LeaderEpoch, LogDir, PartitionIndex, ProducerEpoch, ProducerId, ShardId, TopicId,
     TopicPartition,
 };
 pub use offset::{DurableOffset, Offset};

@@ -28,7 +28,7 @@ use glommio::{LocalExecutor, LocalExecutorBuilder, Placement, PoolPlacement};
 use rustix::process::{Resource, geteuid, getrlimit};
 
 use crate::effect::{FileId, ReadId, SyncId};
-use crate::input::Input;
+use crate::input::{Input, SegmentOperation};
 use crate::limits::{
     BULK_MEMORY_BYTES, BULK_SYNCS_IN_FLIGHT_MAX, BULK_SYNCS_PER_SHARD_MIN, BULK_WRITES_IN_FLIGHT_MAX,
 };
@@ -36,7 +36,7 @@ use crate::model::ShardId;
 
 use super::chores;
 use super::dma;
-use super::files::{Files, SegmentFile};
+use super::files::{Files, SegmentError, SegmentFile, is_full_disk};
 use super::io_threads::{disk_error, thread, when_locked_memory_is_back};
 use super::mesh::{Mail, Postbox};
 use super::segment_writer::{DiskShare, SegmentWriter};
@@ -325,14 +325,14 @@ impl Bulk {
                 self.counts.bytes.fetch_add(length, Ordering::Relaxed);
                 self.answer(match result {
                     Ok(()) => Input::SegmentWritten { file: file.id, position, length },
-                    Err(error) => segment_failed(file, "write segment", &error),
+                    Err(error) => segment_unwritten(file, SegmentOperation::Write { length }, error.into()),
                 });
             }
             Job::Seal { position, tail, length } => {
                 let result = writer.seal(&file.path, &self.share, position, &tail, length).await;
                 self.answer(match result {
                     Ok(()) => Input::SegmentSealed { file: file.id },
-                    Err(error) => segment_failed(file, "seal segment", &error),
+                    Err(error) => segment_unwritten(file, SegmentOperation::Seal, error),
                 });
             }
             Job::Sync(group) => {
@@ -395,9 +395,25 @@ fn read_answer(
 fn journal_file_answer(shard: ShardId, file: u32, result: io::Result<()>) -> Input {
     match result {
         Ok(()) => Input::JournalFileReady { file },
+        Err(error) if is_full_disk(&error) => {
+            Input::JournalFileLacksSpace { file, error: disk_error("prepare journal file", &error) }
+        }
         Err(error) => {
             tracing::error!(%shard, file, %error, "cannot fill a journal file with zeros");
             Input::JournalFailed { error: disk_error("prepare journal file", &error) }
+        }
+    }
+}
+
+fn segment_unwritten(file: &SegmentFile, operation: SegmentOperation, error: SegmentError) -> Input {
+    let what = match operation {
+        SegmentOperation::Write { .. } => "write segment",
+        SegmentOperation::Seal => "seal segment",
+    };
+    match error {
+        SegmentError::Final(error) => segment_failed(file, what, &error),
+        SegmentError::NoRoom(error) => {
+            Input::SegmentLacksSpace { file: file.id, operation, error: disk_error(what, &error) }
         }
     }
 }

@@ -28,10 +28,27 @@ pub async fn prepare_journal_file(
     bytes: u64,
 ) -> io::Result<()> {
     let path = journal_path(&data_dir, shard, file);
-    let create = move || Ok(Opened { file: create_journal_file(&data_dir, shard, &path)?, writes: true });
-    let open = dma::open(create).await?.file;
-    let result = fill(&open, bytes).await;
-    dma::close(open).await;
+    let at = path.clone();
+    let create = move || Ok(Opened { file: create_journal_file(&data_dir, shard, &at)?, writes: true });
+    let result = match dma::open(create).await {
+        Ok(open) => {
+            let filled = fill(&open.file, bytes).await;
+            dma::close(open.file).await;
+            filled
+        }
+        Err(error) => Err(error),
+    };
+    if result.is_ok() {
+        return result;
+    }
+    glommio::executor().spawn_blocking(move || remove_on_error(&path, result)).await
+}
+
+/// A file that could not be filled takes no space. If it cannot be removed either, the next start finds it, and uses what it has.
+pub fn remove_on_error(path: &Path, result: io::Result<()>) -> io::Result<()> {
+    if result.is_err() {
+        let _ = fs::remove_file(path);
+    }
     result
 }
 

@@ -115,6 +115,27 @@ pub fn journal_path(data_dir: &Path, shard: ShardId, file: u32) -> PathBuf {
     journal_dir(data_dir, shard).join(format!("{file}.journal"))
 }
 
+/// How an operation on a segment file failed.
+#[derive(Debug)]
+pub enum SegmentError {
+    /// There was no room. It may be tried again.
+    NoRoom(io::Error),
+    Final(io::Error),
+}
+
+impl From<io::Error> for SegmentError {
+    /// Of anything but a sync: after a failed sync nobody knows what is on the disk, whatever the error is called.
+    fn from(error: io::Error) -> SegmentError {
+        if is_full_disk(&error) { SegmentError::NoRoom(error) } else { SegmentError::Final(error) }
+    }
+}
+
+/// The disk, or this user's share of it, has no room.
+#[must_use]
+pub fn is_full_disk(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
+}
+
 /// Makes a directory's entries durable.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()

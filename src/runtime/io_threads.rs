@@ -24,7 +24,7 @@ use super::bulk::{self, By, Order, SegmentCounts};
 use super::chores;
 use super::files::{Files, SegmentFile};
 use super::mesh::{Mail, Postbox};
-use super::metadata_file::MetadataFile;
+use super::metadata_file::{AppendError, MetadataFile};
 
 const READERS: usize = 2;
 const STACK_BYTES: usize = 256 * 1024;
@@ -302,10 +302,16 @@ fn write_log_starts(jobs: &Receiver<LogStartWrite>, data_dir: &Path, reply: &Pos
 
 fn append_all(jobs: &Receiver<MetadataAppend>, mut file: MetadataFile, reply: &Postbox) {
     for MetadataAppend { append, batch } in jobs {
-        let result = file.append(&batch).map_err(|error| {
-            tracing::error!(%error, "cannot append to the metadata log");
-            disk_error("append metadata", &error)
-        });
-        reply.send(Mail::Input(Input::MetadataAppended { append, result }));
+        let operation = "append metadata";
+        reply.send(Mail::Input(match file.append(&batch) {
+            Ok(()) => Input::MetadataAppended { append, result: Ok(()) },
+            Err(AppendError::NoRoom(error)) => {
+                Input::MetadataLacksSpace { append, error: disk_error(operation, &error) }
+            }
+            Err(AppendError::Final(error)) => {
+                tracing::error!(%error, "cannot append to the metadata log: metadata cannot be changed until the next start");
+                Input::MetadataAppended { append, result: Err(disk_error(operation, &error)) }
+            }
+        }));
     }
 }

@@ -28,6 +28,7 @@ mod metadata_file;
 pub mod preflight;
 mod receive_chunks;
 mod recovery_disk;
+mod reserve;
 mod residency;
 mod segment_writer;
 mod shards;

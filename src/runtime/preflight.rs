@@ -10,12 +10,11 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, OFlags, flock, statvfs};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::sched_getaffinity;
 
-/// With less free space than this a broker would stop soon after its start.
-const FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
+use super::files::is_full_disk;
 
 /// Enough for 10,000 connections and as many segments.
 const OPEN_FILES_WANTED: u64 = 1_048_576;
@@ -135,36 +134,27 @@ fn check_io_uring() -> Result<(), StartError> {
     }
 }
 
-/// Direct I/O works here, and there is room.
+/// Direct I/O works here. Little room is no reason not to start: a broker that runs is what topics can be deleted with.
 pub fn check_data_dir(data_dir: &Path) -> Result<(), StartError> {
     let path = data_dir.join(".direct-io-test");
     let result = try_direct_io(&path);
     let _ = fs::remove_file(&path);
+    if let Err(error) = &result
+        && is_full_disk(error)
+    {
+        tracing::warn!(data_dir = %data_dir.display(), "the disk is full");
+        return Ok(());
+    }
     result.map_err(|error| match error.raw_os_error() {
         Some(libc::EINVAL) => StartError::new(
             format!("the file system of {} has no direct I/O", data_dir.display()),
             "use ext4 or XFS on a local disk; tmpfs, overlay and network file systems may lack it",
         ),
-        Some(libc::ENOSPC) => no_space(data_dir, 0),
         _ => StartError::new(
             format!("cannot write to {}: {error}", data_dir.display()),
             "give this user the right to write there",
         ),
-    })?;
-    if let Ok(found) = statvfs(data_dir) {
-        let free = found.f_bavail.saturating_mul(found.f_frsize);
-        if free < FREE_BYTES_MIN {
-            return Err(no_space(data_dir, free));
-        }
-    }
-    Ok(())
-}
-
-fn no_space(data_dir: &Path, free: u64) -> StartError {
-    StartError::new(
-        format!("the disk of {} is nearly full: {} MiB are free", data_dir.display(), free >> 20),
-        format!("free at least {} MiB, or choose another directory with --data-dir", FREE_BYTES_MIN >> 20),
-    )
+    })
 }
 
 fn try_direct_io(path: &Path) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! The files of a data directory, for recovery: synchronous, before any shard runs.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,12 @@ use crate::storage::RecoveryDisk;
 use super::chores::{self, DELETED_SUFFIX};
 use super::files::{LOG_START, journal_dir, journal_path, partition_dir, segment_path, sync_dir};
 use super::io_threads::disk_error;
+
+/// Tells later starts, and people, that a partition lacks bytes.
+const DAMAGED: &str = "damaged";
+
+/// Bytes that a journal held of a segment of such a partition, at their positions.
+const ASIDE: &str = "journal";
 
 /// Lives: one per start. Keeps the file that was used last open: recovery reads a file in many pieces.
 #[derive(Debug)]
@@ -47,12 +53,33 @@ impl DataDir {
     }
 
     fn write(&mut self, name: SegmentName, position: u64, bytes: &[u8]) -> io::Result<()> {
-        let path = segment_path(&self.path, name);
+        self.write_at(&segment_path(&self.path, name), position, bytes)
+    }
+
+    fn write_at(&mut self, path: &Path, position: u64, bytes: &[u8]) -> io::Result<()> {
         if !path.exists() {
-            fs::create_dir_all(partition_dir(&self.path, name.topic_partition))?;
-            File::create_new(&path)?;
+            fs::create_dir_all(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+            File::create_new(path)?;
         }
-        self.opened(&path)?.write_all_at(bytes, position)
+        self.opened(path)?.write_all_at(bytes, position)
+    }
+
+    /// Whole or not at all, after everything else in the directory.
+    fn mark(&mut self, topic_partition: TopicPartition, why: &str) -> io::Result<()> {
+        let directory = partition_dir(&self.path, topic_partition);
+        fs::create_dir_all(&directory)?;
+        for (name, path) in entries(&directory)? {
+            if name.ends_with(ASIDE) {
+                File::open(path)?.sync_all()?;
+            }
+        }
+        let temporary = directory.join(".damaged.new");
+        let mut file = File::create(&temporary)?;
+        writeln!(file, "{why}")?;
+        file.sync_all()?;
+        fs::rename(&temporary, directory.join(DAMAGED))?;
+        sync_dir(&directory)?;
+        sync_dir(&self.path)
     }
 
     fn sync(&mut self, name: SegmentName) -> io::Result<()> {
@@ -202,5 +229,20 @@ impl RecoveryDisk for DataDir {
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError> {
         self.last = None;
         chores::delete_partition(&self.path, topic_partition).map_err(failed("remove partition"))
+    }
+
+    fn damaged(&mut self) -> Result<Vec<TopicPartition>, DiskError> {
+        let found = entries(&self.path).map_err(failed("list partitions"))?;
+        let marked = found.into_iter().filter(|(_, path)| path.join(DAMAGED).exists());
+        Ok(marked.filter_map(|(name, _)| parse_partition(&name)).collect())
+    }
+
+    fn mark_damaged(&mut self, topic_partition: TopicPartition, why: &str) -> Result<(), DiskError> {
+        self.mark(topic_partition, why).map_err(failed("mark partition"))
+    }
+
+    fn keep_aside(&mut self, segment: SegmentName, position: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        let path = segment_path(&self.path, segment).with_extension(ASIDE);
+        self.write_at(&path, position, bytes).map_err(failed("keep journal bytes aside"))
     }
 }

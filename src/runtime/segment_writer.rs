@@ -15,7 +15,7 @@ use glommio::sync::Semaphore;
 use crate::limits::{BLOCK_BYTES, BULK_WRITE_BYTES};
 
 use super::dma::{self, Opened};
-use super::files::sync_dir;
+use super::files::{SegmentError, sync_dir};
 
 /// Space is allocated in steps as large as what the file has, between these bounds: a slow partition wastes little, a fast one
 /// rarely changes metadata.
@@ -99,7 +99,7 @@ impl SegmentWriter {
         position: u64,
         tail: &[u8],
         length: u64,
-    ) -> io::Result<()> {
+    ) -> Result<(), SegmentError> {
         assert!(position.is_multiple_of(BLOCK_BYTES) && tail.len() <= BLOCK, "at most the last block");
         let file = self.open(path).await?;
         if !tail.is_empty() {
@@ -109,7 +109,7 @@ impl SegmentWriter {
         }
         file.truncate(length).await.map_err(dma::io_error)?;
         drop(file);
-        self.sync(path, share).await?;
+        self.sync(path, share).await.map_err(SegmentError::Final)?;
         self.close().await;
         Ok(())
     }

@@ -24,6 +24,7 @@ use super::identity::random_bytes;
 use super::metadata_file::MetadataFile;
 use super::preflight::StartError;
 use super::recovery_disk::DataDir;
+use super::reserve::Reserve;
 
 /// Makes a shard on the thread where it will live.
 pub type MakeShard = Box<dyn FnOnce(&Clock) -> (Shard, Effects) + Send>;
@@ -59,9 +60,10 @@ pub fn prepare(
     config: &Arc<Config>,
     identity: &MetaProperties,
     shards: u16,
+    reserve: &Reserve,
     now: Now,
 ) -> Result<Vec<Prepared>, StartError> {
-    let (controller, metadata) = open_metadata(data_dir, config, identity, now)?;
+    let (controller, metadata) = open_metadata(data_dir, config, identity, reserve, now)?;
     let image = controller.image();
     let recovered = recover_logs(data_dir, identity, shards, &|of| image.partition(of).is_some())?;
     let mut controller = Some(controller);
@@ -78,6 +80,7 @@ pub fn prepare(
                 directory_id: identity.directory_id.0,
                 journal_bytes_max: config.journal_bytes_max,
                 tail_bytes_max: config.tail_bytes_max,
+                free_bytes_min: config.free_bytes_min,
                 mutations: StorageMutations::default(),
             },
             recovered,
@@ -98,13 +101,14 @@ fn open_metadata(
     data_dir: &Path,
     config: &Arc<Config>,
     identity: &MetaProperties,
+    reserve: &Reserve,
     now: Now,
 ) -> Result<(Controller, MetadataFile), StartError> {
     let failed = |error: std::io::Error| {
         let problem = format!("cannot open the metadata log in {}: {error}", data_dir.display());
         StartError::new(problem, "give this user the right to write there, and check the disk")
     };
-    let (mut file, bytes) = MetadataFile::open(data_dir).map_err(failed)?;
+    let (mut file, bytes) = MetadataFile::open(data_dir, reserve.clone()).map_err(failed)?;
     let node = BrokerId(identity.node_id);
     let (mut controller, end) =
         Controller::replay(&bytes, &identity.cluster_id, node, Arc::clone(config), random_bytes()).map_err(
@@ -128,7 +132,7 @@ fn open_metadata(
         endpoints: endpoints.collect(),
     };
     let batch = controller.start(now, &incarnation);
-    file.append(&batch).map_err(failed)?;
+    file.append(&batch).map_err(|error| failed(error.into()))?;
     Ok((controller, file))
 }
 
@@ -150,6 +154,9 @@ fn recover_logs(
             last = progress
         });
     tracing::info!(?last, "recovery");
+    for (topic_partition, why) in recovered.iter().flatten().flat_map(|shard| &shard.offline) {
+        tracing::error!(%topic_partition, %why, "a partition is offline; nothing of it is changed");
+    }
     recovered.map_err(|error| {
         StartError::new(
             format!("recovery failed: {error}"),

@@ -15,14 +15,16 @@ use crossbeam_channel::unbounded;
 use socket2::Socket;
 
 use crate::config::{Config, Listener};
+use crate::model::LogDir;
 
 use super::clock::Clock;
 use super::control_thread::{Health, bind_admin, on_signals, serve_admin};
-use super::disk_space;
+use super::disk_space::{self, Watched};
 use super::executors::{Common, Executors, ShardSeed};
 use super::identity::identity;
 use super::listener::{Gate, bind, local_address};
 use super::preflight::{self, StartError};
+use super::reserve::Reserve;
 use super::shards;
 use super::sockets::SocketConfig;
 
@@ -70,7 +72,8 @@ pub fn run(options: Options, on_ready: impl FnOnce(&Ready)) -> Result<ExitCode, 
     config.log_dir = options.data_dir.display().to_string();
     let config = Arc::new(config);
     let clock = Clock::start();
-    let prepared = shards::prepare(&options.data_dir, &config, &identity, shards, clock.now())?;
+    let reserve = Reserve::new(&options.data_dir);
+    let prepared = shards::prepare(&options.data_dir, &config, &identity, shards, &reserve, clock.now())?;
 
     let common = Common {
         clock,
@@ -87,10 +90,11 @@ pub fn run(options: Options, on_ready: impl FnOnce(&Ready)) -> Result<ExitCode, 
         make: prepared.make,
     });
     let executors = Executors::start(&common, seeds.collect(), &ready).map_err(cannot_start)?;
-    let log_dirs = vec![options.data_dir.clone()];
-    disk_space::watch(log_dirs, executors.postboxes.clone()).map_err(cannot_start)?;
     let health = Arc::new(Health::default());
     on_signals(executors.postboxes.clone(), Arc::clone(&health)).map_err(cannot_start)?;
+    let watched = Watched::new(LogDir(0), options.data_dir.clone(), reserve);
+    disk_space::watch(vec![watched], config.free_bytes_min, executors.postboxes.clone())
+        .map_err(cannot_start)?;
     for _ in 0..shards {
         started.recv().map_err(|_| io::ErrorKind::BrokenPipe.into()).flatten().map_err(cannot_start)?;
     }

@@ -52,6 +52,11 @@ impl DurabilityQueue {
     fn pop_durable(&mut self, durable: CommitId) -> Option<Undurable> {
         self.0.pop_front_if(|first| first.commit <= durable)
     }
+
+    /// The last one, if it waits for more than `commit`.
+    fn pop_beyond(&mut self, commit: CommitId) -> Option<Undurable> {
+        self.0.pop_back_if(|last| last.commit > commit)
+    }
 }
 
 impl Shard {
@@ -80,9 +85,9 @@ impl Shard {
         }
     }
 
-    /// Appends, or waits behind those that wait for room in the journal.
+    /// Appends, or waits behind those that wait for room in the journal. While the disk lacks room nobody waits: all are refused.
     pub(super) fn append(&mut self, now: Now, job: AppendJob, effects: &mut Effects) {
-        if self.deferred.is_empty() && !self.storage.is_full() {
+        if (self.deferred.is_empty() && !self.storage.is_full()) || self.storage.lacks_space() {
             self.append_now(now, job, effects);
         } else {
             self.deferred.push_back(job);
@@ -90,7 +95,7 @@ impl Shard {
     }
 
     pub(super) fn run_deferred(&mut self, now: Now, effects: &mut Effects) {
-        while !self.storage.is_full() {
+        while !self.storage.is_full() || self.storage.lacks_space() {
             let Some(job) = self.deferred.pop_front() else { break };
             self.append_now(now, job, effects);
         }
@@ -124,7 +129,7 @@ impl Shard {
         let Some(partition) = self.partitions.get(item.topic_partition) else {
             return fail(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
         };
-        if self.storage.failed().is_some() {
+        if !self.storage.serves(partition.log) {
             return fail(ErrorCode::KAFKA_STORAGE_ERROR);
         }
         // Only a coordinator can add a partition to a transaction, and this broker has none yet.
@@ -169,7 +174,12 @@ impl Shard {
     /// The journal or a segment has moved on.
     pub(super) fn on_storage_input(&mut self, now: Now, input: &Input, effects: &mut Effects) {
         let mut durable = Vec::new();
+        let failed_before = self.storage.failed().is_some();
         self.storage.on_input(now, input, effects, &mut durable);
+        if self.storage.failed().is_some() && !failed_before {
+            let partitions = self.partitions.names().collect();
+            self.tell_offline(partitions, effects);
+        }
         for (log, end) in durable {
             self.partitions.on_durable(log, end);
             self.tell_watchers(now, log, effects);
@@ -182,24 +192,35 @@ impl Shard {
         self.run_deferred(now, effects);
     }
 
-    /// The journal has failed for good: nobody who waits for it will see success.
+    /// The journal has failed for good: nobody who waits for it will see success. Or it is full and the disk has no room: who
+    /// waits for a commit that cannot be written is told now. Such records may yet become durable, as after any lost answer; an
+    /// idempotent producer that sends them again is told so.
     pub(super) fn fail_what_cannot_become_durable(&mut self, effects: &mut Effects) {
+        if let Some(last) = self.storage.stalled_after() {
+            let mut stalled = Vec::new();
+            while let Some(undurable) = self.durability.pop_beyond(last) {
+                stalled.push(undurable);
+            }
+            stalled.into_iter().rev().for_each(|undurable| self.refuse_undurable(undurable, effects));
+        }
         if self.storage.failed().is_none() {
             return;
         }
-        while let Some(mut undurable) = self.durability.pop_durable(CommitId(u64::MAX)) {
-            for result in &mut undurable.results {
-                if result.error == ErrorCode::NONE {
-                    *result = refused(result.index, ErrorCode::KAFKA_STORAGE_ERROR);
-                }
-            }
-            self.tell_appended(undurable.origin, undurable.results, effects);
+        while let Some(undurable) = self.durability.pop_durable(CommitId(u64::MAX)) {
+            self.refuse_undurable(undurable, effects);
         }
         while let Some(job) = self.deferred.pop_front() {
             let results =
                 job.items.iter().map(|item| refused(item.index, ErrorCode::KAFKA_STORAGE_ERROR)).collect();
             self.tell_appended(job.origin, results, effects);
         }
+    }
+
+    fn refuse_undurable(&mut self, mut undurable: Undurable, effects: &mut Effects) {
+        for result in undurable.results.iter_mut().filter(|result| result.error == ErrorCode::NONE) {
+            *result = refused(result.index, ErrorCode::KAFKA_STORAGE_ERROR);
+        }
+        self.tell_appended(undurable.origin, undurable.results, effects);
     }
 
     fn tell_appended(&mut self, origin: Origin, results: Vec<AppendResult>, effects: &mut Effects) {

@@ -106,7 +106,7 @@ impl Shard {
         let partition =
             self.partitions.get(item.topic_partition).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
         partition.check_leader_epoch(item.current_leader_epoch)?;
-        if self.storage.failed().is_some() {
+        if !self.storage.serves(partition.log) {
             return Err(ErrorCode::KAFKA_STORAGE_ERROR);
         }
         let log = self.storage.log(partition.log);

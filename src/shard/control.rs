@@ -1,16 +1,19 @@
 //! The control plane's seat: shard 0 hosts the controller; every shard applies the images that it publishes.
 //!
 //! A change is recorded (Effect::AppendMetadata), then published to all shards, and only then answered: who creates a topic may
-//! produce to it through any connection.
+//! produce to it through any connection. One is recorded at a time. If the disk has no room for it, it and what was decided after it
+//! are taken back, and the next request finds the controller as it was. After any other error nobody knows what the log says: the
+//! metadata stays as it is until the broker is started again; records are served on.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use protocol::error_code::ErrorCode;
 
 use super::Shard;
 use crate::effect::{DiskError, Effect, Effects};
-use crate::metadata::{Controller, Decision};
+use crate::metadata::{Controller, Decision, Mark};
 use crate::model::control::{ControlAnswer, ControlError, ControlRequest};
 use crate::model::metadata_image::{MetadataImage, TopicImage};
 use crate::model::{Now, PartitionIndex, ShardId, TopicPartition};
@@ -22,10 +25,14 @@ use crate::stdx::SlabKey;
 #[derive(Debug)]
 pub(super) struct ControlHost {
     controller: Controller,
+    /// What the log says for certain.
+    recorded: Mark,
     shards: u16,
     last_append: u64,
     /// Changes in order: recorded, then applied everywhere, then answered.
     changes: VecDeque<Change>,
+    /// A change is on its way to the log.
+    appending: bool,
     /// The metadata log cannot be written any more.
     failed: bool,
 }
@@ -33,6 +40,10 @@ pub(super) struct ControlHost {
 #[derive(Debug)]
 struct Change {
     append: u64,
+    /// Not recorded yet, and not on its way to the log.
+    batch: Option<Bytes>,
+    /// Where the controller stands with it.
+    mark: Mark,
     from: ShardId,
     request: RequestId,
     answer: ControlAnswer,
@@ -43,7 +54,28 @@ struct Change {
 
 impl ControlHost {
     pub fn new(controller: Controller, shards: u16) -> ControlHost {
-        ControlHost { controller, shards, last_append: 0, changes: VecDeque::new(), failed: false }
+        let recorded = controller.mark();
+        ControlHost {
+            controller,
+            recorded,
+            shards,
+            last_append: 0,
+            changes: VecDeque::new(),
+            appending: false,
+            failed: false,
+        }
+    }
+
+    /// The first change that is not recorded goes to the log, unless another one is on its way.
+    fn record_next(&mut self, effects: &mut Effects) {
+        if self.appending {
+            return;
+        }
+        let waiting = self.changes.iter_mut().find_map(|change| Some((change.append, change.batch.take()?)));
+        if let Some((append, batch)) = waiting {
+            self.appending = true;
+            effects.push(Effect::AppendMetadata { append, batch });
+        }
     }
 
     fn take_changes(&mut self, which: impl Fn(&Change) -> bool) -> Vec<Change> {
@@ -76,13 +108,33 @@ impl Shard {
         }
         // An answer without a change of its own may rest on changes that are not true everywhere yet: it goes with the last.
         let mut applying = host.changes.back().and_then(|last| last.applying);
-        if let Some(batch) = batch {
+        if batch.is_some() {
             host.last_append += 1;
             applying = None;
-            effects.push(Effect::AppendMetadata { append: host.last_append, batch });
         }
-        let (append, image) = (host.last_append, host.controller.image());
-        host.changes.push_back(Change { append, from, request, answer, image, applying });
+        let (append, image, mark) = (host.last_append, host.controller.image(), host.controller.mark());
+        host.changes.push_back(Change { append, batch, mark, from, request, answer, image, applying });
+        host.record_next(effects);
+    }
+
+    /// The disk has no room for a change: it has not happened, nor has what was decided after it.
+    pub(super) fn on_metadata_lacks_space(
+        &mut self,
+        now: Now,
+        append: u64,
+        error: DiskError,
+        effects: &mut Effects,
+    ) {
+        let host =
+            self.control.as_mut().expect("metadata is appended by the shard that hosts the controller");
+        tracing::warn!(?error, "no room for a change of metadata: it is refused");
+        host.appending = false;
+        let refused: Vec<Change> = host.take_changes(|change| change.append >= append);
+        let recorded = host.recorded.clone();
+        host.controller.roll_back(recorded);
+        for change in refused {
+            self.tell_control_answered(now, change.from, change.request, metadata_lacks_space(), effects);
+        }
     }
 
     /// The change is on disk: now it is true, and every shard is told.
@@ -95,6 +147,7 @@ impl Shard {
     ) {
         let host =
             self.control.as_mut().expect("metadata is appended by the shard that hosts the controller");
+        host.appending = false;
         if result.is_err() {
             host.failed = true;
             let refused: Vec<Change> = host.take_changes(|change| change.append >= append);
@@ -107,8 +160,10 @@ impl Shard {
         let mut recorded = host.changes.iter_mut().filter(|change| change.append == append);
         let Some(change) = recorded.next() else { return };
         change.applying = Some(others);
-        let image = change.image.clone();
+        let (image, mark) = (change.image.clone(), change.mark.clone());
         recorded.for_each(|follower| follower.applying = Some(others));
+        host.recorded = mark;
+        host.record_next(effects);
         for to in (1..=others).map(ShardId) {
             effects.push(Effect::TellShard { to, message: ShardMessage::Image { image: image.clone() } });
         }
@@ -160,6 +215,7 @@ impl Shard {
         }
         for (topic_id, topic) in &before.topics {
             if !image.topics.contains_key(topic_id) {
+                self.offline.retain(|of| of.topic_id != *topic_id);
                 self.close_topic(now, topic, effects);
             }
         }
@@ -184,6 +240,7 @@ impl Shard {
     fn close_topic(&mut self, now: Now, topic: &TopicImage, effects: &mut Effects) {
         for topic_partition in self.owned(topic) {
             let Some((log, watchers)) = self.partitions.remove(topic_partition) else { continue };
+            self.offline_here -= u64::from(!self.storage.serves(log));
             self.storage.delete(log, effects);
             self.forget_trims(log, effects);
             for watcher in watchers {
@@ -210,8 +267,29 @@ impl Shard {
             let recovered = self.storage.durable_end(log);
             let partition = Partition::new(topic_partition, log, image.leader_epoch, recovered);
             self.partitions.insert(partition, topic.config.clone());
+            if !self.storage.serves(log) {
+                self.tell_offline(vec![topic_partition], effects);
+            }
         }
     }
+
+    /// These partitions of this shard cannot be served any more: every shard must say so to those who ask for the metadata.
+    pub(super) fn tell_offline(&mut self, partitions: Vec<TopicPartition>, effects: &mut Effects) {
+        let before = self.offline.len();
+        self.offline.extend(partitions.iter().copied());
+        self.offline_here += (self.offline.len() - before) as u64;
+        for to in (0..self.shards).map(ShardId).filter(|to| *to != self.id) {
+            let message = ShardMessage::Offline { partitions: partitions.clone() };
+            effects.push(Effect::TellShard { to, message });
+        }
+    }
+}
+
+fn metadata_lacks_space() -> ControlAnswer {
+    ControlAnswer::Failed(ControlError {
+        error: ErrorCode::KAFKA_STORAGE_ERROR,
+        message: Some("the disk has no room for the metadata log: delete topics or free space".to_owned()),
+    })
 }
 
 fn metadata_log_failed() -> ControlAnswer {

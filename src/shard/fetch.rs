@@ -201,7 +201,7 @@ impl Shard {
                 results.push(failed_read(item.index, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
                 continue;
             };
-            if self.storage.failed().is_some() {
+            if !self.storage.serves(partition.log) {
                 results.push(failed_read(item.index, ErrorCode::KAFKA_STORAGE_ERROR));
                 continue;
             }

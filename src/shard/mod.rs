@@ -15,7 +15,7 @@ mod requests;
 mod topology;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use self::append::{AppendJob, DurabilityQueue};
@@ -34,7 +34,7 @@ use crate::input::Input;
 use crate::metadata::Controller;
 use crate::metrics::{MemoryMetrics, ShardMetrics, StorageMetrics};
 use crate::model::metadata_image::MetadataImage;
-use crate::model::{ConnectionId, DiskSpace, Instant, Now, ShardId};
+use crate::model::{ConnectionId, DiskSpace, Instant, LogDir, Now, ShardId, TopicPartition};
 use crate::shard_message::ShardMessage;
 use crate::stdx::{IdMap, Slab, SlabKey};
 use crate::storage::{RecoveredShard, Storage, StorageConfig};
@@ -88,6 +88,10 @@ pub struct Shard {
     housekeeping: Housekeeping,
     /// By log dir; None: not heard of yet.
     disk_space: Vec<Option<DiskSpace>>,
+    /// Partitions, of all shards, whose disk failed or whose files are damaged.
+    offline: BTreeSet<TopicPartition>,
+    /// How many of them are of this shard.
+    offline_here: u64,
     stopping: bool,
     stopped: bool,
     /// When the present turn began.
@@ -121,6 +125,8 @@ impl Shard {
             crowded: Vec::new(),
             housekeeping: Housekeeping::new(now, start.config.retention_delay_ms),
             disk_space: Vec::new(),
+            offline: BTreeSet::new(),
+            offline_here: 0,
             stopping: false,
             stopped: false,
             turn: now.instant,
@@ -160,8 +166,14 @@ impl Shard {
             Input::MetadataAppended { append, result } => {
                 self.on_metadata_appended(now, append, result, effects)
             }
+            Input::MetadataLacksSpace { append, error } => {
+                self.on_metadata_lacks_space(now, append, error, effects);
+            }
             Input::Shard { from, message } => self.on_shard_message(now, from, message, effects),
-            Input::DiskSpace { dir, space } => self.note_disk_space(dir, space),
+            Input::DiskSpace { dir, space } => {
+                self.note_disk_space(dir, space);
+                self.on_storage_input(now, &Input::DiskSpace { dir, space }, effects);
+            }
             Input::Tick => {}
             Input::Stop => self.start_stopping(now, effects),
             input => self.on_storage_input(now, &input, effects),
@@ -242,11 +254,12 @@ impl Shard {
                 effects.push(Effect::TellShard { to: from, message: ShardMessage::ImageApplied { version } });
             }
             ShardMessage::ImageApplied { version } => self.on_image_applied(now, version, effects),
+            ShardMessage::Offline { partitions } => self.offline.extend(partitions),
         }
     }
 
-    fn note_disk_space(&mut self, dir: u16, space: DiskSpace) {
-        let index = usize::from(dir);
+    fn note_disk_space(&mut self, dir: LogDir, space: DiskSpace) {
+        let index = usize::from(dir.0);
         if self.disk_space.len() <= index {
             self.disk_space.resize(index + 1, None);
         }
@@ -282,6 +295,9 @@ impl Shard {
             log_starts_moved: counters.log_starts_moved,
             unlinked_segments: counters.segments_unlinked,
             failed: self.storage.failed().is_some(),
+            offline_partitions: self.offline_here,
+            lacks_space: self.storage.lacks_space(),
+            space_refusals: counters.space_refusals,
         };
     }
 

@@ -37,6 +37,10 @@ impl Partitions {
         self.logs.len()
     }
 
+    pub fn names(&self) -> impl Iterator<Item = TopicPartition> + '_ {
+        self.by_name.keys().copied()
+    }
+
     pub fn logs(&self) -> impl Iterator<Item = LogId> + '_ {
         self.logs.keys().copied()
     }

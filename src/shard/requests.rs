@@ -121,6 +121,7 @@ impl Shard {
             now,
             shard_of: &shard_of,
             disk_space: &self.disk_space,
+            offline: &self.offline,
         };
         match api::dispatch(&context, &mut self.sessions, frame) {
             Outcome::Answer(pieces) => self.complete(home, pieces, effects),
@@ -277,6 +278,7 @@ impl Shard {
                     now,
                     shard_of: &shard_of,
                     disk_space: &self.disk_space,
+                    offline: &self.offline,
                 };
                 let pieces = respond(&context, answer);
                 self.complete(request.place, pieces, effects);

@@ -7,13 +7,15 @@
 //! ```
 //!
 //! This file keeps the books of each segment and takes inputs apart. Which bytes go to a segment when is decided in
-//! `write_behind`, when journal space is free in `release`, what leaves memory in `tail`, what a start finds in `recovery`.
+//! `write_behind`, when journal space is free in `release`, what leaves memory in `tail`, what a full disk changes in `space`, what
+//! a start finds in `recovery`.
 //! Decides nothing about offsets (`log`) and nothing about who may append or be answered (`replication`, `shard`).
 
 mod recovery;
 mod release;
 mod retention;
 mod slots;
+mod space;
 mod tail;
 mod trim;
 mod write_behind;
@@ -21,7 +23,7 @@ mod write_behind;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -33,7 +35,7 @@ pub use recovery::{
 };
 
 use crate::effect::{CommitId, DiskError, Effect, Effects, FileId, SegmentName};
-use crate::input::Input;
+use crate::input::{Input, SegmentOperation};
 use crate::journal::format::{EntryHeader, EntryKind};
 use crate::journal::{Entry, EntryMeta, Issued, Journal, SegmentKey};
 use crate::limits::BLOCK_BYTES;
@@ -44,6 +46,7 @@ use crate::model::{
 };
 use release::Release;
 use slots::Slots;
+use space::Space;
 use tail::TailEntry;
 use trim::Trim;
 
@@ -58,6 +61,8 @@ pub struct StorageConfig {
     pub journal_bytes_max: u64,
     /// Batches kept in memory, over all partitions of the shard.
     pub tail_bytes_max: u64,
+    /// Below this, free on the disk, records are refused.
+    pub free_bytes_min: u64,
     pub mutations: StorageMutations,
 }
 
@@ -87,6 +92,10 @@ pub struct StorageCounters {
     pub segments_unlinked: u64,
     pub journal_used_bytes: u64,
     pub journal_capacity_bytes: u64,
+    /// Operations that found no room.
+    pub space_refusals: u64,
+    /// Times that all of them had gone through, and there was room again.
+    pub space_ends: u64,
 }
 
 /// A segment whose end is not yet recorded as Sealed.
@@ -130,6 +139,8 @@ struct Slot {
     /// The wall clock when this run opened it.
     opened_ms: i64,
     deleted: bool,
+    /// Damaged: nothing is known of its records, and nothing may be written.
+    offline: bool,
 }
 
 /// Storage of one shard and log dir.
@@ -143,6 +154,8 @@ pub struct Storage {
     journal: Journal,
     slots: Slots,
     recovered: BTreeMap<TopicPartition, RecoveredLog>,
+    /// Damaged partitions that were not opened yet.
+    offline: BTreeSet<TopicPartition>,
     files: HashMap<FileId, SegmentKey>,
     files_opened: u64,
     /// Segments with something to write or to seal.
@@ -169,13 +182,14 @@ pub struct Storage {
     early_durable: Vec<(LogId, DurableOffset)>,
     stopping: bool,
     failed: Option<DiskError>,
+    space: Space,
     counters: StorageCounters,
 }
 
 impl Storage {
     #[must_use]
     pub fn new(config: StorageConfig, recovered: RecoveredShard) -> Storage {
-        let RecoveredShard { journal_files, next_sequence, logs, .. } = recovered;
+        let RecoveredShard { journal_files, next_sequence, logs, offline, .. } = recovered;
         let journal = Journal::new(
             config.shard,
             config.directory_id,
@@ -189,6 +203,7 @@ impl Storage {
             journal,
             slots: Slots::new(),
             recovered: logs,
+            offline: offline.into_keys().collect(),
             files: HashMap::new(),
             files_opened: 0,
             write_queue: VecDeque::new(),
@@ -210,6 +225,7 @@ impl Storage {
             early_durable: Vec::new(),
             stopping: false,
             failed: None,
+            space: Space::default(),
             counters: StorageCounters::default(),
         }
     }
@@ -225,6 +241,7 @@ impl Storage {
     ) -> LogId {
         let mut recovered = self.recovered.remove(&topic_partition).unwrap_or_default();
         let left_over = recovered.take_left_over();
+        let offline = self.offline.remove(&topic_partition);
         let mut log = PartitionLog::open(topic_partition, self.clamp(config), recovered);
         if self.config.mutations.forget_producer_state() {
             log.expire_producers(Now { instant: Instant(u64::MAX), wall_ms: 0 }, 0);
@@ -242,6 +259,7 @@ impl Storage {
             tail_gone: 0,
             opened_ms: now.wall_ms,
             deleted: false,
+            offline,
         });
         self.maybe_queue_trim(id);
         for base_offset in sealed {
@@ -294,7 +312,7 @@ impl Storage {
 
     /// Appends one batch and puts it into the open group.
     ///
-    /// Errors: KAFKA_STORAGE_ERROR after a failure and while stopping; else what `PartitionLog::append` refuses.
+    /// Errors: KAFKA_STORAGE_ERROR after a failure, while the disk lacks space, and while stopping; else what `PartitionLog::append` refuses.
     pub fn append(
         &mut self,
         id: LogId,
@@ -303,8 +321,9 @@ impl Storage {
         records: BytesMut,
         transactional: bool,
     ) -> Result<StoredAppend, Refused> {
+        let lacks_space = self.lacks_space();
         let slot = &mut self.slots[id];
-        if self.failed.is_some() || self.stopping || slot.deleted {
+        if self.failed.is_some() || self.stopping || slot.deleted || slot.offline || lacks_space {
             let message = Some("The log directory takes no more records");
             return Err(Refused {
                 error: ErrorCode::KAFKA_STORAGE_ERROR,
@@ -399,7 +418,9 @@ impl Storage {
             }
             let files: Vec<FileId> = slot.log.segments().iter().filter_map(|segment| segment.file).collect();
             let topic_partition = slot.topic_partition;
-            files.iter().for_each(|file| drop(self.files.remove(file)));
+            for file in &files {
+                self.files.remove(file);
+            }
             self.slots.remove(id);
             effects.push(Effect::DeletePartition { topic_partition, files });
         }
@@ -418,7 +439,7 @@ impl Storage {
     /// Takes the inputs that answer effects of storage; ignores all others. `durable`: partitions whose durable end moved.
     pub fn on_input(
         &mut self,
-        _now: Now,
+        now: Now,
         input: &Input,
         effects: &mut Effects,
         durable: &mut Vec<(LogId, DurableOffset)>,
@@ -434,11 +455,33 @@ impl Storage {
                 self.note_durable(&done.entries, durable);
                 self.note_recorded();
             }
-            Input::JournalFileReady { file } => self.journal.on_file_ready(file),
-            Input::SegmentWritten { file, position, length } => {
-                self.on_segment_written(file, position, length)
+            Input::JournalFileReady { file } => {
+                self.journal.on_file_ready(file);
+                self.on_room_found(now, None);
             }
-            Input::SegmentSealed { file } => self.on_segment_sealed(file),
+            Input::JournalFileLacksSpace { file, error } => {
+                self.on_journal_file_lacks_space(now, file, error)
+            }
+            Input::SegmentWritten { file, position, length } => {
+                self.on_room_found(now, self.files.get(&file).copied());
+                self.on_segment_written(file, position, length);
+            }
+            Input::SegmentSealed { file } => {
+                self.on_room_found(now, self.files.get(&file).copied());
+                self.on_segment_sealed(file);
+            }
+            Input::SegmentLacksSpace { file, operation: SegmentOperation::Write { length }, .. }
+                if self.config.mutations.enospc_is_success() =>
+            {
+                let key = self.files.get(&file);
+                let segment = key.and_then(|key| self.slots[key.log].segment(key.base_offset));
+                let position = segment.map_or(0, |segment| segment.written);
+                self.on_segment_written(file, position, length);
+            }
+            Input::SegmentLacksSpace { file, operation, error } => {
+                self.on_segment_lacks_space(now, file, operation, error);
+            }
+            Input::DiskSpace { space, .. } => self.on_disk_space(now, space.usable_bytes),
             Input::SegmentsSynced { sync } => self.on_segments_synced(sync, effects),
             Input::LogStartWritten { trim, result } => self.on_log_start_written(trim, result),
             Input::SegmentsUnlinked { trim } => self.on_segments_unlinked(trim),
@@ -471,7 +514,7 @@ impl Storage {
     /// What a turn leaves to do: commits, write-behind, release of journal files, eviction.
     ///
     /// To be called after the inputs that were there, also if there were none.
-    pub fn end_turn(&mut self, _now: Now, effects: &mut Effects) {
+    pub fn end_turn(&mut self, now: Now, effects: &mut Effects) {
         if self.failed.is_some() {
             return;
         }
@@ -479,11 +522,14 @@ impl Storage {
         self.maybe_release(effects);
         self.evict();
         self.maybe_seal_for_room();
+        self.try_space(now, effects);
         self.pump_writes(effects);
         self.pump_trims(effects);
         self.finish_deletes(effects);
         self.commit(effects);
-        self.journal.maybe_grow(effects);
+        if !self.holds_writes() {
+            self.journal.maybe_grow(self.saves_space(), effects);
+        }
         self.count();
     }
 
@@ -553,6 +599,12 @@ impl Storage {
         u8::try_from(above_half * 100 / capacity.max(1)).unwrap_or(100).min(100)
     }
 
+    /// Whether the log can be read and written: its disk works, and recovery found it whole.
+    #[must_use]
+    pub fn serves(&self, id: LogId) -> bool {
+        self.failed.is_none() && !self.slots[id].offline
+    }
+
     #[must_use]
     pub fn failed(&self) -> Option<DiskError> {
         self.failed
@@ -572,12 +624,14 @@ impl Storage {
         }
     }
 
-    /// After `stop`: everything is sealed and recorded, or nothing more can be done because the disk failed.
+    /// After `stop`: everything is sealed and recorded, or nothing more can be done because the disk failed, or lacks room: what
+    /// is acknowledged is then in the journal, for the next start.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         let done = self.unsealed_count == 0 && self.deleting.is_empty() && self.journal.is_flushed();
         let done = done && self.trims_in_flight == 0;
-        self.stopping && (self.failed.is_some() || done)
+        let stuck = self.holds_writes() && self.journal.is_at_rest();
+        self.stopping && (self.failed.is_some() || done || stuck)
     }
 
     #[must_use]
@@ -585,10 +639,10 @@ impl Storage {
         &self.counters
     }
 
-    /// Storage waits for nothing but its effects.
+    /// Storage waits for nothing but its effects, and for room on the disk.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        None
+        self.space_deadline()
     }
 }
 
@@ -608,6 +662,7 @@ impl Slot {
             tail_gone: 0,
             opened_ms: 0,
             deleted: true,
+            offline: false,
         }
     }
 

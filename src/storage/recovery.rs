@@ -50,6 +50,12 @@ pub trait RecoveryDisk {
     /// The `log-start` files of all partitions that have one.
     fn log_starts(&mut self) -> Result<Vec<(TopicPartition, Vec<u8>)>, DiskError>;
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError>;
+    /// Partitions that an earlier start marked.
+    fn damaged(&mut self) -> Result<Vec<TopicPartition>, DiskError>;
+    /// Marks the partition, for people and for later starts. Durable, with all that was kept aside for it.
+    fn mark_damaged(&mut self, topic_partition: TopicPartition, why: &str) -> Result<(), DiskError>;
+    /// Writes bytes that belong to a segment into a file beside it, at the same position.
+    fn keep_aside(&mut self, segment: SegmentName, position: u64, bytes: &[u8]) -> Result<(), DiskError>;
 }
 
 /// What recovery hands to one shard.
@@ -61,13 +67,21 @@ pub struct RecoveredShard {
     /// The first file sequence that this run may use.
     pub next_sequence: u64,
     pub logs: BTreeMap<TopicPartition, RecoveredLog>,
+    /// Partitions that cannot be served, and why. Nothing of theirs may be changed, but by deleting the topic.
+    pub offline: BTreeMap<TopicPartition, RecoveryError>,
 }
 
 impl RecoveredShard {
     /// A shard that finds nothing.
     #[must_use]
     pub fn empty(shard: ShardId) -> RecoveredShard {
-        RecoveredShard { shard, journal_files: Vec::new(), next_sequence: 1, logs: BTreeMap::new() }
+        RecoveredShard {
+            shard,
+            journal_files: Vec::new(),
+            next_sequence: 1,
+            logs: BTreeMap::new(),
+            offline: BTreeMap::new(),
+        }
     }
 }
 
@@ -102,9 +116,11 @@ pub enum RecoveryFault {
     },
     Scan(ScanError),
     LogStart(LogStartFault),
+    /// An earlier start found damage, and said so in this file.
+    MarkedDamaged,
 }
 
-/// Why a start was given up. Nothing was shortened.
+/// Why a partition is offline, or a start was given up. Nothing was shortened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveryError {
     /// Below the data directory.
@@ -130,6 +146,10 @@ impl fmt::Display for RecoveryError {
             }
             RecoveryFault::Scan(error) => error.fmt(out),
             RecoveryFault::LogStart(fault) => write!(out, "no log start: {fault:?}"),
+            RecoveryFault::MarkedDamaged => write!(
+                out,
+                "an earlier start found damage; this file says what. Restore the partition's files, then remove it"
+            ),
         }
     }
 }
@@ -171,8 +191,9 @@ fn directory_error(file: &str) -> impl Fn(DiskError) -> RecoveryError + '_ {
 
 /// Recovers a data directory for `shards` shards, whatever their number was before. `keep`: does the partition exist?
 ///
-/// Invariants: nothing that was acknowledged is lost; may be repeated after a crash at any step.
-/// Errors: the first thing that a crash cannot explain, with its file and position. The start must then be given up.
+/// Invariants: nothing that was acknowledged is lost; may be repeated after a crash at any step. What a crash cannot explain in one
+///             partition takes that partition offline, and nothing of it is changed.
+/// Errors: damage to a journal, or a disk that fails, with file and position. No log of the directory can then be served.
 pub fn recover(
     disk: &mut dyn RecoveryDisk,
     directory_id: [u8; 16],
@@ -202,6 +223,7 @@ pub fn recover_with(
         so_far: RecoveryProgress::default(),
         lengths: BTreeMap::new(),
         log_starts: BTreeMap::new(),
+        offline: BTreeMap::new(),
         mutations,
     };
     recovery.list_segments()?;
@@ -209,6 +231,11 @@ pub fn recover_with(
         (0..shards).map(|shard| RecoveredShard::empty(ShardId(shard))).collect();
     recovery.journals(&mut recovered)?;
     recovery.open_logs(shard_of, &mut recovered)?;
+    for (topic_partition, why) in recovery.offline {
+        let shard = usize::from(shard_of(topic_partition).0);
+        let owner = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
+        owner.offline.insert(topic_partition, why);
+    }
     Ok(recovered)
 }
 
@@ -221,6 +248,7 @@ struct Recovery<'a> {
     /// Of the segment files of partitions that exist.
     lengths: BTreeMap<SegmentName, u64>,
     log_starts: BTreeMap<TopicPartition, LogStart>,
+    offline: BTreeMap<TopicPartition, RecoveryError>,
     mutations: StorageMutations,
 }
 
@@ -277,17 +305,29 @@ impl Recovery<'_> {
             if !(self.keep)(topic_partition) {
                 gone.insert(topic_partition);
             } else if !self.mutations.ignore_log_start() {
-                let log_start = LogStart::decode(&bytes).map_err(|fault| RecoveryError {
-                    file: format!("{topic_partition}/log-start"),
-                    position: 0,
-                    fault: RecoveryFault::LogStart(fault),
-                })?;
-                self.log_starts.insert(topic_partition, log_start);
+                match LogStart::decode(&bytes) {
+                    Ok(log_start) => drop(self.log_starts.insert(topic_partition, log_start)),
+                    Err(fault) => {
+                        let fault = RecoveryFault::LogStart(fault);
+                        let file = format!("{topic_partition}/log-start");
+                        self.offline.insert(topic_partition, RecoveryError { file, position: 0, fault });
+                    }
+                }
             }
         }
         for topic_partition in gone {
             let removed = self.disk.remove_partition(topic_partition);
             removed.map_err(directory_error(&topic_partition.to_string()))?;
+        }
+        for topic_partition in self.disk.damaged().map_err(directory_error("."))? {
+            if !(self.keep)(topic_partition) {
+                let removed = self.disk.remove_partition(topic_partition);
+                removed.map_err(directory_error(&topic_partition.to_string()))?;
+                continue;
+            }
+            let file = format!("{topic_partition}/damaged");
+            let why = RecoveryError { file, position: 0, fault: RecoveryFault::MarkedDamaged };
+            self.offline.insert(topic_partition, why);
         }
         Ok(())
     }
@@ -340,15 +380,27 @@ impl Recovery<'_> {
             }
             Ok(())
         })?;
+        let mut newly_offline = BTreeMap::new();
         for (name, segment) in &found {
-            self.check(*name, segment)?;
+            if !self.offline.contains_key(&name.topic_partition)
+                && let Err(why) = self.check(*name, segment)
+            {
+                newly_offline.entry(name.topic_partition).or_insert(why);
+            }
         }
+        self.offline.extend(newly_offline.iter().map(|(of, why)| (*of, why.clone())));
         found.retain(|_, segment| segment.sealed.is_none());
+        let offline = std::mem::take(&mut self.offline);
         let mut written = 0;
         self.walk(shard, plan, &mut |disk, name, entry, bytes| {
             let Some(segment) = found.get(&name).filter(|_| entry.kind == EntryKind::Data) else {
                 return Ok(());
             };
+            if offline.contains_key(&name.topic_partition) {
+                return disk
+                    .keep_aside(name, entry.position, bytes)
+                    .map_err(|error| segment_error(name, entry.position, RecoveryFault::Disk(error)));
+            }
             let skip = segment.end.saturating_sub(entry.position);
             let Some(rest) = usize::try_from(skip).ok().and_then(|skip| bytes.get(skip..)) else {
                 return Ok(());
@@ -359,8 +411,16 @@ impl Recovery<'_> {
                 .map_err(|error| segment_error(name, at, RecoveryFault::Disk(error)))
         })?;
         self.so_far.bytes_replayed += written;
+        self.offline = offline;
+        // The journal is about to end: from then on only the mark tells that bytes are missing.
+        for (topic_partition, why) in newly_offline {
+            let marked = self.disk.mark_damaged(topic_partition, &why.to_string());
+            marked.map_err(directory_error(&topic_partition.to_string()))?;
+        }
         for (name, segment) in &found {
-            self.seal(*name, segment.length())?;
+            if !self.offline.contains_key(&name.topic_partition) {
+                self.seal(*name, segment.length())?;
+            }
         }
         Ok(())
     }
@@ -457,40 +517,52 @@ impl Recovery<'_> {
         self.so_far.segments = self.lengths.len() as u64;
         let mut log_starts = std::mem::take(&mut self.log_starts);
         // Ordered by partition, then by base offset.
-        let mut names = std::mem::take(&mut self.lengths).into_iter().peekable();
-        while let Some((SegmentName { topic_partition, .. }, _)) = names.peek().copied() {
+        let segments: Vec<(SegmentName, u64)> = std::mem::take(&mut self.lengths).into_iter().collect();
+        for of_one in segments.chunk_by(|(one, _), (next, _)| one.topic_partition == next.topic_partition) {
+            let topic_partition = of_one[0].0.topic_partition;
             let log_start = log_starts.remove(&topic_partition).unwrap_or_default();
-            let start = log_start.offset;
-            let mut scan = LogScanner::from(log_start);
-            let mut left_over = Vec::new();
-            while let Some((name, length)) =
-                names.next_if(|(name, _)| name.topic_partition == topic_partition)
-            {
-                let next = names.peek().filter(|(next, _)| next.topic_partition == topic_partition);
-                if next.is_some_and(|(next, _)| next.base_offset <= start) {
-                    left_over.push(name.base_offset);
-                    continue;
-                }
-                let disk = &mut *self.disk;
-                scan.segment(name.base_offset, length, &mut |position, into| {
+            if self.offline.contains_key(&topic_partition) {
+                continue;
+            }
+            match self.open_log(log_start, of_one) {
+                Ok(log) => hand_over(topic_partition, log, shard_of, recovered),
+                Err(why) => drop(self.offline.insert(topic_partition, why)),
+            }
+        }
+        // What is left has no segment.
+        for (topic_partition, log_start) in log_starts {
+            if !self.offline.contains_key(&topic_partition) {
+                let log = self.open_log(log_start, &[])?;
+                hand_over(topic_partition, log, shard_of, recovered);
+            }
+        }
+        Ok(())
+    }
+
+    fn open_log(
+        &mut self,
+        log_start: LogStart,
+        segments: &[(SegmentName, u64)],
+    ) -> Result<RecoveredLog, RecoveryError> {
+        let start = log_start.offset;
+        let below = |pair: &[(SegmentName, u64)]| pair[1].0.base_offset <= start;
+        let (left_over, segments) =
+            segments.split_at(segments.windows(2).take_while(|pair| below(pair)).count());
+        let mut scanner = LogScanner::from(log_start);
+        for &(name, length) in segments {
+            let disk = &mut *self.disk;
+            scanner
+                .segment(name.base_offset, length, &mut |position, into| {
                     disk.read_segment(name, position, into)
                 })
                 .map_err(|error| segment_error(name, error.position, RecoveryFault::Scan(error)))?;
-                self.so_far.segments_scanned += 1;
-                (self.progress)(self.so_far);
-            }
-            let mut log = scan.finish();
-            left_over.into_iter().for_each(|base_offset| log.leave_over(base_offset));
-            log.begin_at(start);
-            hand_over(topic_partition, log, shard_of, recovered);
+            self.so_far.segments_scanned += 1;
+            (self.progress)(self.so_far);
         }
-        for (topic_partition, log_start) in log_starts {
-            let start = log_start.offset;
-            let mut log = LogScanner::from(log_start).finish();
-            log.begin_at(start);
-            hand_over(topic_partition, log, shard_of, recovered);
-        }
-        Ok(())
+        let mut log = scanner.finish();
+        left_over.iter().for_each(|(name, _)| log.leave_over(name.base_offset));
+        log.begin_at(start);
+        Ok(log)
     }
 }
 

@@ -50,6 +50,109 @@ fn many_times_the_ring_flows_through_it() {
     world.start().expect("a crash is recovered from");
 }
 
+/// A full disk refuses records, loses none, and is over when what it refused has gone through.
+#[test]
+fn a_full_disk_is_waited_out() {
+    let mut world = World::new(Setup::default(), 11);
+    world.run(2_000);
+    world.full = true;
+    world.run(4_000);
+    world.settle();
+    assert!(world.shards[0].storage.lacks_space());
+    let due = world.shards[0].storage.next_deadline().expect("it is tried again");
+    assert!(due > world.now.instant);
+    let refusals = world.shards[0].storage.counters().space_refusals;
+    world.now.instant = due;
+    world.settle();
+    assert_eq!(world.shards[0].storage.counters().space_refusals, refusals + 1, "one at a time");
+    let later = world.shards[0].storage.next_deadline().expect("it is tried again");
+    assert!(later.ns_since(due) == 2 * crate::limits::SPACE_RETRY_MS_MIN * 1_000_000, "after a longer pause");
+    for index in 0..world.setup.partitions {
+        world.check_reads(topic_partition(index));
+    }
+    world.full = false;
+    world.now.instant = later;
+    world.settle();
+    assert!(!world.shards[0].storage.lacks_space(), "it is over");
+    assert_eq!(world.shards[0].storage.next_deadline(), None);
+    world.run(4_000);
+    world.settle();
+    assert!(world.expected.values().all(|expected| expected.acknowledged == expected.batches.len() as i64));
+    world.crash();
+    world.start().expect("a crash is recovered from");
+}
+
+#[test]
+fn a_crash_on_a_full_disk_loses_nothing_acknowledged() {
+    for seed in 20..30 {
+        let mut world = World::new(Setup::default(), seed);
+        world.run(3_000);
+        world.full = true;
+        world.run(3_000);
+        world.crash();
+        world.full = false;
+        world.start().expect("a crash is recovered from");
+    }
+}
+
+/// A file that lost bytes takes its partition offline, at this start and the next, also when the journal no longer tells; the
+/// others are as they were, and nothing of the damaged one is changed.
+#[test]
+fn damage_takes_one_partition_offline_for_good() {
+    let mut world = World::new(Setup { segment_bytes: 1 << 20, ..Setup::default() }, 14);
+    world.run(3_000);
+    world.settle();
+    world.crash();
+    world.may_be_damaged = true;
+    let of = topic_partition(2);
+    let last =
+        world.disk.segments().expect("a list").into_iter().filter(|(name, _)| name.topic_partition == of);
+    let (name, length) = last.max().expect("it has a segment");
+    assert!(length > 0);
+    world.disk.damage(name, 0);
+    for _ in 0..3 {
+        world.start().expect("the others are served");
+        assert_eq!(world.offline.keys().collect::<Vec<_>>(), [&of]);
+        assert_eq!(world.disk.length(name), Some(0), "untouched");
+        assert_eq!(world.logs.len(), 3);
+        world.run(300);
+        world.settle();
+        world.crash();
+    }
+    assert!(world.disk.damaged.contains(&of), "the journal knew, so it is marked");
+    assert!(!world.disk.aside.is_empty(), "what the journal had of it is kept");
+}
+
+#[test]
+fn below_the_floor_records_are_refused_and_segments_written() {
+    let mut world = World::new(Setup::default(), 12);
+    world.run(500);
+    world.told_of_space(0, 999);
+    assert!(world.shards[0].storage.lacks_space());
+    world.settle();
+    assert_eq!(world.shards[0].storage.next_deadline(), None, "nothing waits");
+    world.told_of_space(0, 1_100);
+    assert!(world.shards[0].storage.lacks_space(), "not enough more than the floor");
+    world.told_of_space(0, 1_250);
+    assert!(!world.shards[0].storage.lacks_space());
+}
+
+#[test]
+fn a_stop_on_a_full_disk_ends() {
+    let mut world = World::new(Setup::default(), 13);
+    world.run(3_000);
+    world.full = true;
+    world.run(3_000);
+    world.shards[0].storage.stop();
+    while !world.shards[0].storage.is_stopped() {
+        world.end_turn(0);
+        assert!(world.complete_any(0) || world.shards[0].storage.is_stopped(), "stopping goes on");
+    }
+    world.crash();
+    world.full = false;
+    world.start().expect("the journal has what the segments lack");
+}
+
 #[test]
 fn a_stop_seals_every_segment_and_leaves_nothing_to_replay() {
     let mut world = World::new(Setup::default(), 4);

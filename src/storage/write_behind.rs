@@ -14,7 +14,7 @@ use crate::limits::{BLOCK_BYTES, SEGMENT_WRITE_BYTES, SEGMENT_WRITES_BYTES_MAX};
 const WRITE_BYTES_MAX: u64 = 2 * SEGMENT_WRITE_BYTES;
 
 /// What a seal counts for among the bytes under way: it is a truncate and two syncs, whatever its length.
-const SEAL_COST_BYTES: u64 = 64 * 1024;
+pub(super) const SEAL_COST_BYTES: u64 = 64 * 1024;
 
 /// Segments that one turn closes to make room.
 const CLOSES_PER_TURN_MAX: usize = 64;
@@ -55,18 +55,19 @@ impl Storage {
     }
 
     pub(super) fn pump_writes(&mut self, effects: &mut Effects) {
-        while self.writes_bytes < SEGMENT_WRITES_BYTES_MAX {
+        while self.writes_bytes < SEGMENT_WRITES_BYTES_MAX && !self.holds_writes() {
             let Some(key) = self.write_queue.pop_front() else { return };
             self.write_or_seal(key, effects);
         }
     }
 
-    fn write_or_seal(&mut self, key: SegmentKey, effects: &mut Effects) {
+    /// Whether something was begun.
+    pub(super) fn write_or_seal(&mut self, key: SegmentKey, effects: &mut Effects) -> bool {
         let undurable_too = self.config.mutations.write_undurable_bytes();
         let slot = &mut self.slots[key.log];
         let length = slot.log.segment(key.base_offset).map_or(0, |segment| segment.length);
         // Deleted since it was queued.
-        let Some(segment) = slot.segment_mut(key.base_offset) else { return };
+        let Some(segment) = slot.segment_mut(key.base_offset) else { return false };
         segment.queued = false;
         assert!(segment.writing == 0 && !segment.sealing, "one operation per segment at a time");
         assert!(segment.durable <= length, "no more is durable than was appended");
@@ -78,7 +79,10 @@ impl Storage {
         } else if segment.full && segment.durable == length {
             segment.sealing = true;
             self.start_seal(key, from, length, effects);
+        } else {
+            return false;
         }
+        true
     }
 
     fn file_of(&mut self, key: SegmentKey, effects: &mut Effects) -> FileId {

@@ -8,7 +8,6 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -21,8 +20,7 @@ use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 
 use crate::broker::{Broker, Scratch};
 
-/// For what takes milliseconds: only a broker that will never answer lets it pass.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub use crate::wire::PATIENCE;
 
 /// Where every partition of a test begins. Asking the broker instead is a test of its own: librdkafka asks before it knows the
 /// leader, and then again only half a second later.
@@ -36,7 +34,7 @@ pub fn on_1_2_and_4_shards(test: impl Fn(&Broker)) {
 pub fn on_shards(counts: &[u16], arguments: &[&str], test: impl Fn(&Broker)) {
     for &shards in counts {
         let scratch = Scratch::new();
-        let broker = Broker::serve(&scratch, shards, 0, arguments);
+        let broker = Broker::serve_at(&scratch, shards, 0, arguments);
         test(&broker);
     }
 }

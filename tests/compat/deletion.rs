@@ -89,7 +89,7 @@ fn what_only_compaction_may_delete_is_refused() {
 fn a_log_start_that_was_answered_outlives_kill_9() {
     let scratch = Scratch::new();
     let port = free_port();
-    let mut broker = Broker::serve(&scratch, 1, port, &EAGER);
+    let mut broker = Broker::serve_at(&scratch, 1, port, &EAGER);
     create_topic(&broker, "killed", 2, &[]);
     let mut end = 0;
     for (round, shards) in [2, 1, 4].into_iter().enumerate() {
@@ -100,7 +100,7 @@ fn a_log_start_that_was_answered_outlives_kill_9() {
         let all = delete_records(&broker, "killed", &[(0, Offset::End), (1, Offset::Offset(end - 1))]);
         broker.kill();
         assert_eq!(all, [Ok(end), Ok(end - 1)], "round {round}");
-        broker = Broker::serve(&scratch, shards, port, &EAGER);
+        broker = Broker::serve_at(&scratch, shards, port, &EAGER);
         assert_eq!(ends(&broker, "killed", 0), (end, end));
         assert_eq!(ends(&broker, "killed", 1), (end - 1, end));
         assert_eq!(values(&read_from(&broker, "killed", 1, Offset::Beginning)), ["d"]);
@@ -111,7 +111,7 @@ fn a_log_start_that_was_answered_outlives_kill_9() {
 #[test]
 fn what_has_expired_goes_with_its_files_and_a_new_topic_of_the_name_begins_anew() {
     let scratch = Scratch::new();
-    let broker = Broker::serve(&scratch, 2, 0, &EAGER);
+    let broker = Broker::serve_at(&scratch, 2, 0, &EAGER);
     create_topic(&broker, "old", 1, &[("retention.ms", "1")]);
     assert_eq!(send_values(&broker, "old", 0, &["a", "b"]), [0, 1]);
     until("the log starts at its end", || ends(&broker, "old", 0) == (2, 2));

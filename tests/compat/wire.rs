@@ -11,7 +11,8 @@ use protocol::messages::create_topics::{
 use protocol::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use protocol::{ApiKey, Array, Message, Piece, Reader};
 
-use crate::clients::PATIENCE;
+/// For what takes milliseconds: only a broker that will never answer lets it pass.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Wire {
     stream: TcpStream,

@@ -1,13 +1,20 @@
 //! The real process: how it starts, refuses to start, stops, and comes back. Free ports and directories of its own for each test.
 
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "it runs real processes")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "it runs real processes, and tells what a failed one said"
+)]
 
+#[path = "../broker/mod.rs"]
 mod broker;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use broker::{Broker, Scratch, Stopped, refused};
+use rustix::process::Signal;
 
 const API_VERSIONS: i16 = 18;
 
@@ -29,14 +36,18 @@ fn api_versions(stream: &mut TcpStream, correlation_id: i32) -> i32 {
 
 #[test]
 fn a_broker_answers_on_any_number_of_shards_and_ends_with_0_when_told_to_stop() {
-    for (shards, signal) in [("1", "TERM"), ("2", "INT"), ("4", "TERM")] {
+    for (shards, signal) in [("1", Signal::TERM), ("2", Signal::INT), ("4", Signal::TERM)] {
         let data = Scratch::new();
         let broker = Broker::serve(&data, &["--shards", shards]);
         for correlation_id in 1..20 {
             assert_eq!(api_versions(&mut broker.connect(), correlation_id), correlation_id);
         }
         let idle = broker.connect();
-        assert_eq!(broker.stop(signal), Stopped { code: Some(0), errors: String::new() }, "{shards} shards");
+        assert_eq!(
+            broker.end(&data, signal),
+            Stopped { code: Some(0), errors: String::new() },
+            "{shards} shards"
+        );
         drop(idle);
     }
 }
@@ -49,9 +60,9 @@ fn a_killed_broker_starts_again_as_the_same_one_whatever_the_number_of_shards() 
         let broker = Broker::serve(&data, &["--shards", shards]);
         assert_eq!(api_versions(&mut broker.connect(), 7), 7);
         let found =
-            std::fs::read_to_string(data.path().join("meta.properties")).expect("written at the first start");
+            std::fs::read_to_string(data.data().join("meta.properties")).expect("written at the first start");
         assert_eq!(identity.get_or_insert_with(|| found.clone()), &found);
-        broker.stop("KILL");
+        broker.kill();
     }
 }
 
@@ -61,7 +72,7 @@ fn two_brokers_do_not_share_a_directory() {
     let broker = Broker::serve(&data, &["--shards", "1"]);
     let errors = refused(&data, &["--listen", "127.0.0.1:0"]);
     assert!(errors.contains("another broker runs in") && errors.contains("fix:"), "{errors}");
-    broker.stop("TERM");
+    broker.stop();
 }
 
 #[test]
@@ -73,7 +84,7 @@ fn two_brokers_do_not_share_a_port() {
     let errors = refused(&other, &["--listen", &address]);
     let port = broker.address().port().to_string();
     assert!(errors.contains("is taken") && errors.contains(&port), "{errors}");
-    broker.stop("TERM");
+    broker.stop();
 }
 
 #[test]
@@ -94,7 +105,7 @@ fn what_cannot_be_started_says_why_and_what_to_do() {
 #[test]
 fn a_directory_of_another_node_is_refused() {
     let data = Scratch::new();
-    Broker::serve(&data, &["--shards", "1", "--set", "node.id=3"]).stop("TERM");
+    Broker::serve(&data, &["--shards", "1", "--set", "node.id=3"]).stop();
     let errors = refused(&data, &["--set", "node.id=4"]);
     assert!(errors.contains("node.id is 4") && errors.contains("belongs to node 3"), "{errors}");
 }
@@ -112,7 +123,7 @@ fn the_admin_port_tells_health_and_metrics() {
     for expected in ["penstock_connections{shard=\"0\"}", "penstock_connections{shard=\"1\"}", "# EOF"] {
         assert!(metrics.contains(expected), "{expected} is not in\n{metrics}");
     }
-    broker.stop("TERM");
+    broker.stop();
 }
 
 #[test]
@@ -121,6 +132,6 @@ fn an_ordinary_user_with_little_locked_memory_can_run_a_broker() {
         let data = Scratch::public();
         let broker = Broker::as_ordinary_user(&data, locked_kib, &["--shards", "2"]);
         assert_eq!(api_versions(&mut broker.connect(), 9), 9);
-        assert_eq!(broker.stop("TERM").code, Some(0), "{locked_kib} KiB");
+        assert_eq!(broker.end(&data, Signal::TERM).code, Some(0), "{locked_kib} KiB");
     }
 }

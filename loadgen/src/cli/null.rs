@@ -3,6 +3,7 @@
 //! Decides which cores they have: a child has the last one that is allowed, the generator the first, so that neither waits for the other.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
@@ -73,7 +74,10 @@ pub(super) fn start_for(settings: &mut Settings) -> Result<Running, LoadError> {
         )
     };
     let program = std::env::current_exe().map_err(refuse)?;
-    let child = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut command = Command::new(program);
+    // A terminal's Ctrl-C ends the load, which awaits its last answers from this broker.
+    command.args(arguments).process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let child = command.spawn();
     let mut running = Running { child: child.map_err(refuse)? };
     let output = running.child.stdout.take().expect("it was asked for");
     let mut line = String::new();

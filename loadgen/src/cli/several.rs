@@ -11,6 +11,7 @@ use crate::figures;
 use crate::files::{self, PromisedFile};
 use crate::report::RunReport;
 use crate::settings::Settings;
+use crate::window::Stop;
 use crate::workload::{Options, Workload};
 use crate::{compare, pair, saturate};
 
@@ -23,7 +24,12 @@ pub(super) fn compare(flags: &Compare, console: &mut Console<'_>) -> Result<u8, 
     Ok(0)
 }
 
-pub(super) fn pair(flags: &Pair, drive: &mut Drive<'_>, console: &mut Console<'_>) -> Result<u8, LoadError> {
+pub(super) fn pair(
+    flags: &Pair,
+    drive: &mut Drive<'_>,
+    stop: &Stop,
+    console: &mut Console<'_>,
+) -> Result<u8, LoadError> {
     let raw = &flags.load.settings;
     if raw.bootstrap.is_some() || raw.broker_pid.is_some() {
         return Err(LoadError::usage(
@@ -43,6 +49,7 @@ pub(super) fn pair(flags: &Pair, drive: &mut Drive<'_>, console: &mut Console<'_
     let made = pair::pairs(
         flags.pairs,
         flags.steal_max,
+        stop,
         &mut |side, number| {
             let options = &sides[side as usize];
             let report = drive(&settings.workload, options, &mut |_| ())?;
@@ -60,13 +67,15 @@ pub(super) fn pair(flags: &Pair, drive: &mut Drive<'_>, console: &mut Console<'_
 pub(super) fn saturate(
     flags: &Saturate,
     drive: &mut Drive<'_>,
+    stop: &Stop,
     console: &mut Console<'_>,
 ) -> Result<u8, LoadError> {
     let settings = settled(flags.load.settle()?)?;
     let json = promise(&flags.json)?;
     console.say(&format!("{}\n", console.paint.bold(&figures::workload(&settings.workload))));
     let mut run = |workload: &Workload| drive(workload, &settings.options, &mut |_| ());
-    let found = saturate::saturate(&settings.workload, flags.slo, &mut run, &mut |text| console.say(text))?;
+    let found =
+        saturate::saturate(&settings.workload, flags.slo, stop, &mut run, &mut |text| console.say(text))?;
     console.say(&saturate::page(&found, flags.slo));
     let reports: Vec<&RunReport> = found.curve.iter().map(|(_, report)| report).collect();
     finish(json, &reports)?;

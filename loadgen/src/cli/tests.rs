@@ -34,7 +34,7 @@ fn load(arguments: &[&str], change: &dyn Fn(&mut RunReport, usize)) -> Told {
         Ok(report)
     };
     let mut console = Console { out: &mut out, paint: Paint { colours: false } };
-    let result = dispatch(command, &mut drive, &mut console);
+    let result = dispatch(command, &mut drive, &Stop::default(), &mut console);
     Told { result, text: String::from_utf8(out).unwrap(), runs }
 }
 

@@ -12,7 +12,7 @@ use core::time::Duration;
 use protocol::messages::create_topics::{
     CreatableTopic, CreatableTopicConfig, CreateTopicsRequest, CreateTopicsResponse,
 };
-use protocol::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use protocol::messages::init_producer_id::InitProducerIdResponse;
 use protocol::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
 };
@@ -22,6 +22,7 @@ use protocol::{ApiKey, ErrorCode};
 use super::control::{Control, error_name, refused, resolve};
 use crate::consumer::fetch_version;
 use crate::error::LoadError;
+use crate::producer::id_request;
 use crate::template::{PRODUCE_VERSION_MAX, PRODUCE_VERSION_MIN};
 use crate::workload::Workload;
 
@@ -218,15 +219,8 @@ impl Cluster {
     pub fn producer_id(&self, control: &mut Control) -> Result<(i64, i16), LoadError> {
         let given_up = Instant::now() + LEADERS_WITHIN;
         loop {
-            let request = InitProducerIdRequest {
-                transactional_id: None,
-                transaction_timeout_ms: 60_000,
-                producer_id: -1,
-                producer_epoch: -1,
-                enable2_pc: false,
-                keep_prepared_txn: false,
-            };
-            let answer = control.call(ApiKey::InitProducerId, self.init_producer_id_version, &request)?;
+            let answer =
+                control.call(ApiKey::InitProducerId, self.init_producer_id_version, &id_request())?;
             let message: InitProducerIdResponse = answer.read()?;
             let code = ErrorCode::try_from(message.error_code);
             if code == Ok(ErrorCode::NONE) {

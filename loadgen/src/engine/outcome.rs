@@ -5,7 +5,7 @@
 use super::worker::Left;
 use crate::error::LoadError;
 use crate::process::per;
-use crate::recorder::{Merged, Window, merged, summary};
+use crate::recorder::{Merged, merged, summary};
 use crate::report::{
     BrokerProcess, Generator, Latencies, MachineFacts, REPORT_VERSION, RunReport, Second, Verification,
 };
@@ -18,7 +18,9 @@ const DELAY_SHARE_MAX: f64 = 0.1;
 
 #[derive(Default)]
 pub struct Outcome {
-    pub window: Option<Window>,
+    /// Of the measured part.
+    pub seconds: f64,
+    pub stopped_early: bool,
     pub loopback: bool,
     pub machine: MachineFacts,
     /// Without its shares of what was served, which are not known yet.
@@ -57,7 +59,7 @@ impl Outcome {
         started_unix_ms: u64,
         verification: Verification,
     ) -> Result<RunReport, LoadError> {
-        let (Some(mut merged), Some(window)) = (self.merged, self.window) else {
+        let Some(mut merged) = self.merged else {
             return Err(LoadError::failed("the run has measured nothing", "this is a defect"));
         };
         if workload.rate == Rate::Max {
@@ -84,7 +86,10 @@ impl Outcome {
             cpu_seconds_per_million_records: per(broker.cpu_seconds, served_records, 1e6),
             ..broker
         });
-        let invalid_because = invalid_because(workload, &merged, &latencies, limited);
+        let mut invalid_because = invalid_because(workload, &merged, &latencies, limited);
+        if self.stopped_early && self.seconds == 0.0 {
+            invalid_because.push("stopped in the warm-up: nothing was measured".to_owned());
+        }
         Ok(RunReport {
             report_version: REPORT_VERSION,
             penstock_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -92,7 +97,8 @@ impl Outcome {
             started_unix_ms,
             workload: workload.clone(),
             machine: MachineFacts { loopback: self.loopback, ..self.machine },
-            seconds: (window.end - window.begin) as f64 / 1e9,
+            seconds: self.seconds,
+            stopped_early: self.stopped_early,
             produced: merged.produced,
             consumed: reads.then_some(merged.consumed),
             latencies,

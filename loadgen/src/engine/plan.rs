@@ -13,6 +13,7 @@ use crate::error::LoadError;
 use crate::keys::{KeySpace, KeyTurns};
 use crate::producer::{Pacing, Plan, Target};
 use crate::template::Wording;
+use crate::window::ScheduleEnd;
 use crate::workload::{Acks, Codec, Workload};
 
 const REQUEST_TIMEOUT_MS: i32 = 30_000;
@@ -93,7 +94,7 @@ pub fn producers(
             targets: targets(workload, cluster, broker),
             keys,
             // Set when the start is known.
-            pacing: Pacing::Closed { start: 0, end: 0 },
+            pacing: Pacing::Closed { start: 0, end: ScheduleEnd::at(0) },
             in_flight: workload.in_flight.max(1),
             records_per_batch: workload.records_per_batch.max(1),
             batches_per_request: workload.batches_per_request.max(1),

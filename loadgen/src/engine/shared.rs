@@ -1,19 +1,12 @@
-//! What the threads of a run share: its moments, who is connected, and how far they are.
+//! What the threads of a run share: who is connected, and how far they are.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::clock::{Clock, nanoseconds};
 use crate::conversation::Nanoseconds;
-use crate::recorder::{Interval, Window};
+use crate::recorder::Interval;
 use crate::workload::Options;
-
-/// Set once all threads are ready.
-#[derive(Clone, Copy, Debug)]
-pub struct Moments {
-    pub start: Nanoseconds,
-    pub window: Window,
-}
 
 pub struct Shared {
     pub clock: Clock,

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use super::run;
 use crate::null_broker::{NullBrokerOptions, serve};
+use crate::window::Stop;
 use crate::workload::{Acks, Arrival, Codec, ConsumeFrom, Keys, Options, Rate, Verify, Workload};
 
 pub fn workload() -> Workload {
@@ -43,17 +44,22 @@ pub fn workload() -> Workload {
     }
 }
 
-fn error_of(address: SocketAddr, workload: &Workload) -> String {
-    let options = Options {
-        bootstrap: address.to_string(),
+pub fn options(bootstrap: &str) -> Options {
+    Options {
+        bootstrap: bootstrap.to_owned(),
         cpus: Vec::new(),
         spin: false,
         verify: Verify::Off,
         broker_pid: None,
         ledger_bytes_max: 1 << 20,
         reconnect_for: Duration::from_secs(1),
-    };
-    run(workload, &options, &mut |_| ()).expect_err("the run cannot be made").to_string()
+    }
+}
+
+fn error_of(address: SocketAddr, workload: &Workload) -> String {
+    run(workload, &options(&address.to_string()), &Stop::default(), &mut |_| ())
+        .expect_err("the run cannot be made")
+        .to_string()
 }
 
 /// An address whose server reads one request, says `answer` and closes.
@@ -99,16 +105,8 @@ fn a_topic_with_too_few_partitions_is_told() {
     let address = ready.recv().unwrap();
     // A run without producers creates the topic.
     let none = Workload { producers: 0, partitions: 5, duration: Duration::from_millis(10), ..workload() };
-    let options = Options {
-        bootstrap: address.to_string(),
-        cpus: Vec::new(),
-        spin: false,
-        verify: Verify::Off,
-        broker_pid: None,
-        ledger_bytes_max: 1 << 20,
-        reconnect_for: Duration::from_secs(1),
-    };
-    run(&none, &options, &mut |_| ()).unwrap();
+    let options = options(&address.to_string());
+    run(&none, &options, &Stop::default(), &mut |_| ()).unwrap();
     let error = error_of(address, &Workload { partitions: 6, ..workload() });
     assert_eq!(
         error,

@@ -1,9 +1,10 @@
 //! The threads of a run: made, started at one moment, watched, ended.
 
 use std::cell::RefCell;
+use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Barrier, OnceLock};
 use std::thread::JoinHandle;
 
 use core::time::Duration;
@@ -14,17 +15,18 @@ use super::book::{BookOfEnds, Reading};
 use super::clock::nanoseconds;
 use super::line::{Line, Mind};
 use super::plan::{LineSetup, Role};
-use super::shared::{Moments, Shared, Tick};
+use super::shared::{Shared, Tick};
 use super::worker::{Left, Worker, settle_thread};
 use crate::chance::Chance;
 use crate::consumer::{Consumer, FetchCounts};
 use crate::conversation::Nanoseconds;
 use crate::error::LoadError;
 use crate::producer::{Pacing, Plan, Producer};
-use crate::recorder::{Recorder, Window};
+use crate::recorder::Recorder;
 use crate::schedule::{Pace, Schedule};
 use crate::template::{Templates, Wording};
-use crate::workload::{Rate, Workload};
+use crate::window::{ScheduleEnd, Window};
+use crate::workload::{Options, Rate, Workload};
 
 /// Between the moment when all threads are ready and the start of the schedule.
 const HEAD_START: Nanoseconds = 20_000_000;
@@ -38,13 +40,19 @@ pub struct Crew<'a> {
     pub measures: bool,
 }
 
+/// None: the run has not begun.
+type Handle = JoinHandle<Result<Option<Left>, LoadError>>;
+
 pub struct Threads {
     shared: Arc<Shared>,
-    moments: Moments,
+    window: Window,
     ticks: Receiver<Tick>,
-    handles: Vec<Option<JoinHandle<Result<Left, LoadError>>>>,
+    handles: Vec<Option<Handle>>,
     left: Vec<Left>,
 }
+
+/// A thread's core and lines, each with its place among the lines of its thread.
+type Share = (Option<usize>, Vec<(usize, LineSetup)>);
 
 /// What one thread begins with.
 struct Beginning {
@@ -55,35 +63,44 @@ struct Beginning {
     run: u32,
     measures: bool,
     shared: Arc<Shared>,
-    ready: Arc<Barrier>,
-    moments: Arc<OnceLock<Moments>>,
+    /// Told once, and dropped: a thread that ends before it was ready is noticed.
+    ready: Sender<()>,
+    /// Told once; dropped if the run cannot begin.
+    go: Receiver<Window>,
     ticks: Sender<Tick>,
 }
 
 impl Threads {
     /// Deals the lines out in turns and starts the schedule once every thread is ready.
+    ///
+    /// Errors: a thread that cannot be started, pinned or made ready; those that were have ended then.
     pub fn start(
         crew: &Crew<'_>,
-        options: &crate::workload::Options,
+        options: &Options,
         shared: Shared,
         lines: Vec<LineSetup>,
     ) -> Result<Threads, LoadError> {
-        let cpus: Vec<Option<usize>> = if options.cpus.is_empty() {
-            vec![None]
-        } else {
-            options.cpus.iter().copied().map(Some).collect()
+        let spawn = |beginning: Beginning| {
+            std::thread::Builder::new().name("load".to_owned()).spawn(move || beginning.run())
         };
-        let mut shares: Vec<Vec<(usize, LineSetup)>> = cpus.iter().map(|_| Vec::new()).collect();
+        Threads::start_with(crew, options, shared, lines, spawn)
+    }
+
+    fn start_with(
+        crew: &Crew<'_>,
+        options: &Options,
+        shared: Shared,
+        lines: Vec<LineSetup>,
+        mut spawn: impl FnMut(Beginning) -> io::Result<Handle>,
+    ) -> Result<Threads, LoadError> {
+        let shares = shares(options, lines);
         let count = shares.len();
-        for (index, line) in lines.into_iter().enumerate() {
-            shares[index % count].push((index / count, line));
-        }
         let shared = Arc::new(shared);
-        let ready = Arc::new(Barrier::new(count + 1));
-        let moments = Arc::new(OnceLock::new());
-        let (sender, ticks) = crossbeam_channel::unbounded();
-        let mut handles = Vec::new();
-        for (cpu, setups) in cpus.into_iter().zip(shares) {
+        let (ready, all_ready) = crossbeam_channel::bounded(count);
+        let (go_sender, go) = crossbeam_channel::bounded(count);
+        let (tick_sender, ticks) = crossbeam_channel::unbounded();
+        let mut handles: Vec<Option<Handle>> = Vec::new();
+        for (cpu, setups) in shares {
             let beginning = Beginning {
                 cpu,
                 setups,
@@ -92,31 +109,40 @@ impl Threads {
                 run: crew.run,
                 measures: crew.measures,
                 shared: Arc::clone(&shared),
-                ready: Arc::clone(&ready),
-                moments: Arc::clone(&moments),
-                ticks: sender.clone(),
+                ready: ready.clone(),
+                go: go.clone(),
+                ticks: tick_sender.clone(),
             };
-            let thread = std::thread::Builder::new().name("load".to_owned()).spawn(move || beginning.run());
-            let handle = thread
-                .map_err(|error| LoadError::failed(format!("no thread can be started: {error}"), ""))?;
-            handles.push(Some(handle));
+            match spawn(beginning) {
+                Ok(handle) => handles.push(Some(handle)),
+                Err(error) => {
+                    // Those that wait for it hear that there will be no go.
+                    drop(go_sender);
+                    join(&mut handles, &mut Vec::new())?;
+                    return Err(LoadError::failed(format!("no thread can be started: {error}"), ""));
+                }
+            }
         }
-        ready.wait();
-        let start = shared.clock.now() + HEAD_START;
-        let begin = start + nanoseconds(crew.workload.warm_up);
-        let (begin, end) =
-            if crew.measures { (begin, begin + nanoseconds(crew.workload.duration)) } else { (start, start) };
-        let moments = *moments.get_or_init(|| Moments { start, window: Window { begin, end } });
-        ready.wait();
-        Ok(Threads { shared, moments, ticks, handles, left: Vec::new() })
+        drop(ready);
+        if all_ready.iter().take(count).count() < count {
+            drop(go_sender);
+            join(&mut handles, &mut Vec::new())?;
+            return Err(LoadError::failed("a thread has ended before it was ready", "this is a defect"));
+        }
+        let window = window_from(shared.clock.now() + HEAD_START, crew);
+        for _ in 0..count {
+            // One that has ended since is noticed by `check`.
+            let _ = go_sender.send(window.clone());
+        }
+        Ok(Threads { shared, window, ticks, handles, left: Vec::new() })
     }
 
     pub fn shared(&self) -> &Shared {
         &self.shared
     }
 
-    pub fn moments(&self) -> Moments {
-        self.moments
+    pub fn window(&self) -> &Window {
+        &self.window
     }
 
     pub fn count(&self) -> usize {
@@ -145,54 +171,73 @@ impl Threads {
             return Ok(());
         }
         self.shared.quit.store(true, Ordering::Relaxed);
-        self.join()
+        join(&mut self.handles, &mut self.left)
     }
 
     pub fn finish(&mut self) -> Result<Vec<Left>, LoadError> {
         self.shared.quit.store(true, Ordering::Relaxed);
-        self.join()?;
+        join(&mut self.handles, &mut self.left)?;
         Ok(std::mem::take(&mut self.left))
     }
+}
 
-    fn join(&mut self) -> Result<(), LoadError> {
-        let mut result = Ok(());
-        for handle in &mut self.handles {
-            let Some(handle) = handle.take() else { continue };
-            match handle.join() {
-                Ok(Ok(left)) => self.left.push(left),
-                Ok(Err(error)) => result = result.and(Err(error)),
-                Err(_) => {
-                    let panicked =
-                        LoadError::failed("a thread of the generator has panicked", "this is a defect");
-                    result = result.and(Err(panicked));
-                }
+fn join(handles: &mut [Option<Handle>], left: &mut Vec<Left>) -> Result<(), LoadError> {
+    let mut result = Ok(());
+    for handle in handles {
+        let Some(handle) = handle.take() else { continue };
+        match handle.join() {
+            Ok(Ok(one)) => left.extend(one),
+            Ok(Err(error)) => result = result.and(Err(error)),
+            Err(_) => {
+                let panicked =
+                    LoadError::failed("a thread of the generator has panicked", "this is a defect");
+                result = result.and(Err(panicked));
             }
         }
-        result
     }
+    result
+}
+
+/// The lines of each thread, with the core it runs on.
+fn shares(options: &Options, lines: Vec<LineSetup>) -> Vec<Share> {
+    let cpus: Vec<Option<usize>> = match &options.cpus[..] {
+        [] => vec![None],
+        cpus => cpus.iter().copied().map(Some).collect(),
+    };
+    let mut shares: Vec<Share> = cpus.into_iter().map(|cpu| (cpu, Vec::new())).collect();
+    let count = shares.len();
+    for (index, line) in lines.into_iter().enumerate() {
+        shares[index % count].1.push((index / count, line));
+    }
+    shares
+}
+
+fn window_from(start: Nanoseconds, crew: &Crew<'_>) -> Window {
+    if !crew.measures {
+        return Window { start, begin: start, end: ScheduleEnd::at(start) };
+    }
+    let begin = start + nanoseconds(crew.workload.warm_up);
+    Window { start, begin, end: ScheduleEnd::at(begin + nanoseconds(crew.workload.duration)) }
 }
 
 impl Drop for Threads {
     fn drop(&mut self) {
         self.shared.quit.store(true, Ordering::Relaxed);
         // Whatever they say, the run has an error already.
-        let _ = self.join();
+        let _ = join(&mut self.handles, &mut self.left);
     }
 }
 
 impl Beginning {
-    fn run(self) -> Result<Left, LoadError> {
-        let settled = settle_thread(self.cpu);
+    fn run(self) -> Result<Option<Left>, LoadError> {
+        settle_thread(self.cpu)?;
         let mut templates = Templates::new(self.wording.clone());
         let records_per_second = self.warm(&mut templates);
-        self.ready.wait();
-        self.ready.wait();
-        settled?;
-        let moments = *self
-            .moments
-            .get()
-            .ok_or_else(|| LoadError::failed("the run has no start", "this is a defect"))?;
-        let recorder = Rc::new(RefCell::new(Recorder::new(moments.window, self.setups.len())));
+        // Nobody hears it where another thread could not be started; `go` tells.
+        let _ = self.ready.send(());
+        drop(self.ready);
+        let Ok(window) = self.go.recv() else { return Ok(None) };
+        let recorder = Rc::new(RefCell::new(Recorder::new(window.clone(), self.setups.len())));
         let templates = Rc::new(RefCell::new(templates));
         let mut lines = Vec::new();
         let groups = self.workload.groups as usize;
@@ -201,7 +246,7 @@ impl Beginning {
                 Role::Producer(plan) => {
                     let mut plan = *plan;
                     plan.slot = slot;
-                    plan.pacing = pacing(&self.workload, records_per_second, &plan, moments);
+                    plan.pacing = pacing(&self.workload, records_per_second, &plan, &window);
                     let ends = BookOfEnds(setup.book.clone());
                     Mind::Producer(Box::new(Producer::new(
                         plan,
@@ -225,7 +270,7 @@ impl Beginning {
             };
             lines.push(Line::new(mind, setup.address, setup.socket));
         }
-        Worker::new(&self.shared, moments, recorder, lines, self.ticks, groups)?.run()
+        Worker::new(&self.shared, window, recorder, lines, self.ticks, groups)?.run().map(Some)
     }
 
     /// Makes the templates that will be wanted, and tells the rate of all producers in records.
@@ -253,10 +298,9 @@ impl Beginning {
 }
 
 /// One producer's share of the rate, which begins at another phase than those of the others.
-fn pacing(workload: &Workload, records_per_second: Option<f64>, plan: &Plan, moments: Moments) -> Pacing {
-    let Moments { start, window } = moments;
+fn pacing(workload: &Workload, records_per_second: Option<f64>, plan: &Plan, window: &Window) -> Pacing {
     let Some(records_per_second) = records_per_second else {
-        return Pacing::Closed { start, end: window.end };
+        return Pacing::Closed { start: window.start, end: window.end.clone() };
     };
     let producers = f64::from(workload.producers.max(1));
     let pace = Pace {
@@ -264,9 +308,60 @@ fn pacing(workload: &Workload, records_per_second: Option<f64>, plan: &Plan, mom
         records_per_request: plan.records_per_batch * plan.batches_per_request,
         linger: nanoseconds(workload.linger),
         arrival: workload.arrival,
-        start,
-        end: window.end,
+        start: window.start,
+        end: window.end.clone(),
         phase: f64::from(plan.connection) / producers,
     };
     Pacing::Open(Schedule::new(pace, Chance::new(workload.seed, u64::from(plan.connection))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::clock::Clock;
+    use crate::engine::shared::Presence;
+    use crate::engine::tests::{options, workload};
+
+    fn wording() -> Wording {
+        Wording {
+            produce_version: 9,
+            client_id: "load".into(),
+            acks: -1,
+            timeout_ms: 1_000,
+            topics: vec!["topic".into()],
+            record_bytes: 100,
+            codec: crate::workload::Codec::None,
+            seed: 1,
+            keys: None,
+        }
+    }
+
+    /// Two threads without lines; the last one is not started.
+    #[test]
+    fn a_thread_that_cannot_be_started_leaves_nobody_waiting() {
+        let workload = workload();
+        let crew = Crew { workload: &workload, wording: wording(), run: 1, measures: true };
+        let options = Options { cpus: vec![0, 0], ..options("127.0.0.1:1") };
+        let mut started = 0;
+        let shared = Shared::new(Clock::start(), &options, Presence::default());
+        let result = Threads::start_with(&crew, &options, shared, Vec::new(), |beginning| {
+            started += 1;
+            match started {
+                1 => std::thread::Builder::new().spawn(move || beginning.run()),
+                _ => Err(io::ErrorKind::WouldBlock.into()),
+            }
+        });
+        let error = result.err().expect("it cannot be started").to_string();
+        assert!(error.starts_with("no thread can be started"), "{error}");
+    }
+
+    #[test]
+    fn a_thread_that_is_not_ready_says_why_and_ends_all() {
+        let workload = workload();
+        let crew = Crew { workload: &workload, wording: wording(), run: 1, measures: true };
+        let options = Options { cpus: vec![0, 1_000_000], ..options("127.0.0.1:1") };
+        let shared = Shared::new(Clock::start(), &options, Presence::default());
+        let error = Threads::start(&crew, &options, shared, Vec::new()).err().expect("there is no such core");
+        assert!(error.to_string().starts_with("there is no core 1000000"), "{error}");
+    }
 }

@@ -17,14 +17,17 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 
 use super::line::{Change, Line, Mind};
-use super::shared::{Moments, Shared, Tick};
+use super::shared::{Shared, Tick};
 use crate::conversation::{Conversation as _, Nanoseconds};
 use crate::error::LoadError;
 use crate::recorder::Recorder;
+use crate::window::Window;
 
 const EVENTS_MAX: usize = 256;
 const RECEIVE_BYTES: usize = 256 << 10;
 const SECOND: Nanoseconds = 1_000_000_000;
+/// The longest sleep before: how late it may be seen that the end has come forward.
+const LONGEST_SLEEP: Nanoseconds = 100_000_000;
 /// The longest sleep when the schedule is over: how late it may be seen that everybody leaves.
 const LAST_SLEEP: Nanoseconds = 5_000_000;
 /// Timer slack: the kernel may otherwise let the thread sleep 50 us longer than it asked for.
@@ -39,7 +42,7 @@ pub struct Left {
 
 pub struct Worker<'a> {
     shared: &'a Shared,
-    moments: Moments,
+    window: Window,
     recorder: Rc<RefCell<Recorder>>,
     lines: Vec<Line>,
     epoll: OwnedFd,
@@ -72,7 +75,7 @@ pub fn settle_thread(cpu: Option<usize>) -> Result<(), LoadError> {
 impl<'a> Worker<'a> {
     pub fn new(
         shared: &'a Shared,
-        moments: Moments,
+        window: Window,
         recorder: Rc<RefCell<Recorder>>,
         lines: Vec<Line>,
         ticks: Sender<Tick>,
@@ -82,7 +85,7 @@ impl<'a> Worker<'a> {
             .map_err(|error| LoadError::failed(format!("the kernel gives no epoll: {error}"), ""))?;
         Ok(Worker {
             shared,
-            moments,
+            window,
             recorder,
             lines,
             epoll,
@@ -222,31 +225,35 @@ impl<'a> Worker<'a> {
     }
 
     fn next_moment(&self, now: Nanoseconds) -> Nanoseconds {
-        let Moments { start, window } = self.moments;
         if self.stopped {
             return now + LAST_SLEEP;
         }
-        let mut next = (start + (u64::from(self.second) + 1) * SECOND).min(window.end);
-        if now < window.begin {
-            next = next.min(window.begin);
+        let mut next = self.second_ends().min(self.window.end.moment()).min(now + LONGEST_SLEEP);
+        if now < self.window.begin {
+            next = next.min(self.window.begin);
         }
         next
     }
 
+    /// The end of the second that is running.
+    fn second_ends(&self) -> Nanoseconds {
+        self.window.start + (u64::from(self.second) + 1) * SECOND
+    }
+
     /// Ends of seconds, the measured part's begin and end.
     fn on_moment(&mut self, now: Nanoseconds) -> Result<(), LoadError> {
-        let Moments { start, window } = self.moments;
         if self.stopped {
             return Ok(());
         }
-        if self.cpu_at_begin == 0.0 && now >= window.begin {
+        let end = self.window.end.moment();
+        // A run that is stopped in its warm-up has no measured part.
+        if self.cpu_at_begin == 0.0 && (now >= self.window.begin || now >= end) {
             self.cpu_at_begin = thread_cpu_seconds();
         }
-        while now >= start + (u64::from(self.second) + 1) * SECOND && !self.stopped {
+        while now >= self.second_ends() && self.second_ends() <= end {
             self.tick(now)?;
-            self.stopped = start + u64::from(self.second) * SECOND >= window.end;
         }
-        if self.stopped || now >= window.end {
+        if now >= end {
             self.stopped = true;
             self.cpu_at_end = Some(thread_cpu_seconds());
             for index in 0..self.lines.len() {

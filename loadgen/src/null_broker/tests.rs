@@ -11,6 +11,7 @@ use crate::conversation::{Piece, Request};
 use crate::engine;
 use crate::stamp::Stamp;
 use crate::template::{Filling, ProducerSequence, Templates, Wording};
+use crate::window::Stop;
 use crate::workload::{Acks, Arrival, Codec, ConsumeFrom, Keys, Options, Rate, Verify, Workload};
 
 fn request(version: i16, acks: i16, records: u32) -> Vec<u8> {
@@ -160,7 +161,7 @@ fn run(workload: &Workload, added_delay: Duration) -> crate::report::RunReport {
         reconnect_for: Duration::from_secs(5),
     };
     let mut seconds = 0;
-    let report = engine::run(workload, &options, &mut |_| seconds += 1).unwrap();
+    let report = engine::run(workload, &options, &Stop::default(), &mut |_| seconds += 1).unwrap();
     assert_eq!(seconds, report.timeline.len());
     report
 }

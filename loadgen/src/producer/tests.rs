@@ -11,9 +11,10 @@ use protocol::{ErrorCode, Message, Reader, Records};
 
 use super::*;
 use crate::chance::Chance;
-use crate::recorder::{Merged, Window, merged};
+use crate::recorder::{Merged, merged};
 use crate::schedule::Pace;
 use crate::template::Wording;
+use crate::window::Window;
 use crate::workload::{Arrival, Codec};
 
 const VERSION: i16 = 9;
@@ -57,7 +58,7 @@ impl Bench {
             linger: 0,
             arrival: Arrival::Uniform,
             start: MILLISECOND,
-            end: 100 * MILLISECOND,
+            end: ScheduleEnd::at(100 * MILLISECOND),
             phase: 0.0,
         };
         let mut plan = Plan {
@@ -92,7 +93,10 @@ impl Bench {
             seed: 1,
             keys: None,
         };
-        let recorder = Rc::new(RefCell::new(Recorder::new(Window { begin: 0, end: u64::MAX }, 1)));
+        let recorder = Rc::new(RefCell::new(Recorder::new(
+            Window { start: 0, begin: 0, end: ScheduleEnd::at(u64::MAX) },
+            1,
+        )));
         let told = Told::default();
         let templates = Rc::new(RefCell::new(Templates::new(wording)));
         let producer = Producer::new(plan, templates, Rc::clone(&recorder), Book(Rc::clone(&told)));
@@ -333,7 +337,7 @@ fn without_acks_a_written_batch_is_all_there_is_to_know() {
 #[test]
 fn a_closed_loop_intends_a_batch_when_a_place_is_free() {
     let mut bench = Bench::new(|plan| {
-        plan.pacing = Pacing::Closed { start: MILLISECOND, end: 10 * MILLISECOND };
+        plan.pacing = Pacing::Closed { start: MILLISECOND, end: ScheduleEnd::at(10 * MILLISECOND) };
     });
     assert_eq!(bench.poll(0).1, Next::At(MILLISECOND));
     let (sent, _) = bench.poll(MILLISECOND);

@@ -16,6 +16,7 @@ use loadgen::engine;
 use loadgen::error::{ErrorKind, LoadError};
 use loadgen::report::{RunReport, Verification};
 use loadgen::settings::default_workload;
+use loadgen::window::Stop;
 use loadgen::workload::{Acks, Codec, Options, Rate, Verify, Workload};
 
 use broker::Broker;
@@ -62,7 +63,7 @@ fn run(workload: &Workload, fault: Fault) -> Result<RunReport, LoadError> {
     let broker = Broker::start();
     let proxy = Proxy::start(broker.address(), fault);
     broker.advertise(proxy.address());
-    let report = engine::run(workload, &options(proxy.address()), &mut |_| {});
+    let report = engine::run(workload, &options(proxy.address()), &Stop::default(), &mut |_| {});
     assert_eq!(proxy.has_meddled(), fault != Fault::None, "{fault:?} happened");
     report
 }
@@ -186,7 +187,7 @@ fn run_with_restart(workload: &Workload, between: impl Fn(&Broker) + Send) -> Re
             broker.start_again();
             broker
         });
-        let report = engine::run(workload, &options, &mut |_| {});
+        let report = engine::run(workload, &options, &Stop::default(), &mut |_| {});
         drop(control.join().expect("the broker is there again"));
         report
     })
@@ -223,5 +224,26 @@ fn a_reader_notices_that_what_it_has_read_is_gone() {
     match outcome {
         Ok(report) => assert!(report.verification.lost > 0, "{:?}", report.verification),
         Err(error) => assert_eq!(error.kind, ErrorKind::Verification, "{error}"),
+    }
+}
+
+#[test]
+fn a_run_that_is_stopped_early_is_judged_like_a_whole_one() {
+    for (fault, lost) in [(Fault::None, 0), (Fault::Withhold(OFFSET), 1)] {
+        let workload = Workload { duration: Duration::from_secs(600), consumers: 1, ..workload() };
+        let broker = Broker::start();
+        let proxy = Proxy::start(broker.address(), fault);
+        broker.advertise(proxy.address());
+        let stop = Stop::default();
+        let report = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                broker.wait_until_stored(50);
+                stop.wish();
+            });
+            engine::run(&workload, &options(proxy.address()), &stop, &mut |_| {}).expect("it has a report")
+        });
+        let found = &report.verification;
+        assert!(report.stopped_early && report.seconds > 0.0 && report.seconds < 600.0);
+        assert_eq!((found.lost, found.verified + found.lost), (lost, found.acknowledged), "{found:?}");
     }
 }

@@ -68,6 +68,9 @@ pub struct DiskCounters {
     pub journal_files: u64,
     pub metadata_appends: u64,
     pub errors: u64,
+    /// Times that it was full, and operations that found no room.
+    pub full: u64,
+    pub no_room: u64,
     pub damage: Damage,
     pub files_vanished: u64,
     pub files_reappeared: u64,
@@ -120,6 +123,10 @@ pub struct Disk {
     metadata_queue: Vec<OperationId>,
     last_commit: BTreeMap<ShardId, u64>,
     fuse: Fuse,
+    /// Nothing that takes room succeeds.
+    full: bool,
+    /// Partitions that recovery marked.
+    damaged: BTreeSet<TopicPartition>,
     /// Something has just happened that recovery must be able to follow: a good moment for a crash.
     moment: bool,
 }
@@ -148,6 +155,8 @@ impl Disk {
             metadata_queue: Vec::new(),
             last_commit: BTreeMap::new(),
             fuse: Fuse::default(),
+            full: false,
+            damaged: BTreeSet::new(),
             moment: false,
         }
     }
@@ -155,6 +164,18 @@ impl Disk {
     /// Whether the last stage of an operation was one after which a crash is interesting.
     pub fn take_moment(&mut self) -> bool {
         std::mem::take(&mut self.moment)
+    }
+
+    /// Somebody fills the disk, or makes room. Returns how much is free, for the broker.
+    pub fn fill_up(&mut self, full: bool) -> u64 {
+        self.counters.full += u64::from(full && !self.full);
+        self.full = full;
+        if full { 0 } else { u64::MAX / 2 }
+    }
+
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.full
     }
 
     fn stamp(&mut self) -> u64 {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use penstock::effect::{
     CommitId, DiskError, Effect, FileId, JournalCommit, ReadId, SegmentName, SyncId, TrimId,
 };
-use penstock::input::Input;
+use penstock::input::{Input, SegmentOperation};
 use penstock::model::{Offset, ShardId, TopicPartition};
 
 use super::{BLOCK, Disk, File, FileName, Open};
@@ -16,6 +16,7 @@ pub struct OperationId(u64);
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 const ENOENT: i32 = 2;
+const NO_ROOM: DiskError = DiskError { operation: "write", errno: ENOSPC };
 
 pub(super) enum Operation {
     CommitWrite { shard: ShardId, commit: JournalCommit },
@@ -194,6 +195,9 @@ impl Disk {
             Operation::CommitSync { shard, commit, file, through, told } => {
                 self.commit_synced(shard, commit, file, through, told)
             }
+            Operation::Prepare { shard, file, .. } if self.lacks_room() => {
+                Completion::Answer(shard, Input::JournalFileLacksSpace { file, error: NO_ROOM })
+            }
             Operation::Prepare { shard, file, bytes } => {
                 self.counters.journal_files += 1;
                 if let Some(index) = self.names.remove(&FileName::Journal(shard, file)) {
@@ -242,6 +246,13 @@ impl Disk {
             }
             Operation::Metadata { append, batch } => self.metadata_appended(life, append, &batch, schedule),
         }
+    }
+
+    /// Whether an operation that takes room finds none: on a full disk, what was allocated before may still do.
+    fn lacks_room(&mut self) -> bool {
+        let lacks = self.full && self.random.percent(80);
+        self.counters.no_room += u64::from(lacks);
+        lacks
     }
 
     fn fails(&mut self, per_million: u64) -> bool {
@@ -327,10 +338,16 @@ impl Disk {
         whole: u64,
     ) -> Completion {
         self.counters.segment_writes += 1;
+        if self.lacks_room() {
+            let short = &bytes[..self.random.below(bytes.len() as u64 / BLOCK) as usize * BLOCK as usize];
+            self.apply_write(file, position, short);
+            let operation = SegmentOperation::Write { length: whole };
+            return Completion::Answer(shard, Input::SegmentLacksSpace { file, operation, error: NO_ROOM });
+        }
         if self.fails(self.faults.segment_error) {
             let short = &bytes[..self.random.below(bytes.len() as u64 / BLOCK) as usize * BLOCK as usize];
             self.apply_write(file, position, short);
-            let error = DiskError { operation: "pwritev", errno: ENOSPC };
+            let error = DiskError { operation: "pwritev", errno: EIO };
             return Completion::Answer(shard, Input::SegmentFailed { file, error });
         }
         self.apply_write(file, position, bytes);
@@ -391,6 +408,10 @@ impl Disk {
         (position, tail, length): (u64, &Bytes, u64),
         schedule: &mut Schedule,
     ) -> Completion {
+        if self.lacks_room() {
+            let operation = SegmentOperation::Seal;
+            return Completion::Answer(shard, Input::SegmentLacksSpace { file, operation, error: NO_ROOM });
+        }
         self.apply_write(file, position, tail);
         let stamp = self.stamp();
         let Some(index) = self.lease(file) else {
@@ -435,6 +456,9 @@ impl Disk {
     }
 
     fn log_start_written(&mut self, topic_partition: TopicPartition, bytes: &[u8]) -> Result<(), DiskError> {
+        if self.lacks_room() {
+            return Err(DiskError { operation: "write", errno: ENOSPC });
+        }
         self.counters.log_starts += 1;
         self.moment = true;
         let fails = self.fails(self.faults.segment_error);
@@ -467,6 +491,9 @@ impl Disk {
         self.metadata_queue.remove(0);
         if let Some(next) = self.metadata_queue.first().copied() {
             self.schedule(life, next, schedule);
+        }
+        if self.lacks_room() {
+            return Completion::Answer(ShardId(0), Input::MetadataLacksSpace { append, error: NO_ROOM });
         }
         self.metadata.extend_from_slice(batch);
         let result = if self.fails(self.faults.metadata_error) {

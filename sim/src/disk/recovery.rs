@@ -202,4 +202,19 @@ impl RecoveryDisk for Disk {
         self.unlink_partition(topic_partition);
         Ok(())
     }
+    fn damaged(&mut self) -> Result<Vec<TopicPartition>, DiskError> {
+        self.burn(1)?;
+        Ok(self.damaged.iter().copied().collect())
+    }
+
+    fn mark_damaged(&mut self, topic_partition: TopicPartition, _why: &str) -> Result<(), DiskError> {
+        self.burn(20)?;
+        self.damaged.insert(topic_partition);
+        Ok(())
+    }
+
+    /// Nothing reads these bytes but people.
+    fn keep_aside(&mut self, _segment: SegmentName, _position: u64, _bytes: &[u8]) -> Result<(), DiskError> {
+        self.burn(20)
+    }
 }

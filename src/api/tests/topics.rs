@@ -7,7 +7,7 @@ use protocol::messages::describe_topic_partitions::{DescribeTopicPartitionsReque
 use protocol::messages::metadata::MetadataRequestTopic;
 
 use super::*;
-use crate::model::TopicId;
+use crate::model::{PartitionIndex, TopicId};
 
 fn names_asked<'a>(names: &[&'a str]) -> Option<Array<'a, MetadataRequestTopic<'a>>> {
     let topic = |name: &&'a str| MetadataRequestTopic { name: Some(*name), ..Default::default() };
@@ -63,6 +63,22 @@ fn metadata_tells_brokers_leaders_and_replicas() {
         assert_eq!(partition.isr_nodes.iter().collect::<Vec<_>>(), [1]);
         assert!(partition.offline_replicas.is_empty());
     }
+}
+
+/// As of a failed log dir of Kafka's: no leader, and this broker's replica offline.
+#[test]
+fn a_partition_whose_disk_failed_has_no_leader() {
+    let mut world = World::with_topics(&[("a", 2)]);
+    let topic_id = world.image.topic_by_name("a").expect("just made").topic_id;
+    world.offline.insert(TopicPartition { topic_id, partition: PartitionIndex(1) });
+    let request = MetadataRequest { topics: names_asked(&["a"]), ..Default::default() };
+    let answer: MetadataResponse<'_> = world.ask(ApiKey::Metadata, 13, &request);
+    let partitions = &answer.topics.iter().next().expect("the topic").partitions;
+    let rows: Vec<(i16, i32, usize)> = partitions
+        .iter()
+        .map(|row| (row.error_code, row.leader_id, row.offline_replicas.iter().count()))
+        .collect();
+    assert_eq!(rows, [(0, 1, 0), (ErrorCode::LEADER_NOT_AVAILABLE as i16, -1, 1)]);
 }
 
 #[test]

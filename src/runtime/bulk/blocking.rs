@@ -18,17 +18,17 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use rustix::fs::{FallocateFlags, OFlags, fallocate};
 
 use crate::effect::{FileId, SyncId};
-use crate::input::Input;
+use crate::input::{Input, SegmentOperation};
 use crate::limits::{BLOCK_BYTES, BULK_WRITE_BYTES, JOURNAL_FILL_BYTES};
 use crate::model::ShardId;
 use crate::runtime::aligned::Aligned;
-use crate::runtime::chores::create_journal_file;
-use crate::runtime::files::{Files, SegmentFile, journal_path};
+use crate::runtime::chores::{create_journal_file, remove_on_error};
+use crate::runtime::files::{Files, SegmentError, SegmentFile, journal_path};
 use crate::runtime::io_threads::thread;
 use crate::runtime::mesh::{Mail, Postbox};
 use crate::runtime::segment_writer::{allocation_end, sync_entries};
 
-use super::{Order, SegmentCounts, journal_file_answer, read_answer, segment_failed};
+use super::{Order, SegmentCounts, journal_file_answer, read_answer, segment_failed, segment_unwritten};
 
 const WRITERS: usize = 8;
 const STACK_BYTES: usize = 256 * 1024;
@@ -165,7 +165,7 @@ fn write_segments(jobs: &Receiver<Job>, reply: &Reply) {
                 reply.counts.bytes.fetch_add(length, Ordering::Relaxed);
                 reply.answer(match result {
                     Ok(()) => Input::SegmentWritten { file: file.id, position, length },
-                    Err(error) => segment_failed(&file, "write segment", &error),
+                    Err(error) => segment_unwritten(&file, SegmentOperation::Write { length }, error.into()),
                 });
             }
             Job::Seal { file, position, tail, length } => {
@@ -173,7 +173,7 @@ fn write_segments(jobs: &Receiver<Job>, reply: &Reply) {
                 let result = writer.seal(&file.path, &mut scratch, position, &tail, length);
                 reply.answer(match result {
                     Ok(()) => Input::SegmentSealed { file: file.id },
-                    Err(error) => segment_failed(&file, "seal segment", &error),
+                    Err(error) => segment_unwritten(&file, SegmentOperation::Seal, error),
                 });
             }
             Job::Close { file } => drop(writers.remove(&file)),
@@ -225,8 +225,12 @@ fn read_range(file: &SegmentFile, position: u64, length: u64) -> io::Result<Byte
 
 fn fill(data_dir: PathBuf, shard: ShardId, file: u32, bytes: u64) -> io::Result<()> {
     let path = journal_path(&data_dir, shard, file);
-    create_journal_file(&data_dir, shard, &path)?;
-    let file = open_direct(&path)?;
+    remove_on_error(&path, try_fill(&data_dir, shard, &path, bytes))
+}
+
+fn try_fill(data_dir: &Path, shard: ShardId, path: &Path, bytes: u64) -> io::Result<()> {
+    create_journal_file(data_dir, shard, path)?;
+    let file = open_direct(path)?;
     let mut scratch = Aligned::default();
     let zeros = scratch.with_room(JOURNAL_FILL_BYTES);
     let mut at = 0;
@@ -302,7 +306,7 @@ impl Writer {
         position: u64,
         tail: &[u8],
         length: u64,
-    ) -> io::Result<()> {
+    ) -> Result<(), SegmentError> {
         assert!(position.is_multiple_of(BLOCK_BYTES), "at most the last block");
         self.open(path)?;
         let file = self.file.as_ref().expect("opened above");
@@ -313,7 +317,7 @@ impl Writer {
             file.write_all_at(block, position)?;
         }
         file.set_len(length)?;
-        self.sync(path)
+        self.sync(path).map_err(SegmentError::Final)
     }
 
     fn open(&mut self, path: &Path) -> io::Result<()> {

@@ -82,6 +82,9 @@ pub struct ModelDisk {
     log_starts: BTreeMap<TopicPartition, Vec<u8>>,
     /// Operations until the next one fails, as if the power went.
     pub fuse: Option<u64>,
+    pub damaged: BTreeSet<TopicPartition>,
+    /// Bytes of journals that belong to damaged segments.
+    pub aside: BTreeMap<(SegmentName, u64), Vec<u8>>,
 }
 
 const POWER: DiskError = DiskError { operation: "power", errno: 5 };
@@ -141,6 +144,12 @@ impl ModelDisk {
 
     pub fn length(&self, segment: SegmentName) -> Option<u64> {
         self.segments.get(&segment).map(|file| file.seen.len() as u64)
+    }
+
+    /// Somebody cuts the file, durably.
+    pub fn damage(&mut self, segment: SegmentName, length: u64) {
+        self.truncate(segment, length);
+        self.sync(segment);
     }
 
     pub fn crash(&mut self, random: &mut Random) {
@@ -250,6 +259,22 @@ impl RecoveryDisk for ModelDisk {
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError> {
         self.burn()?;
         self.delete(topic_partition);
+        Ok(())
+    }
+
+    fn damaged(&mut self) -> Result<Vec<TopicPartition>, DiskError> {
+        Ok(self.damaged.iter().copied().collect())
+    }
+
+    fn mark_damaged(&mut self, topic_partition: TopicPartition, _why: &str) -> Result<(), DiskError> {
+        self.burn()?;
+        self.damaged.insert(topic_partition);
+        Ok(())
+    }
+
+    fn keep_aside(&mut self, segment: SegmentName, position: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        self.burn()?;
+        self.aside.insert((segment, position), bytes.to_vec());
         Ok(())
     }
 }

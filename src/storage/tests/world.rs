@@ -10,7 +10,7 @@ use protocol::record::BatchBuilder;
 use super::super::*;
 use super::model_disk::{ModelDisk, Random};
 use crate::effect::{JournalCommit, SyncId, TrimId};
-use crate::model::{PartitionIndex, TopicId};
+use crate::model::{DiskSpace, LogDir, PartitionIndex, TopicId};
 
 pub const DIRECTORY: [u8; 16] = [9; 16];
 pub const NOW: Now = Now { instant: Instant(1_000_000_000), wall_ms: 1_000 };
@@ -88,6 +88,12 @@ pub struct Expected {
 
 pub struct World {
     pub setup: Setup,
+    pub now: Now,
+    /// What takes room fails.
+    pub full: bool,
+    /// Damage was done on purpose: partitions that it took offline are not looked at.
+    pub may_be_damaged: bool,
+    pub offline: BTreeMap<TopicPartition, RecoveryError>,
     pub random: Random,
     pub disk: ModelDisk,
     pub shards: Vec<ShardWorld>,
@@ -103,6 +109,10 @@ impl World {
     pub fn new(setup: Setup, seed: u64) -> World {
         let mut world = World {
             setup,
+            now: NOW,
+            full: false,
+            may_be_damaged: false,
+            offline: BTreeMap::new(),
             random: Random(seed),
             disk: ModelDisk::default(),
             shards: Vec::new(),
@@ -128,6 +138,10 @@ impl World {
             &mut |_| {},
             mutations,
         )?;
+        self.offline = recovered.iter().flat_map(|shard| shard.offline.clone()).collect();
+        if let Some(why) = self.offline.values().next().filter(|_| !self.may_be_damaged) {
+            return Err(why.clone());
+        }
         self.shards = recovered
             .into_iter()
             .map(|recovered| {
@@ -136,6 +150,7 @@ impl World {
                     directory_id: DIRECTORY,
                     journal_bytes_max: self.setup.journal_bytes_max,
                     tail_bytes_max: self.setup.tail_bytes_max,
+                    free_bytes_min: 1_000,
                     mutations,
                 };
                 let storage = Storage::new(config, recovered);
@@ -153,6 +168,11 @@ impl World {
             let id = self.shards[shard].storage.open(NOW, of, Arc::clone(&config), &mut effects);
             self.logs.insert(of, (shard, id));
             self.take_effects(shard, effects);
+            if self.offline.contains_key(&of) {
+                self.logs.remove(&of);
+                assert!(!self.shards[shard].storage.serves(id), "a damaged partition is not served");
+                continue;
+            }
             self.check_recovered(of);
         }
         Ok(())
@@ -254,7 +274,8 @@ impl World {
         let partition = self.random.below(self.setup.partitions as u64) as i32;
         let of = topic_partition(partition);
         let Some(&(shard, _)) = self.logs.get(&of) else { return };
-        if !self.shards[shard].storage.is_full() {
+        let storage = &self.shards[shard].storage;
+        if !storage.is_full() && !storage.lacks_space() {
             self.append(of);
         }
     }
@@ -269,7 +290,7 @@ impl World {
 
     pub fn end_turn(&mut self, shard: usize) {
         let mut effects = Effects::default();
-        self.shards[shard].storage.end_turn(NOW, &mut effects);
+        self.shards[shard].storage.end_turn(self.now, &mut effects);
         self.take_effects(shard, effects);
         self.acknowledge(shard);
     }
@@ -342,7 +363,7 @@ impl World {
         let operation = self.shards[shard].operations.swap_remove(index);
         let input = self.perform(shard, operation);
         let (mut effects, mut durable) = (Effects::default(), Vec::new());
-        self.shards[shard].storage.on_input(NOW, &input, &mut effects, &mut durable);
+        self.shards[shard].storage.on_input(self.now, &input, &mut effects, &mut durable);
         self.take_effects(shard, effects);
         self.acknowledge(shard);
         self.look_at_starts();
@@ -359,7 +380,17 @@ impl World {
         let ahead = self.random.below(3) * 16 * 1024;
         let shard_id = ShardId(shard as u16);
         let files = &self.shards[shard].files;
+        let error = DiskError { operation: "write", errno: 28 };
         match operation {
+            Operation::Prepare { file, .. } if self.full => Input::JournalFileLacksSpace { file, error },
+            Operation::Write { file, position, bytes } if self.full => {
+                self.disk.write(files[&file], position, &bytes[..BLOCK_BYTES as usize], 0);
+                let operation = SegmentOperation::Write { length: bytes.len() as u64 };
+                Input::SegmentLacksSpace { file, operation, error }
+            }
+            Operation::Seal { file, .. } if self.full => {
+                Input::SegmentLacksSpace { file, operation: SegmentOperation::Seal, error }
+            }
             Operation::Commit(commit) => {
                 let mut bytes = commit.pieces.concat();
                 bytes.resize(commit.length as usize, 0);
@@ -469,6 +500,15 @@ impl World {
                 }
             }
         }
+    }
+
+    pub fn told_of_space(&mut self, shard: usize, free_bytes: u64) {
+        let input = Input::DiskSpace {
+            dir: LogDir(0),
+            space: DiskSpace { total_bytes: u64::MAX, usable_bytes: free_bytes },
+        };
+        let (mut effects, mut durable) = (Effects::default(), Vec::new());
+        self.shards[shard].storage.on_input(self.now, &input, &mut effects, &mut durable);
     }
 
     /// Some random steps.

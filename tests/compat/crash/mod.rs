@@ -40,7 +40,7 @@ fn nothing_acknowledged_is_lost_doubled_or_reordered_by_kill_9() {
     let seed = setting("PENSTOCK_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     let scratch = Scratch::new();
     let port = free_port();
-    let broker = Broker::serve(&scratch, SHARDS[0], port, &[]);
+    let broker = Broker::serve_at(&scratch, SHARDS[0], port, &[]);
     let mut wire = Wire::connect(broker.address()).expect("ready");
     for topic in [WIRE_TOPIC, LIBRDKAFKA_TOPIC] {
         wire.create_topic(topic, PARTITIONS, &[("segment.bytes", SEGMENT_BYTES)]);
@@ -65,10 +65,10 @@ fn nothing_acknowledged_is_lost_doubled_or_reordered_by_kill_9() {
     let ledgers = [(WIRE_TOPIC, &wire_ledger), (LIBRDKAFKA_TOPIC, &librdkafka_ledger)];
     verify(&broker, &ledgers);
     broker.kill();
-    let broker = Broker::serve(&scratch, 3, port, &[]);
+    let broker = Broker::serve_at(&scratch, 3, port, &[]);
     verify(&broker, &ledgers);
     broker.stop();
-    let broker = Broker::serve(&scratch, 2, port, &[]);
+    let broker = Broker::serve_at(&scratch, 2, port, &[]);
     verify(&broker, &ledgers);
     eprintln!(
         "seed {seed}: {crashes} kills, acknowledged {} + {} records; {}",
@@ -94,7 +94,7 @@ fn crash(load: &Load, scratch: &Scratch, mut broker: Broker, port: u16, crashes:
         load.down();
         broker.kill();
         let shards = SHARDS[(crash as usize + 1) % SHARDS.len()];
-        broker = Broker::serve(scratch, shards, port, &[]);
+        broker = Broker::serve_at(scratch, shards, port, &[]);
         load.started(&broker);
     }
     // The last one, too, has to take something from each producer.
