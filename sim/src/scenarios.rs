@@ -106,3 +106,27 @@ fn what_is_left_of_a_removed_journal_stays_dead() {
         check(seed, plan);
     }
 }
+
+/// A log start was written together with what the log knew of its producers, batches included that were not durable yet. After a
+/// crash those were taken for duplicates, and acknowledged.
+#[test]
+fn a_log_start_remembers_no_batch_that_is_not_there() {
+    for seed in 1..40 {
+        let mut plan = Plan::of_seed(seed);
+        let retention = Retention { ms: None, bytes: None, by_request: true };
+        plan.admin.topics = vec![TopicPlan { retention, ..topic("steady-0", 6, false) }];
+        plan.admin.pause_ns_max = 1_000_000;
+        plan.retention_check_ms = 5;
+        for producer in &mut plan.producers {
+            producer.topics = vec!["steady-0".to_owned()];
+            producer.idempotent = true;
+            producer.acks = -1;
+            producer.requests_in_flight_max = 1;
+        }
+        for consumer in &mut plan.consumers {
+            consumer.topics = vec!["steady-0".to_owned()];
+        }
+        plan.life_ns_max = 60_000_000;
+        check(seed, plan);
+    }
+}

@@ -74,9 +74,11 @@ impl LogStart {
 }
 
 impl LogStart {
-    /// What the log knew at `offset`, where the first segment begins that is left: batches from there on are in segments.
-    pub(super) fn known_at(self, offset: Offset) -> (LeaderEpochs, ProducerStates) {
-        let LogStart { mut epochs, mut producers, .. } = self;
+    /// What the log knew where the first segment begins that is left, or, if there is none, at its start: batches from there on are
+    /// in segments, or were never durable.
+    pub(super) fn known_at(self, first: Offset) -> (LeaderEpochs, ProducerStates) {
+        let LogStart { offset, mut epochs, mut producers } = self;
+        let offset = offset.min(first);
         epochs.end_before(offset);
         producers.end_before(offset);
         (epochs, producers)

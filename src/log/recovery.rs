@@ -213,7 +213,7 @@ impl LogScanner {
     #[must_use]
     pub fn finish(mut self) -> RecoveredLog {
         if !self.has_segment {
-            self.know_start(Offset(i64::MAX));
+            self.know_start(self.start.offset);
         }
         self.log
     }

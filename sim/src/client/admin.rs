@@ -166,21 +166,25 @@ impl Admin {
         Some(io.random.log_uniform(100_000, self.plan.pause_ns_max))
     }
 
+    fn on_metadata(&mut self, io: &mut Io<'_>, topics: &[wire::TopicAnswer], deletions: u64) {
+        self.stale = false;
+        for answer in topics {
+            let named = |topic: &TopicPlan| topic.name == answer.topic.name;
+            let Some(at) = self.plan.topics.iter().position(named) else { continue };
+            if answer.error != 0 {
+                self.known[at] = Known::default();
+                continue;
+            }
+            let topic_id = answer.topic.topic_id;
+            io.ledger.told_topic(&answer.topic.name, topic_id, answer.partitions, deletions);
+            self.known[at] = Known { topic_id: Some(topic_id), partitions: answer.partitions };
+        }
+    }
+
     fn on_answer(&mut self, io: &mut Io<'_>, pending: Pending<Expects>, frame: &[u8]) -> Result<(), String> {
         match pending.expects {
             Expects::Metadata { deletions } => {
-                self.stale = false;
-                for answer in wire::decode_metadata(pending.version, frame)? {
-                    let named = |topic: &TopicPlan| topic.name == answer.topic.name;
-                    let Some(at) = self.plan.topics.iter().position(named) else { continue };
-                    if answer.error != 0 {
-                        self.known[at] = Known::default();
-                        continue;
-                    }
-                    let topic_id = answer.topic.topic_id;
-                    io.ledger.told_topic(&answer.topic.name, topic_id, answer.partitions, deletions);
-                    self.known[at] = Known { topic_id: Some(topic_id), partitions: answer.partitions };
-                }
+                self.on_metadata(io, &wire::decode_metadata(pending.version, frame)?, deletions);
             }
             Expects::Created { at, deletions } => {
                 let answer = wire::decode_create_topic(pending.version, frame)?;

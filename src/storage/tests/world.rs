@@ -406,7 +406,8 @@ impl World {
                 Input::SegmentWritten { file, position, length: bytes.len() as u64 }
             }
             Operation::Sync { sync, files: numbers } => {
-                numbers.iter().for_each(|file| self.disk.sync(files[file]));
+                // Who was sealed and trimmed since has nothing to sync.
+                numbers.iter().filter_map(|file| files.get(file)).for_each(|name| self.disk.sync(*name));
                 Input::SegmentsSynced { sync }
             }
             Operation::Seal { file, position, tail, length } => {
