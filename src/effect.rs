@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use protocol::Piece;
 
-use crate::model::{ConnectionId, Offset, ShardId, TopicPartition};
+use crate::model::{ConnectionId, Offset, SealedSegment, ShardId, TopicPartition};
 use crate::shard_message::ShardMessage;
 
 /// Counts the commits of one shard's journal, over restarts of nothing: 1 is the first of this run.
@@ -42,6 +42,16 @@ pub struct SegmentName {
 pub struct DiskError {
     pub operation: &'static str,
     pub errno: i32,
+}
+
+/// Why the index of a segment could not be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexFault {
+    Disk(DiskError),
+    /// What stands there in the segment's file is not the batch that must.
+    NotABatch {
+        position: u64,
+    },
 }
 
 /// One group commit: write `pieces` from `position` on, pad with zeros to `length`, sync the data of the file.
@@ -99,12 +109,21 @@ pub enum Effect {
         sync: SyncId,
         files: Vec<FileId>,
     },
-    /// Write `tail` at `position` (a block boundary; less than a block, or empty), truncate to `length`, sync file and directory.
+    /// Write `tail` at `position` (a block boundary; less than a block, or empty), truncate to `length`, sync the file. Then write
+    /// `summary` beside it, as a new file that is synced and renamed, and sync the directory.
     SealSegment {
         file: FileId,
         position: u64,
         tail: Bytes,
         length: u64,
+        summary: Bytes,
+    },
+    /// The index of a sealed segment: the section of its summary, else made of the batch headers in its file, and then the summary
+    /// is written again. Answered by `IndexLoaded`.
+    LoadIndex {
+        file: FileId,
+        of: TopicPartition,
+        sealed: SealedSegment,
     },
     /// Forget the number; whoever still sends from the file may finish. Not answered.
     CloseSegment {

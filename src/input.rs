@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::effect::{CommitId, DiskError, FileId, ReadId, SyncId, TrimId};
+use crate::effect::{CommitId, DiskError, FileId, IndexFault, ReadId, SyncId, TrimId};
 use crate::model::{ConnectionId, DiskSpace, LogDir, ShardId, TopicPartition};
 use crate::shard_message::ShardMessage;
 
@@ -72,7 +72,7 @@ pub enum Input {
     SegmentsSynced {
         sync: SyncId,
     },
-    /// Answers `SealSegment`: truncated, synced.
+    /// Answers `SealSegment`: truncated, summed up, synced.
     SegmentSealed {
         file: FileId,
     },
@@ -80,6 +80,11 @@ pub enum Input {
     SegmentFailed {
         file: FileId,
         error: DiskError,
+    },
+    /// Answers `LoadIndex` with the index section of a summary. Checked: it is well-formed and of this segment.
+    IndexLoaded {
+        file: FileId,
+        result: Result<Bytes, IndexFault>,
     },
     /// Answers `ReadSegment`.
     ReadDone {

@@ -123,3 +123,14 @@ pub const SPACE_LOOK_MS: u64 = 1_000;
 
 /// Records of one Fetch answer, whatever `fetch.max.bytes` says: the answer's length must fit 32 bits, its other fields included.
 pub const FETCH_RECORDS_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// An index that could not be loaded is not asked for again before: a reader that insists must not keep the disk busy.
+pub const INDEX_RETRY_MS: u64 = 1_000;
+
+/// Indexes of sealed segments that stay in memory whatever `index.cache.bytes` says.
+pub const INDEXES_KEPT_MIN: usize = 4;
+
+/// Segment files that the whole process keeps open for reading: one part in so many of its limit of open files, within bounds.
+pub const SEGMENT_DESCRIPTORS_SHARE: u64 = 4;
+pub const SEGMENT_DESCRIPTORS_MIN: u64 = 64;
+pub const SEGMENT_DESCRIPTORS_MAX: u64 = 16_384;

@@ -17,6 +17,9 @@ use crate::model::{LeaderEpoch, Offset, TopicPartition};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
+/// In a `Watch`, instead of a known end: tell when the indexes of the partition that were being loaded are here, or have failed.
+pub const INDEX_IS_LOADED: Offset = Offset(-1);
+
 #[derive(Debug)]
 pub enum ShardMessage {
     /// Answered by `Appended` when every item is durable (`wait`) or appended (`!wait`: acks=0, durable.acks=false), or refused.
@@ -133,6 +136,8 @@ pub struct ReadResult {
     pub first_batch_bytes: u64,
     /// Where a reader with other history must truncate to: (epoch, end offset).
     pub diverging: Option<(LeaderEpoch, Offset)>,
+    /// There may be more, in this segment, whose index is being loaded: watch with `INDEX_IS_LOADED` to read it then.
+    pub needs_index: Option<Offset>,
 }
 
 #[derive(Debug, Clone, Copy)]

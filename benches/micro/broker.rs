@@ -77,6 +77,7 @@ impl Broker {
                     directory_id: DIRECTORY_ID,
                     journal_bytes_max: config.journal_bytes_max,
                     tail_bytes_max,
+                    index_bytes_max: 1 << 20,
                     free_bytes_min: 0,
                     mutations: StorageMutations::default(),
                 },

@@ -7,6 +7,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -144,6 +145,12 @@ struct NullBroker {
     /// Answer every Produce so much later: latencies are known beforehand, so that the generator's can be checked
     #[arg(long, value_name = "TIME", default_value = "0")]
     added_delay: Word<Duration>,
+    /// One in so many is answered later by --slow-delay instead, and holds up those behind it: a known tail
+    #[arg(long, value_name = "N", requires = "slow_delay")]
+    slow_every: Option<NonZeroU64>,
+    /// How much later that one is answered
+    #[arg(long, value_name = "TIME", requires = "slow_every")]
+    slow_delay: Option<Word<Duration>>,
     /// The core it runs on
     #[arg(long, value_name = "N")]
     cpu: Option<usize>,

@@ -8,6 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroU64;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
@@ -39,8 +40,31 @@ pub struct NullBrokerOptions {
     pub partitions: u32,
     /// The core it runs on; None: any.
     pub cpu: Option<usize>,
-    /// Every Produce is answered so much later. Above 0, a whole core is spent on being exact.
-    pub added_delay: Duration,
+    pub delay: AddedDelay,
+}
+
+/// How much later Produce is answered. Above 0, a whole core is spent on being exact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AddedDelay {
+    pub usual: Duration,
+    /// Every so many requests one waits for `slow` instead: a tail that is known beforehand.
+    pub slow_every: Option<NonZeroU64>,
+    pub slow: Duration,
+}
+
+impl AddedDelay {
+    fn is_zero(&self) -> bool {
+        self.usual.is_zero() && self.slow_every.is_none()
+    }
+
+    /// Of the `count`-th request, counted from 1.
+    fn of(&self, count: u64) -> Duration {
+        if self.slow_every.is_some_and(|every| count.is_multiple_of(every.get())) {
+            self.slow
+        } else {
+            self.usual
+        }
+    }
 }
 
 /// Serves until the process ends. `on_ready` hears the address, whose port was free if `listen` has port 0.
@@ -68,7 +92,8 @@ pub fn serve(
     on_ready(address);
     let server = Server {
         answers: Answers::new(address, options.partitions),
-        added_delay: options.added_delay,
+        delay: options.delay,
+        produced: 0,
         listener,
         epoll,
         clients: Vec::new(),
@@ -100,11 +125,13 @@ struct Later {
 
 struct Server {
     answers: Answers,
-    added_delay: Duration,
+    delay: AddedDelay,
+    /// Requests so far.
+    produced: u64,
     listener: TcpListener,
     epoll: OwnedFd,
     clients: Vec<Option<Client>>,
-    /// To Produce: all wait for the same time, so they leave in order.
+    /// To Produce: they leave in the order of the requests, so one that is slow holds up all behind it.
     delayed: VecDeque<Later>,
     /// To Fetch: each waits for as long as it asked to.
     waiting: BinaryHeap<Reverse<Later>>,
@@ -188,11 +215,11 @@ impl Server {
             client.received.extend_from_slice(if is_whole { &[] } else { &buffer[..read] });
             let mut pending = std::mem::take(&mut client.received);
             let mut reply = |answer: Answer| match answer {
-                Answer::Produced(bytes) if self.added_delay.is_zero() => {
-                    client.unsent.extend_from_slice(bytes)
-                }
+                Answer::Produced(bytes) if self.delay.is_zero() => client.unsent.extend_from_slice(bytes),
                 Answer::Produced(bytes) => {
-                    let later = Later { at: now + self.added_delay, client: index, bytes: bytes.to_vec() };
+                    self.produced += 1;
+                    let at = now + self.delay.of(self.produced);
+                    let later = Later { at, client: index, bytes: bytes.to_vec() };
                     self.delayed.push_back(later);
                 }
                 Answer::Now(bytes) => client.unsent.extend_from_slice(&bytes),

@@ -99,6 +99,7 @@ pub fn start(
     coverage.add("recovery: segments completed", last.segments_completed);
     coverage.add("recovery: bytes replayed", last.bytes_replayed);
     coverage.add("recovery: segments scanned", last.segments_scanned);
+    coverage.add("recovery: segments not scanned", last.segments - last.segments_scanned);
     let recovered = recovered.map_err(|error| {
         if disk.power_went() { BootFailure::PowerWent } else { BootFailure::Refused(error.to_string()) }
     })?;
@@ -125,6 +126,7 @@ pub fn start(
                 directory_id: DIRECTORY_ID,
                 journal_bytes_max: plan.journal_bytes_max,
                 tail_bytes_max: plan.tail_bytes_max,
+                index_bytes_max: plan.index_bytes_max,
                 free_bytes_min: FREE_BYTES_MIN,
                 mutations: mutation.storage,
             },

@@ -24,6 +24,7 @@ fn segment(partition: i32, base_offset: i64) -> SegmentName {
 /// What must hold of an empty data directory with one prepared journal file, `journal/3/0.journal`.
 fn contract(disk: &mut dyn RecoveryDisk) {
     segments_are_what_was_written(disk);
+    a_summary_is_replaced_as_a_whole(disk);
     a_partition_is_removed_with_its_files(disk);
     a_journal_is_zeros_until_it_is_written(disk);
     a_journal_is_removed_as_a_whole(disk);
@@ -44,6 +45,20 @@ fn segments_are_what_was_written(disk: &mut dyn RecoveryDisk) {
     disk.sync_segment(name).expect("syncs");
     assert_eq!(disk.segments(), Ok(vec![(name, BLOCK + 10)]));
     assert!(disk.read_segment(name, BLOCK, &mut [0; 11]).is_err(), "a read past the end is an error");
+}
+
+fn a_summary_is_replaced_as_a_whole(disk: &mut dyn RecoveryDisk) {
+    let name = segment(0, 42);
+    let mut front = [9; 8];
+    assert_eq!(disk.read_summary(name, &mut front), Ok(0), "there is none");
+    disk.write_summary(name, &[1; 6]).expect("creates it");
+    disk.write_summary(name, &[2; 5]).expect("replaces it");
+    assert_eq!(disk.read_summary(name, &mut front), Ok(5));
+    assert_eq!(front, [2, 2, 2, 2, 2, 9, 9, 9]);
+    assert_eq!(disk.read_summary(name, &mut front[..3]), Ok(3), "its front");
+    assert_eq!(disk.segments().map(|segments| segments.len()), Ok(1), "it is no segment");
+    disk.remove_partition(name.topic_partition).expect("removes");
+    assert_eq!(disk.read_summary(name, &mut front), Ok(0), "it is gone with its segment");
 }
 
 fn a_partition_is_removed_with_its_files(disk: &mut dyn RecoveryDisk) {

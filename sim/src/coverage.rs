@@ -62,6 +62,7 @@ impl Coverage {
         self.add("storage: segment syncs", counters.segment_syncs);
         self.add("storage: log starts moved", counters.log_starts_moved);
         self.add("storage: segments unlinked", counters.segments_unlinked);
+        self.add("indexes: evicted", counters.index_evictions);
         self.add("storage: room found after a refusal", counters.space_ends);
     }
 
@@ -77,6 +78,12 @@ impl Coverage {
         self.add("disk: log starts written", disk.log_starts);
         self.add("disk: segments unlinked", disk.segments_unlinked);
         self.add("crash: log starts lost", disk.log_starts_lost);
+        self.add("summaries: unsynced kept by a crash", disk.summaries.kept);
+        self.add("summaries: unsynced lost by a crash", disk.summaries.lost);
+        self.add("summaries: unsynced torn by a crash", disk.summaries.torn);
+        self.add("summaries: another's shown after a crash", disk.summaries.old);
+        self.add("indexes: loaded", disk.summaries.loads);
+        self.add("indexes: loaded from batches", disk.summaries.loads_by_scan);
         self.add("disk: times it was full", disk.full);
         self.add("disk: operations without room", disk.no_room);
         self.add("recovery: journals removed", disk.journals_removed);

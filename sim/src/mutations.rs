@@ -12,8 +12,13 @@ pub struct Mutation {
     pub disk: DiskMutations,
 }
 
-const DISK: [&str; 4] =
-    ["disk_never_syncs", "disk_completes_before_sync", "disk_hides_sync_errors", "log_start_not_synced"];
+const DISK: [&str; 5] = [
+    "disk_never_syncs",
+    "disk_completes_before_sync",
+    "disk_hides_sync_errors",
+    "seal_answers_before_summary",
+    "log_start_not_synced",
+];
 
 impl Mutation {
     pub fn names() -> impl Iterator<Item = &'static str> {
@@ -26,6 +31,7 @@ impl Mutation {
         match name {
             "disk_never_syncs" => mutation.disk.never_sync = true,
             "disk_completes_before_sync" => mutation.disk.complete_before_sync = true,
+            "seal_answers_before_summary" => mutation.disk.seal_before_summary = true,
             "disk_hides_sync_errors" => mutation.disk.ignore_sync_errors = true,
             "log_start_not_synced" => mutation.disk.log_start_not_synced = true,
             name => mutation.storage = StorageMutations::named(name)?,

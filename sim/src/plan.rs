@@ -14,6 +14,7 @@ pub struct Plan {
     pub shards: Vec<u16>,
     pub journal_bytes_max: u64,
     pub tail_bytes_max: u64,
+    pub index_bytes_max: u64,
     pub admin: AdminPlan,
     pub producers: Vec<ProducerPlan>,
     pub consumers: Vec<ConsumerPlan>,
@@ -49,14 +50,16 @@ impl Plan {
             (0..random.between(1, 5)).map(|_| producer(&topics, large, &mut random)).collect();
         let consumers = (0..random.below(4)).map(|_| consumer(&topics, churns, &mut random)).collect();
         let pause_ns_max = random.log_uniform(1_000_000, 200_000_000);
+        let (index_bytes_max, summary_lost) = indexes(seed);
         Plan {
             shards: shards(&mut random),
             journal_bytes_max: journal_bytes_max(&producers, &mut random),
             tail_bytes_max: random.log_uniform(64 << 10, 32 << 20),
+            index_bytes_max,
             admin: AdminPlan { topics, pause_ns_max },
             producers,
             consumers,
-            disk_faults: disk_faults(&mut random),
+            disk_faults: DiskFaults { summary_lost, ..disk_faults(&mut random) },
             network_faults: network_faults(&mut random),
             full_gap_ns_max: full_gap_ns_max(seed),
             crashes_min: random.between(2, 6) as u32,
@@ -167,7 +170,14 @@ fn disk_faults(random: &mut Random) -> DiskFaults {
         read_error: sometimes(10, 10_000),
         metadata_error: sometimes(10, 20_000),
         slow: sometimes(30, 10_000),
+        summary_lost: 0,
     }
+}
+
+/// Memory for indexes, and how often a summary is not found. From a stream of its own: the seeds' plans stay what they were.
+fn indexes(seed: u64) -> (u64, u64) {
+    let mut random = Random::stream(seed, "indexes");
+    (random.log_uniform(256, 1 << 20), if random.percent(30) { 200_000 } else { 0 })
 }
 
 /// From a stream of its own: the other seeds' worlds stay what they were.

@@ -106,6 +106,7 @@ impl Trace {
             Effect::CommitJournal(commit) => self.mix_all(&commit.pieces),
             Effect::WriteSegment { pieces, .. } => self.mix_all(pieces),
             Effect::WriteLogStart { bytes, .. } => self.mix_bytes(bytes),
+            Effect::SealSegment { summary, .. } => self.mix_bytes(summary),
             Effect::AppendMetadata { batch, .. } => self.mix_bytes(batch),
             _ => {}
         }
@@ -148,6 +149,10 @@ fn name_input(input: &Input) -> (&'static str, [u64; 3]) {
         Input::SegmentSealed { file } => ("> SegmentSealed", [file.0, 0, 0]),
         Input::SegmentFailed { file, .. } => ("> SegmentFailed", [file.0, 0, 0]),
         Input::ReadDone { read, result } => ("> ReadDone", [read.0, u64::from(result.is_ok()), 0]),
+        Input::IndexLoaded { file, result } => {
+            let bytes = result.as_ref().map_or(0, |section| section.len() as u64);
+            ("> IndexLoaded", [file.0, u64::from(result.is_ok()), bytes])
+        }
         Input::PartitionDeleted { .. } => ("> PartitionDeleted", [0; 3]),
         Input::LogStartWritten { trim, result } => {
             ("> LogStartWritten", [trim.0, u64::from(result.is_ok()), 0])
@@ -189,6 +194,9 @@ fn name_effect(effect: &Effect) -> (&'static str, [u64; 3]) {
         Effect::SealSegment { file, position, length, .. } => ("< SealSegment", [file.0, *position, *length]),
         Effect::CloseSegment { file } => ("< CloseSegment", [file.0, 0, 0]),
         Effect::ReadSegment { read, file, position, .. } => ("< ReadSegment", [read.0, file.0, *position]),
+        Effect::LoadIndex { file, sealed, .. } => {
+            ("< LoadIndex", [file.0, sealed.base_offset.0 as u64, sealed.length])
+        }
         Effect::DeletePartition { .. } => ("< DeletePartition", [0; 3]),
         Effect::WriteLogStart { trim, bytes, .. } => ("< WriteLogStart", [trim.0, bytes.len() as u64, 0]),
         Effect::UnlinkSegments { trim, segments, .. } => {

@@ -40,6 +40,8 @@ pub(super) const BROKER_KEYS: &[Key] = &[
         .effective("Whether topics may be deleted."),
     Key::broker("fetch.max.bytes", ValueType::Int).default("57671680").min(1024).unit(Unit::Bytes)
         .effective("The most record bytes of one fetch response; the first batch may exceed it."),
+    Key::broker("index.cache.bytes", ValueType::Long).default("33554432").min(1_048_576).unit(Unit::Bytes).own()
+        .effective("Memory of one shard for the indexes of sealed segments; what does not fit is loaded again when it is read."),
     Key::broker("journal.bytes.max", ValueType::Long).default("1073741824").min(134_217_728).unit(Unit::Bytes).own()
         .effective("Disk space of the journal of one shard. More of it lets segment writes fall further behind."),
     Key::broker("listener.security.protocol.map", ValueType::String)

@@ -55,6 +55,8 @@ pub struct Config {
     pub free_bytes_min: u64,
     /// Of each shard.
     pub tail_bytes_max: u64,
+    /// Of each shard.
+    pub index_bytes_max: u64,
 
     /// Of a topic that overrides nothing.
     pub topic_defaults: TopicConfig,
@@ -145,6 +147,7 @@ impl Config {
             journal_bytes_max: of.unsigned("journal.bytes.max"),
             free_bytes_min: of.unsigned("log.dir.free.bytes.min"),
             tail_bytes_max: of.unsigned("tail.memory.bytes"),
+            index_bytes_max: of.unsigned("index.cache.bytes"),
             topic_defaults: TopicConfig::default(),
             layers: Layers::default(),
         };

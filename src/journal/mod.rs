@@ -40,7 +40,7 @@ const WAITING_BYTES_MAX: u64 = 4 * COMMIT_BYTES_MAX;
 pub struct LogId(pub u64);
 
 /// One segment of one partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentKey {
     pub log: LogId,
     pub base_offset: Offset,

@@ -68,6 +68,10 @@ mutations! {
     ignore_log_start,
     /// Neither file headers nor commits say which files are dead.
     no_oldest_live,
+    /// A summary is believed whatever segment it speaks of.
+    summary_not_checked,
+    /// Who waits for an index is not told that it is there.
+    index_load_wakes_nobody,
     /// A segment write that found no room counts as written.
     enospc_is_success,
 }

@@ -20,6 +20,10 @@ pub enum Lookup {
         leader_epoch: LeaderEpoch,
     },
     NotFound,
+    /// Load the index of this segment, then ask again.
+    NeedsIndex {
+        segment: Offset,
+    },
     /// The answer is in this one batch: read it, then `offset_in_batch(bytes, timestamp, from)`. If it is not there (the log start
     /// lies inside the batch), look on from `next_offset`.
     ReadBatch {
@@ -36,13 +40,17 @@ impl PartitionLog {
     /// The first record from `from` on and below `below` with a timestamp of at least `timestamp`. What lies below the log start is
     /// not there.
     ///
+    /// Of segments that end before it no more than the largest timestamp is looked at.
+    ///
     /// Invariants: `below` is where a batch begins or the log ends, as durable ends and high watermarks are.
     #[must_use]
     pub fn offset_at(&self, timestamp: i64, from: Offset, below: Offset) -> Lookup {
         let mut from = from.max(self.log_start);
         loop {
-            let Some((segment, batch)) = self.batch_reaching(timestamp, from, below) else {
-                return Lookup::NotFound;
+            let (segment, batch) = match self.batch_reaching(timestamp, from, below) {
+                Ok(Some(found)) => found,
+                Ok(None) => return Lookup::NotFound,
+                Err(segment) => return Lookup::NeedsIndex { segment },
             };
             match self.offset_in(segment, &batch, timestamp, from) {
                 // The log start lies in this batch, and what reaches the timestamp lies before it.
@@ -52,17 +60,21 @@ impl PartitionLog {
         }
     }
 
+    /// Err: the segment whose index is needed and not here.
     fn batch_reaching(
         &self,
         timestamp: i64,
         from: Offset,
         below: Offset,
-    ) -> Option<(&Segment, IndexedBatch)> {
-        let batch = self.segments_between(from, below).find_map(|segment| {
-            let batch = segment.index.batch_reaching(timestamp, from)?;
-            Some((segment, batch))
-        });
-        batch.filter(|(_, batch)| batch.base_offset < below)
+    ) -> Result<Option<(&Segment, IndexedBatch)>, Offset> {
+        let segments = self.segments_between(from, below);
+        for segment in segments.filter(|segment| segment.max_timestamp() >= timestamp) {
+            let index = segment.index().ok_or(segment.base_offset)?;
+            if let Some(batch) = index.batch_reaching(timestamp, from) {
+                return Ok((batch.base_offset < below).then_some((segment, batch)));
+            }
+        }
+        Ok(None)
     }
 
     fn segments_between(&self, from: Offset, below: Offset) -> impl Iterator<Item = &Segment> {
@@ -74,9 +86,16 @@ impl PartitionLog {
     #[must_use]
     pub fn max_timestamp(&self, from: Offset, below: Offset) -> Lookup {
         let from = from.max(self.log_start);
-        let segments = self.segments_between(from, below);
-        let largest = segments.map(|segment| segment.index.max_timestamp_between(from, below)).max();
-        let Some(largest) = largest.filter(|timestamp| *timestamp >= 0) else { return Lookup::NotFound };
+        let mut largest = -1;
+        for segment in self.segments_between(from, below) {
+            match segment.max_timestamp_between(from, below) {
+                Some(timestamp) => largest = largest.max(timestamp),
+                None => return Lookup::NeedsIndex { segment: segment.base_offset },
+            }
+        }
+        if largest < 0 {
+            return Lookup::NotFound;
+        }
         match (self.offset_at(largest, from, below), self.next_after_cut_batch(from)) {
             // It was that of a record before `from`, in the batch that `from` lies in.
             (Lookup::NotFound, Some(next)) => self.max_timestamp(next, below),
@@ -84,10 +103,10 @@ impl PartitionLog {
         }
     }
 
-    /// Where the batch that `from` lies inside of ends.
+    /// Where the batch that `from` lies inside of ends; its index is here.
     fn next_after_cut_batch(&self, from: Offset) -> Option<Offset> {
         let segment = self.segments_between(from, self.log_end).next()?;
-        let batch = segment.index.batch_holding(from)?;
+        let batch = segment.index()?.batch_holding(from)?;
         (batch.base_offset < from).then_some(batch.next_offset)
     }
 
@@ -121,7 +140,25 @@ impl PartitionLog {
 /// begins before `from` is believed by its records only.
 #[must_use]
 pub fn offset_in_batch(bytes: &[u8], timestamp: i64, from: Offset) -> Lookup {
-    let Ok(batch) = BatchView::parse(bytes) else { return Lookup::NotFound };
+    match BatchView::parse(bytes) {
+        Ok(batch) => offset_in_view(&batch, timestamp, from),
+        Err(_) => Lookup::NotFound,
+    }
+}
+
+/// The same, of a batch that was read from a file.
+///
+/// Errors: `DamagedBatch`: these bytes are no batch, or not the one that was written.
+pub fn offset_in_read_batch(bytes: &[u8], timestamp: i64, from: Offset) -> Result<Lookup, DamagedBatch> {
+    let batch = BatchView::parse(bytes).map_err(|_| DamagedBatch)?;
+    if batch.crc_is_valid() { Ok(offset_in_view(&batch, timestamp, from)) } else { Err(DamagedBatch) }
+}
+
+/// What was read is not what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DamagedBatch;
+
+fn offset_in_view(batch: &BatchView<'_>, timestamp: i64, from: Offset) -> Lookup {
     if batch.max_timestamp() < timestamp {
         return Lookup::NotFound;
     }

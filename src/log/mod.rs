@@ -17,6 +17,7 @@
 mod append;
 mod hot_tail;
 mod leader_epochs;
+mod load_index;
 mod log_start;
 mod lookup;
 mod offset_index;
@@ -26,6 +27,7 @@ mod read;
 mod recovery;
 mod segment;
 mod snapshot;
+mod summary;
 
 #[cfg(test)]
 mod tests;
@@ -35,14 +37,18 @@ mod tests_model;
 mod tests_producers;
 #[cfg(test)]
 mod tests_snapshot;
+#[cfg(test)]
+mod tests_summary;
 
 pub use append::{Appended, Refused, SegmentBytes};
 pub use leader_epochs::LeaderEpochs;
+pub use load_index::{index_of_batches, index_of_summary};
 pub use log_start::{LogStart, LogStartFault};
-pub use lookup::{Lookup, offset_in_batch};
+pub use lookup::{DamagedBatch, Lookup, offset_in_batch, offset_in_read_batch};
 pub use partition_log::PartitionLog;
 pub use producer_state::ProducerStates;
-pub use read::ReadPlan;
-pub use recovery::{LogScanner, RecoveredLog, ScanError, ScanFault};
+pub use read::{ReadPlan, Unread};
+pub use recovery::{LogScanner, ReadAt, RecoveredLog, ScanError, ScanFault};
 pub use segment::{Segment, SegmentState};
 pub use snapshot::{Malformed, Snapshot};
+pub use summary::{NoSummary, SUMMARY_FRONT_BYTES, SUMMARY_HEADER_BYTES, Summary};

@@ -9,11 +9,21 @@
 //! ```
 //!
 //! Six bytes for a usual batch and 24 for each 32 KiB: about 1 byte per KiB at 16 KiB a batch, 7 at 1 KiB.
+//!
+//! In a summary (`docs/FORMATS.md`) it is the same: count of marks, the marks, the steps.
+
+use bytes::{BufMut, BytesMut};
 
 use crate::model::Offset;
 
 /// Log bytes between two marks: what a search decodes at most.
 const MARK_BYTES: u64 = 32 * 1024;
+
+/// A mark in a summary: relative offset, position and place of its steps, 4 bytes each; the timestamp, 8.
+const MARK_SECTION_BYTES: usize = 20;
+
+/// 64 bits, 7 in a byte.
+const VARINT_BYTES_MAX: usize = 10;
 
 /// "No timestamp", and so the smallest maximum.
 const NO_TIMESTAMP: i64 = -1;
@@ -181,6 +191,75 @@ impl OffsetIndex {
         self.batch_holding(offset.plus(-1)).map_or(NO_TIMESTAMP, |batch| batch.running_max_timestamp)
     }
 
+    /// What it holds in memory.
+    pub fn bytes(&self) -> u64 {
+        (self.marks.len() * size_of::<Mark>() + self.steps.len() + size_of::<OffsetIndex>()) as u64
+    }
+
+    /// As the section of a summary; `decode` gives the index back.
+    pub fn encode(&self) -> BytesMut {
+        let mut section =
+            BytesMut::with_capacity(4 + self.marks.len() * MARK_SECTION_BYTES + self.steps.len());
+        section.put_u32_le(u32::try_from(self.marks.len()).expect("fewer marks than bytes of log"));
+        for mark in &self.marks {
+            section.put_u32_le(mark.relative_offset);
+            section.put_u32_le(mark.position);
+            section.put_u32_le(mark.steps_at);
+            section.put_i64_le(mark.max_timestamp());
+        }
+        section.extend_from_slice(&self.steps);
+        section
+    }
+
+    /// Of a segment that begins at `base_offset` and ends at `next_offset`, after `end` bytes. None: this is not its index.
+    pub fn decode(base_offset: Offset, next_offset: Offset, end: u64, section: &[u8]) -> Option<OffsetIndex> {
+        let (count, rest) = section.split_first_chunk()?;
+        let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+        let (marks, steps) = rest.split_at_checked(count.checked_mul(MARK_SECTION_BYTES)?)?;
+        let marks = marks.chunks_exact(MARK_SECTION_BYTES).map(Mark::decode).collect();
+        let mut index = OffsetIndex {
+            base_offset,
+            marks,
+            steps: steps.to_vec(),
+            next_offset,
+            end,
+            max_timestamp: NO_TIMESTAMP,
+        };
+        index.max_timestamp = index.walk()?;
+        Some(index)
+    }
+
+    /// Whether marks and steps agree with each other and with the ends of the segment: the largest timestamp, if so. After it no
+    /// search can fail for an offset of the segment.
+    fn walk(&self) -> Option<i64> {
+        let (mut relative, mut position, mut max_timestamp) = (0i64, 0u64, NO_TIMESTAMP);
+        let mut rest = self.steps.as_slice();
+        let mut marks = self.marks.iter().peekable();
+        while !rest.is_empty() {
+            let steps_at = self.steps.len() - rest.len();
+            if let Some(mark) = marks.next_if(|mark| mark.steps_at as usize == steps_at) {
+                let agrees = i64::from(mark.relative_offset) == relative
+                    && u64::from(mark.position) == position
+                    && mark.max_timestamp() == max_timestamp;
+                agrees.then_some(())?;
+            } else if steps_at == 0 {
+                return None;
+            }
+            let offsets = i64::from(u32::try_from(take_varint(&mut rest)?).ok()?);
+            let length = u64::from(u32::try_from(take_varint(&mut rest)?).ok()?);
+            let timestamp = max_timestamp.wrapping_add(unzigzag(take_varint(&mut rest)?));
+            (offsets > 0 && length > 0).then_some(())?;
+            // Neither can overflow: each step is below 2^32, and there are fewer than 2^32 of them.
+            relative += offsets;
+            position += length;
+            max_timestamp = max_timestamp.max(timestamp);
+        }
+        let is_whole = marks.peek().is_none()
+            && position == self.end
+            && self.base_offset.0.checked_add(relative) == Some(self.next_offset.0);
+        is_whole.then_some(max_timestamp)
+    }
+
     fn batches_from(&self, mark: usize) -> Steps<'_> {
         let Some(mark) = self.marks.get(mark) else {
             return Steps { rest: &[], next_offset: self.next_offset, position: self.end, max_timestamp: -1 };
@@ -195,6 +274,16 @@ impl OffsetIndex {
 }
 
 impl Mark {
+    fn decode(bytes: &[u8]) -> Mark {
+        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        Mark {
+            relative_offset: word(0),
+            position: word(4),
+            steps_at: word(8),
+            max_timestamp: [word(16), word(12)],
+        }
+    }
+
     fn max_timestamp(&self) -> i64 {
         let [high, low] = self.max_timestamp;
         (i64::from(high) << 32) | i64::from(low)
@@ -254,7 +343,7 @@ fn put_varint(out: &mut Vec<u8>, mut value: u64) {
 
 fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
-    for (index, byte) in bytes.iter().enumerate() {
+    for (index, byte) in bytes.iter().enumerate().take(VARINT_BYTES_MAX) {
         value |= u64::from(byte & 0x7f) << (7 * index);
         if *byte < 0x80 {
             *bytes = &bytes[index + 1..];

@@ -17,6 +17,7 @@ use super::producer_state::ProducerStates;
 use super::recovery::RecoveredLog;
 use super::segment::{Segment, SegmentState};
 use super::snapshot::Snapshot;
+use super::summary::Summary;
 
 /// One partition's log.
 ///
@@ -129,6 +130,27 @@ impl PartitionLog {
         segment.seal();
     }
 
+    // Indexes of sealed segments, and the summaries that hold them.
+
+    /// The summary of a segment that takes no more.
+    #[must_use]
+    pub fn summary(&self, segment: Offset) -> Summary {
+        let segment = self.segment(segment).expect("storage names segments that the log has told it of");
+        assert_ne!(segment.state, SegmentState::Active, "a segment is summed up at its end");
+        let index = segment.index().map(|index| index.encode().freeze());
+        Summary { segment: segment.sealed(), snapshot: segment.snapshot().cloned(), index }
+    }
+
+    /// Takes the index section of a segment's summary. False: it is not the segment's.
+    pub fn load_index(&mut self, segment: Offset, section: &[u8]) -> bool {
+        self.segment_mut(segment).load_index(section)
+    }
+
+    /// Forgets the index of a sealed segment.
+    pub fn drop_index(&mut self, segment: Offset) {
+        self.segment_mut(segment).drop_index();
+    }
+
     /// Bytes of all segments, in files or not.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
@@ -199,13 +221,14 @@ impl PartitionLog {
     }
 
     /// The offset after the last batch of the segment that ends at or before `position`: what is durable, if [0, position)
-    /// is. The segment's base offset if there is no such batch.
+    /// is. The segment's base offset if there is no such batch. Not for sealed segments, whose index may not be here.
     #[must_use]
     pub fn offset_at_position(&self, segment: Offset, position: u64) -> Offset {
         if let Some(offset) = self.tail.offset_by(segment, position) {
             return offset;
         }
-        let batch = self.segment(segment).and_then(|segment| segment.index.batch_ending_by(position));
+        let index = self.segment(segment).and_then(|segment| segment.index());
+        let batch = index.and_then(|index| index.batch_ending_by(position));
         batch.map_or(segment, |batch| batch.next_offset)
     }
 
@@ -252,7 +275,8 @@ impl PartitionLog {
             Some(last) => {
                 assert_eq!(last.next_offset(), self.log_end, "the last segment ends at the log end");
                 assert!(last.written <= last.length, "a file holds no more than its segment");
-                assert_eq!(last.length, last.index.end(), "every byte of a segment belongs to a batch");
+                let index_end = last.index().map_or(last.length, |index| index.end());
+                assert_eq!(last.length, index_end, "every byte of a segment belongs to a batch");
             }
             None => assert_eq!(self.log_start, self.log_end, "a log without segments is empty"),
         }

@@ -158,7 +158,7 @@ impl ProducerStates {
         answers.collect()
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 

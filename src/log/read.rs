@@ -21,17 +21,27 @@ pub struct ReadPlan {
     pub first_batch_bytes: u64,
 }
 
+/// Why there is nothing to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    Error(ErrorCode),
+    /// Where the batches of this segment stand is not in memory: load its index, then ask again.
+    NeedsIndex {
+        segment: Offset,
+    },
+}
+
 impl PartitionLog {
     /// Plans a read from the batch that holds `from`, of batches whose base offset is below `below`.
     ///
     /// Shape:  | file range (one per segment) ... | tail batch | tail batch | tail bat          (cut at bytes_max)
     /// Invariants: touches nothing. The first batch comes whole, also above `bytes_max`; after it the plan ends at exactly
-    ///             `bytes_max`, in the middle of a batch if need be, as Kafka's does.
-    /// Errors: OFFSET_OUT_OF_RANGE below the log start or above the log end; KAFKA_STORAGE_ERROR if the file that has the
+    ///             `bytes_max`, in the middle of a batch if need be, as Kafka's does. It ends earlier where it would need an index.
+    /// Errors: NeedsIndex for the first batch; OFFSET_OUT_OF_RANGE below the log start or above the log end; KAFKA_STORAGE_ERROR if the file that has the
     ///         first batch was not opened.
-    pub fn plan_read(&self, from: Offset, below: Offset, bytes_max: u64) -> Result<ReadPlan, ErrorCode> {
+    pub fn plan_read(&self, from: Offset, below: Offset, bytes_max: u64) -> Result<ReadPlan, Unread> {
         if from < self.log_start || from > self.log_end {
-            return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
+            return Err(Unread::Error(ErrorCode::OFFSET_OUT_OF_RANGE));
         }
         let mut plan = ReadPlan::default();
         if from >= below.min(self.log_end) {
@@ -73,21 +83,26 @@ impl PartitionLog {
         below: Offset,
         bytes_max: u64,
         plan: &mut ReadPlan,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<(), Unread> {
         let after = self.segments.partition_point(|segment| segment.base_offset <= from);
         let first = after.checked_sub(1).expect("the log has no offset before its first segment");
-        let batch = self.segments[first].index.batch_holding(from).expect("offsets are dense");
+        let segment = &self.segments[first];
+        let index = segment.index().ok_or(Unread::NeedsIndex { segment: segment.base_offset })?;
+        let batch = index.batch_holding(from).expect("offsets are dense");
         plan.first_batch_bytes = batch.length;
         let bytes_max = bytes_max.max(batch.length);
         let mut position = batch.position;
         for segment in &self.segments[first..] {
-            let end = self.cold_end(segment).min(segment.index.position_below(below));
+            // None: the end of what may be read is inside of a segment whose index is not here.
+            let Some(below) = segment.position_below(below) else { break };
+            let end = self.cold_end(segment).min(below);
             let length = end.saturating_sub(position).min(bytes_max - plan.bytes);
             if length == 0 {
                 break;
             }
             let Some(file) = segment.file else {
-                return if plan.bytes == 0 { Err(ErrorCode::KAFKA_STORAGE_ERROR) } else { Ok(()) };
+                let error = Unread::Error(ErrorCode::KAFKA_STORAGE_ERROR);
+                return if plan.bytes == 0 { Err(error) } else { Ok(()) };
             };
             plan.bytes += length;
             plan.pieces.push(Piece::File(FileRange { file: file.0, position, length }));

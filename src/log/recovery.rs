@@ -1,4 +1,4 @@
-//! A log out of its segment files: walks the batch headers and rebuilds what is kept in memory.
+//! A log out of its segments: takes what their summaries say, or walks the batch headers and rebuilds what is kept in memory.
 //!
 //! Decides whether headers follow each other. Does not decide where a file ends (the journal did, before) and does not
 //! read records or check CRCs.
@@ -8,13 +8,15 @@ use std::fmt;
 use protocol::record::{BATCH_HEADER_BYTES, BatchHeader, LEADING_BYTES};
 
 use crate::effect::DiskError;
-use crate::model::{LeaderEpoch, Offset};
+use crate::model::{LeaderEpoch, Offset, SealedSegment};
 
 use super::leader_epochs::LeaderEpochs;
 use super::log_start::LogStart;
 use super::offset_index::OffsetIndex;
 use super::producer_state::ProducerStates;
 use super::segment::{NewBatch, Segment, SegmentState};
+use super::snapshot::Snapshot;
+use super::summary::Summary;
 
 /// One read: thousands of headers of small batches, and not much for nothing where batches are large.
 const CHUNK_BYTES: u64 = 64 * 1024;
@@ -34,7 +36,7 @@ pub struct RecoveredLog {
 impl RecoveredLog {
     /// The log starts at `log_start`, as was made durable once. What lies below is dropped; a log of which nothing is left begins and
     /// ends there.
-    pub fn begin_at(&mut self, log_start: Offset) {
+    fn begin_at(&mut self, log_start: Offset) {
         let kept = self.segments.partition_point(|segment| segment.next_offset() <= log_start);
         self.left_over.extend(self.segments.drain(..kept).map(|segment| segment.base_offset));
         self.log_start = self.log_start.max(log_start);
@@ -52,7 +54,9 @@ impl RecoveredLog {
 
     #[must_use]
     pub fn take_left_over(&mut self) -> Vec<Offset> {
-        std::mem::take(&mut self.left_over)
+        let mut left_over = std::mem::take(&mut self.left_over);
+        left_over.sort_unstable();
+        left_over
     }
 
     #[must_use]
@@ -141,7 +145,6 @@ pub type ReadAt<'a> = dyn FnMut(u64, &mut [u8]) -> Result<(), DiskError> + 'a;
 pub struct LogScanner {
     log: RecoveredLog,
     has_segment: bool,
-    /// Taken by the first segment.
     start: LogStart,
     chunk: Chunk,
 }
@@ -167,16 +170,7 @@ impl LogScanner {
         length: u64,
         read: &mut ReadAt<'_>,
     ) -> Result<(), ScanError> {
-        let fail = |fault| ScanError { segment: base_offset, position: 0, fault };
-        if self.has_segment && base_offset != self.log.log_end {
-            return Err(fail(ScanFault::SegmentGap { expected: self.log.log_end }));
-        }
-        if u32::try_from(length).is_err() {
-            return Err(fail(ScanFault::SegmentTooLong { length }));
-        }
-        if base_offset < Offset::ZERO {
-            return Err(fail(ScanFault::BaseOffset { expected: Offset::ZERO, found: base_offset }));
-        }
+        self.check_place(base_offset, length)?;
         if !self.has_segment {
             self.know_start(base_offset);
         }
@@ -193,27 +187,77 @@ impl LogScanner {
                 .assign(LeaderEpoch(header.partition_leader_epoch()), Offset(header.base_offset()));
             self.log.producers.on_batch(&header, None);
         }
+        segment.seal();
+        self.add(segment);
+        Ok(())
+    }
+
+    /// Takes a segment as its summary says, without a look at its batches and without its index.
+    ///
+    /// Errors: it does not begin where the one before it ends.
+    pub fn summarized(&mut self, sealed: &SealedSegment) -> Result<(), ScanError> {
+        self.check_place(sealed.base_offset, sealed.length)?;
         if !self.has_segment {
-            self.has_segment = true;
-            self.log.log_start = base_offset;
+            self.know_start(sealed.base_offset);
         }
-        self.log.log_end = segment.next_offset();
-        if length > 0 {
-            segment.seal();
-            self.log.segments.push(segment);
+        self.add(Segment::summarized(sealed));
+        Ok(())
+    }
+
+    /// What the log knows where the last segment ends, whatever its batches said so far.
+    pub fn set_state(&mut self, epochs: LeaderEpochs, producers: ProducerStates) {
+        self.log.epochs = epochs;
+        self.log.producers = producers;
+    }
+
+    /// The summary of the segment that was taken last, which gives up its index; `with_state` if all batches before are known.
+    /// None if it is empty.
+    pub fn take_summary(&mut self, with_state: bool) -> Option<Summary> {
+        let log = &mut self.log;
+        let last = log.segments.last_mut().filter(|last| last.next_offset() == log.log_end)?;
+        let index = last.index()?.encode().freeze();
+        last.drop_index();
+        let snapshot = with_state.then(|| Snapshot::of(&log.epochs, &log.producers, log.log_end));
+        Some(Summary { segment: last.sealed(), snapshot, index: Some(index) })
+    }
+
+    fn check_place(&self, base_offset: Offset, length: u64) -> Result<(), ScanError> {
+        let fail = |fault| Err(ScanError { segment: base_offset, position: 0, fault });
+        if self.has_segment && base_offset != self.log.log_end {
+            return fail(ScanFault::SegmentGap { expected: self.log.log_end });
+        }
+        if u32::try_from(length).is_err() {
+            return fail(ScanFault::SegmentTooLong { length });
+        }
+        if base_offset < Offset::ZERO {
+            return fail(ScanFault::BaseOffset { expected: Offset::ZERO, found: base_offset });
         }
         Ok(())
     }
 
     fn know_start(&mut self, first: Offset) {
-        (self.log.epochs, self.log.producers) = std::mem::take(&mut self.start).known_at(first);
+        (self.log.epochs, self.log.producers) = self.start.clone().known_at(first);
+    }
+
+    fn add(&mut self, segment: Segment) {
+        if !self.has_segment {
+            self.has_segment = true;
+            self.log.log_start = segment.base_offset;
+        }
+        self.log.log_end = segment.next_offset();
+        if segment.length > 0 {
+            self.log.segments.push(segment);
+        }
     }
 
     /// The log, all segments sealed.
     #[must_use]
     pub fn finish(mut self) -> RecoveredLog {
-        if !self.has_segment {
+        self.log.begin_at(self.start.offset);
+        if self.log.segments.is_empty() {
+            // Those that were taken were unlinked once, and some of them are back.
             self.know_start(self.start.offset);
+            self.log.epochs.begin_at(self.log.log_start);
         }
         self.log
     }

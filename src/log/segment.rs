@@ -3,8 +3,8 @@
 //! Decides when to roll. Does not decide when bytes are written or sealed: it is told.
 
 use crate::effect::FileId;
-use crate::model::Offset;
 use crate::model::topic_config::TopicConfig;
+use crate::model::{Offset, SealedSegment};
 
 use super::offset_index::OffsetIndex;
 use super::snapshot::Snapshot;
@@ -19,7 +19,8 @@ pub enum SegmentState {
     Sealed,
 }
 
-/// Invariants: written <= length; written == length if Sealed; its offsets are dense from `base_offset`.
+/// Invariants: written <= length; written == length if Sealed; its offsets are dense from `base_offset`. Only a sealed segment may
+///             be without its index, which then is in its summary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
     /// Names it on disk.
@@ -31,9 +32,11 @@ pub struct Segment {
     pub state: SegmentState,
     /// Set before the first write, or when a file of an earlier run is opened.
     pub file: Option<FileId>,
-    pub(super) index: OffsetIndex,
+    next_offset: Offset,
+    max_timestamp: i64,
+    index: Option<Box<OffsetIndex>>,
     /// From the close of the segment to its seal.
-    snapshot: Option<Snapshot>,
+    snapshot: Option<Box<Snapshot>>,
     first_append: FirstAppend,
 }
 
@@ -62,22 +65,99 @@ impl Segment {
             written: 0,
             state,
             file: None,
-            index: OffsetIndex::new(base_offset),
+            next_offset: base_offset,
+            max_timestamp: -1,
+            index: Some(Box::new(OffsetIndex::new(base_offset))),
             snapshot: None,
             first_append: FirstAppend { wall_ms: 0, timestamp: -1 },
         }
     }
 
+    /// A sealed segment as its summary says, without its index.
+    pub(super) fn summarized(sealed: &SealedSegment) -> Segment {
+        Segment {
+            base_offset: sealed.base_offset,
+            length: sealed.length,
+            written: sealed.length,
+            state: SegmentState::Sealed,
+            file: None,
+            next_offset: sealed.next_offset,
+            max_timestamp: sealed.max_timestamp,
+            index: None,
+            snapshot: None,
+            first_append: FirstAppend { wall_ms: 0, timestamp: -1 },
+        }
+    }
+
+    /// What its summary says, once it takes no more.
+    #[must_use]
+    pub fn sealed(&self) -> SealedSegment {
+        SealedSegment {
+            base_offset: self.base_offset,
+            next_offset: self.next_offset,
+            length: self.length,
+            max_timestamp: self.max_timestamp,
+        }
+    }
+
+    /// Where its batches stand, if that is in memory.
+    pub(super) fn index(&self) -> Option<&OffsetIndex> {
+        self.index.as_deref()
+    }
+
+    /// Where its batches with a base offset below `offset` end. None: its index is needed and not here.
+    pub(super) fn position_below(&self, offset: Offset) -> Option<u64> {
+        if offset >= self.next_offset {
+            return Some(self.length);
+        }
+        if offset <= self.base_offset {
+            return Some(0);
+        }
+        self.index().map(|index| index.position_below(offset))
+    }
+
+    /// The largest timestamp of its batches that end behind `from` and have a base offset below `offset`. None: its index is needed
+    /// and not here.
+    pub(super) fn max_timestamp_between(&self, from: Offset, offset: Offset) -> Option<i64> {
+        if from <= self.base_offset && offset >= self.next_offset {
+            return Some(self.max_timestamp);
+        }
+        self.index().map(|index| index.max_timestamp_between(from, offset))
+    }
+
+    /// Takes what was read for it. False: it is not the index of this segment.
+    pub(super) fn load_index(&mut self, section: &[u8]) -> bool {
+        let index = OffsetIndex::decode(self.base_offset, self.next_offset, self.length, section);
+        let index = index.filter(|index| index.max_timestamp() == self.max_timestamp);
+        let is_loaded = index.is_some();
+        if is_loaded {
+            self.index = index.map(Box::new);
+        }
+        is_loaded
+    }
+
+    /// Forgets the index.
+    pub(super) fn drop_index(&mut self) {
+        assert_eq!(self.state, SegmentState::Sealed, "only what is sealed has its index in a summary");
+        self.index = None;
+    }
+
+    /// Memory that dropping the index would free.
+    #[must_use]
+    pub fn index_bytes(&self) -> u64 {
+        self.index.as_ref().map_or(0, |index| index.bytes())
+    }
+
     /// The offset after its last batch: the base of the next segment.
     #[must_use]
     pub fn next_offset(&self) -> Offset {
-        self.index.next_offset()
+        self.next_offset
     }
 
     /// -1: no record has one.
     #[must_use]
     pub fn max_timestamp(&self) -> i64 {
-        self.index.max_timestamp()
+        self.max_timestamp
     }
 
     /// The wall clock at the first append of this run; 0: an earlier run wrote it.
@@ -95,7 +175,7 @@ impl Segment {
     /// What the log knew where this segment ends, from its close until it is sealed.
     #[must_use]
     pub fn snapshot(&self) -> Option<&Snapshot> {
-        self.snapshot.as_ref()
+        self.snapshot.as_deref()
     }
 
     /// Is everything below `position` in the file?
@@ -111,8 +191,11 @@ impl Segment {
         let offsets = batch.last_offset.0 + 1 - self.next_offset().0;
         let length = u32::try_from(batch.length).expect("a batch length is an i32 on the wire");
         let offsets = u32::try_from(offsets).expect("a last offset delta is an i32 on the wire");
-        self.index.push(offsets, length, batch.max_timestamp);
-        self.length = self.index.end();
+        let index = self.index.as_mut().expect("a segment that takes batches has its index");
+        index.push(offsets, length, batch.max_timestamp);
+        self.length = index.end();
+        self.next_offset = index.next_offset();
+        self.max_timestamp = index.max_timestamp();
     }
 
     /// Must `batch` go to a new segment?
@@ -142,8 +225,8 @@ impl Segment {
     pub(super) fn close(&mut self, snapshot: Snapshot) {
         assert_eq!(self.state, SegmentState::Active, "only the active segment becomes full");
         self.state = SegmentState::Full;
-        self.snapshot = Some(snapshot);
-        self.index.shrink();
+        self.snapshot = Some(Box::new(snapshot));
+        self.shrink();
     }
 
     pub(super) fn seal(&mut self) {
@@ -151,6 +234,12 @@ impl Segment {
         self.state = SegmentState::Sealed;
         self.written = self.length;
         self.snapshot = None;
-        self.index.shrink();
+        self.shrink();
+    }
+
+    fn shrink(&mut self) {
+        if let Some(index) = &mut self.index {
+            index.shrink();
+        }
     }
 }

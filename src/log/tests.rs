@@ -236,8 +236,8 @@ fn reads_begin_with_the_batch_that_holds_the_offset_and_end_below_the_bound() {
     assert_eq!(read(2, 2), (0, 0));
     assert_eq!(read(5, 2), (0, 0));
     assert_eq!(read(6, 6), (0, 0));
-    assert_eq!(log.plan_read(Offset(7), Offset(6), 1), Err(ErrorCode::OFFSET_OUT_OF_RANGE));
-    assert_eq!(log.plan_read(Offset(-1), Offset(6), 1), Err(ErrorCode::OFFSET_OUT_OF_RANGE));
+    assert_eq!(log.plan_read(Offset(7), Offset(6), 1), Err(Unread::Error(ErrorCode::OFFSET_OUT_OF_RANGE)));
+    assert_eq!(log.plan_read(Offset(-1), Offset(6), 1), Err(Unread::Error(ErrorCode::OFFSET_OUT_OF_RANGE)));
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn a_file_that_was_not_opened_is_a_storage_error_only_for_the_first_batch() {
     log.on_sealed(Offset(1));
     while log.evict_oldest().is_some() {}
     log.segments[1].file = None;
-    assert_eq!(log.plan_read(Offset(1), Offset(2), 999), Err(ErrorCode::KAFKA_STORAGE_ERROR));
+    assert_eq!(log.plan_read(Offset(1), Offset(2), 999), Err(Unread::Error(ErrorCode::KAFKA_STORAGE_ERROR)));
     assert_eq!(log.plan_read(Offset(0), Offset(2), 999).unwrap().pieces.len(), 1);
 }
 

@@ -202,7 +202,7 @@ impl World {
     fn check_read(&self, from: i64, below: i64, bytes_max: u64) {
         let plan = self.log.plan_read(Offset(from), Offset(below), bytes_max);
         if from > self.log_end() {
-            assert_eq!(plan, Err(ErrorCode::OFFSET_OUT_OF_RANGE));
+            assert_eq!(plan, Err(Unread::Error(ErrorCode::OFFSET_OUT_OF_RANGE)));
             return;
         }
         let plan = plan.unwrap();
@@ -237,6 +237,7 @@ impl World {
                 Some((offset.0, timestamp))
             }
             Lookup::NotFound => None,
+            Lookup::NeedsIndex { segment } => panic!("the index of {segment:?} is here"),
             Lookup::ReadBatch { file, position, length, timestamp, from, .. } => {
                 let file = self.file(file.0 as i64);
                 let batch = &file[position as usize..(position + length) as usize];
@@ -282,7 +283,7 @@ impl World {
         assert_eq!(recovered.segments.len(), self.log.segments.len());
         for (found, expect) in recovered.segments.iter().zip(&self.log.segments) {
             assert_eq!((found.base_offset, found.length), (expect.base_offset, expect.length));
-            assert_eq!(found.index, expect.index);
+            assert_eq!(found.index(), expect.index());
             assert_eq!((found.state, found.written), (SegmentState::Sealed, found.length));
         }
     }

@@ -46,6 +46,8 @@ pub struct ShardMetrics {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MemoryMetrics {
     pub hot_tail_bytes: u64,
+    /// Indexes of sealed segments.
+    pub index_bytes: u64,
     pub unsent_bytes: u64,
     pub frame_bytes: u64,
 }
@@ -61,6 +63,8 @@ pub struct StorageMetrics {
     pub evicted_bytes: u64,
     pub log_starts_moved: u64,
     pub unlinked_segments: u64,
+    pub index_loads: u64,
+    pub index_evictions: u64,
     pub failed: bool,
     pub offline_partitions: u64,
     /// Records are refused until the disk has room again.
@@ -84,6 +88,8 @@ pub struct RuntimeMetrics {
     pub sendfile_bytes: u64,
     /// Ranges of segment files that had to be read from the disk before they could be sent.
     pub cold_reads: u64,
+    /// Segment files of this shard's partitions that are open for reading.
+    pub segment_descriptors: u64,
     pub journal_commits: u64,
     pub journal_bytes: u64,
     pub journal_latency: Histogram,

@@ -57,6 +57,10 @@ pub const LOG_STARTS_MOVED: Name =
     counter("penstock_log_starts_moved", "Log starts moved, by retention or DeleteRecords");
 pub const UNLINKED_SEGMENTS: Name =
     counter("penstock_unlinked_segments", "Segments below a log start that were given to be unlinked");
+pub const INDEX_LOADS: Name =
+    counter("penstock_index_loads", "Indexes of sealed segments loaded because a reader needed them");
+pub const INDEX_EVICTIONS: Name =
+    counter("penstock_index_evictions", "Indexes of sealed segments dropped for index.cache.bytes");
 pub const STORAGE_FAILED: Name = gauge(
     "penstock_log_dir_failed",
     "1 after a failed journal or segment write: the shard appends nothing more",
@@ -85,6 +89,8 @@ pub const SENT_BYTES: Name = counter("penstock_sent_bytes", "Bytes sent to clien
 pub const SENDFILE_BYTES: Name =
     counter("penstock_sendfile_bytes", "Bytes of it sent straight from segment files");
 pub const COLD_READS: Name = counter("penstock_cold_reads", "Ranges that had to come from the disk first");
+pub const SEGMENT_DESCRIPTORS: Name =
+    gauge("penstock_segment_descriptors", "Segment files that are open for reading");
 pub const JOURNAL_COMMITS: Name =
     counter("penstock_journal_commits", "Group commits: one write and one sync each");
 pub const JOURNAL_BYTES: Name =

@@ -57,6 +57,7 @@ impl Shards {
             let memory = &shard.core.memory;
             for (kind, bytes) in [
                 ("hot_tail", memory.hot_tail_bytes),
+                ("indexes", memory.index_bytes),
                 ("unsent", memory.unsent_bytes),
                 ("frames", memory.frame_bytes),
             ] {
@@ -115,6 +116,8 @@ const NUMBERS: &[(&Name, Value<ShardSnapshot>)] = &[
     (&names::EVICTED_BYTES, |s| s.core.storage.evicted_bytes),
     (&names::LOG_STARTS_MOVED, |s| s.core.storage.log_starts_moved),
     (&names::UNLINKED_SEGMENTS, |s| s.core.storage.unlinked_segments),
+    (&names::INDEX_LOADS, |s| s.core.storage.index_loads),
+    (&names::INDEX_EVICTIONS, |s| s.core.storage.index_evictions),
     (&names::STORAGE_FAILED, |s| u64::from(s.core.storage.failed)),
     (&names::OFFLINE_PARTITIONS, |s| s.core.storage.offline_partitions),
     (&names::STORAGE_LACKS_SPACE, |s| u64::from(s.core.storage.lacks_space)),
@@ -131,6 +134,7 @@ const NUMBERS: &[(&Name, Value<ShardSnapshot>)] = &[
     (&names::SENT_BYTES, |s| s.runtime.sent_bytes),
     (&names::SENDFILE_BYTES, |s| s.runtime.sendfile_bytes),
     (&names::COLD_READS, |s| s.runtime.cold_reads),
+    (&names::SEGMENT_DESCRIPTORS, |s| s.runtime.segment_descriptors),
     (&names::JOURNAL_COMMITS, |s| s.runtime.journal_commits),
     (&names::JOURNAL_BYTES, |s| s.runtime.journal_bytes),
     (&names::SEGMENT_WRITES, |s| s.runtime.segment_writes),

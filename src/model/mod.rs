@@ -5,6 +5,7 @@ mod disk_space;
 mod ids;
 pub mod metadata_image;
 mod offset;
+mod sealed_segment;
 mod time;
 pub mod topic_config;
 
@@ -14,4 +15,5 @@ pub use ids::{
     TopicPartition,
 };
 pub use offset::{DurableOffset, Offset};
+pub use sealed_segment::SealedSegment;
 pub use time::{Instant, Now};

@@ -2,7 +2,7 @@
 
 use protocol::error_code::ErrorCode;
 
-use crate::log::PartitionLog;
+use crate::log::{PartitionLog, Unread};
 use crate::model::{DurableOffset, LeaderEpoch, Offset, ShardId, TopicPartition};
 use crate::shard_message::{ReadItem, ReadResult, RequestId};
 use crate::storage::LogId;
@@ -116,6 +116,7 @@ impl Partition {
             bytes: 0,
             first_batch_bytes: 0,
             diverging: None,
+            needs_index: None,
         };
         if item.last_fetched_epoch.0 >= 0 {
             let (epoch, end) = log.epoch_end(item.last_fetched_epoch);
@@ -135,7 +136,14 @@ impl Partition {
         if from >= below || (limit == 0 && !first) {
             return Ok(result);
         }
-        let plan = log.plan_read(from, below, limit)?;
+        let plan = match log.plan_read(from, below, limit) {
+            Ok(plan) => plan,
+            Err(Unread::NeedsIndex { segment }) => {
+                result.needs_index = Some(segment);
+                return Ok(result);
+            }
+            Err(Unread::Error(error)) => return Err(error),
+        };
         if first || plan.first_batch_bytes <= limit {
             result.pieces = plan.pieces;
             result.bytes = plan.bytes;
@@ -173,5 +181,6 @@ pub fn failed_read(index: u32, error: ErrorCode) -> ReadResult {
         bytes: 0,
         first_batch_bytes: 0,
         diverging: None,
+        needs_index: None,
     }
 }

@@ -10,7 +10,7 @@
 mod blocking;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::poll_fn;
 use std::io;
 use std::path::PathBuf;
@@ -32,14 +32,16 @@ use crate::input::{Input, SegmentOperation};
 use crate::limits::{
     BULK_MEMORY_BYTES, BULK_SYNCS_IN_FLIGHT_MAX, BULK_SYNCS_PER_SHARD_MIN, BULK_WRITES_IN_FLIGHT_MAX,
 };
-use crate::model::ShardId;
+use crate::model::{SealedSegment, ShardId, TopicPartition};
 
 use super::chores;
+use super::descriptors::descriptors_max;
 use super::dma;
 use super::files::{Files, SegmentError, SegmentFile, is_full_disk};
 use super::io_threads::{disk_error, thread, when_locked_memory_is_back};
 use super::mesh::{Mail, Postbox};
 use super::segment_writer::{DiskShare, SegmentWriter};
+use super::summary_file;
 
 /// One after the other they are due every 5 ms. Each of them can get lost in a park, and the next one then ends it: all would have
 /// to be lost in a row for the executor to sleep on.
@@ -66,18 +68,32 @@ pub struct SegmentCounts {
 
 pub enum Order {
     Write { file: Arc<SegmentFile>, position: u64, pieces: Vec<Bytes> },
-    Seal { file: Arc<SegmentFile>, position: u64, tail: Bytes, length: u64 },
+    Seal { file: Arc<SegmentFile>, seal: Seal },
+    LoadIndex { file: Arc<SegmentFile>, of: TopicPartition, sealed: SealedSegment },
     Sync { sync: SyncId, files: Vec<Arc<SegmentFile>> },
     Close { file: FileId },
     Read { read: ReadId, file: Arc<SegmentFile>, position: u64, length: u64 },
     PrepareJournalFile { file: u32, bytes: u64 },
 }
 
+/// How a segment ends: `Effect::SealSegment`.
+pub struct Seal {
+    pub position: u64,
+    pub tail: Bytes,
+    pub length: u64,
+    pub summary: Bytes,
+}
+
 /// What is to be done to one segment, after all that was asked of it before.
 enum Job {
-    Write { position: u64, pieces: Vec<Bytes> },
-    Seal { position: u64, tail: Bytes, length: u64 },
+    Write {
+        position: u64,
+        pieces: Vec<Bytes>,
+    },
+    Seal(Seal),
     Sync(Rc<SyncGroup>),
+    /// Others need the descriptor more.
+    Park,
     Close,
 }
 
@@ -94,6 +110,8 @@ struct Written {
     jobs: RefCell<VecDeque<Job>>,
     /// With the task that works on the jobs, while there is one.
     writer: RefCell<Option<SegmentWriter>>,
+    /// Its place in `Bulk::idle`.
+    idle_since: Cell<u64>,
 }
 
 /// Lives: on the bulk executor's thread, shared by its tasks.
@@ -104,6 +122,10 @@ struct Bulk {
     counts: Arc<SegmentCounts>,
     share: DiskShare,
     written: RefCell<HashMap<FileId, Rc<Written>>>,
+    /// Segments that are open and have nothing to do, by the end of their last work.
+    idle: RefCell<BTreeMap<u64, FileId>>,
+    idle_max: usize,
+    idles: Cell<u64>,
     tasks: Cell<usize>,
     progress: Progress,
 }
@@ -154,6 +176,7 @@ fn start_executor(
     let shards = files.shards().max(1);
     let syncs = (BULK_SYNCS_IN_FLIGHT_MAX / shards).max(BULK_SYNCS_PER_SHARD_MIN) as u64;
     let data_dir = files.data_dir().to_path_buf();
+    let idle_max = writers_max(shards);
     let (orders, waiting) = unbounded();
     let (started, outcome) = bounded(1);
     let run = move || match executor(shard, shards) {
@@ -170,6 +193,9 @@ fn start_executor(
                     counts,
                     share,
                     written: RefCell::default(),
+                    idle: RefCell::default(),
+                    idle_max,
+                    idles: Cell::new(0),
                     tasks: Cell::new(0),
                     progress: Progress::default(),
                 };
@@ -181,6 +207,11 @@ fn start_executor(
     let thread = thread(format!("bulk-{shard}"), STACK_BYTES, run)?;
     outcome.recv().unwrap_or_else(|_| Err(io::Error::other("the bulk executor ended at its start")))?;
     Ok((orders, thread))
+}
+
+/// Segments that one shard keeps open for writing though nothing is written to them: as many as the process keeps for reading.
+fn writers_max(shards: usize) -> usize {
+    usize::try_from(descriptors_max()).unwrap_or(usize::MAX) / shards.max(1)
 }
 
 fn executor(shard: ShardId, shards: usize) -> io::Result<LocalExecutor> {
@@ -253,8 +284,10 @@ impl Bulk {
     fn begin(self: &Rc<Self>, order: Order) {
         match order {
             Order::Write { file, position, pieces } => self.queue(file, Job::Write { position, pieces }),
-            Order::Seal { file, position, tail, length } => {
-                self.queue(file, Job::Seal { position, tail, length });
+            Order::Seal { file, seal } => self.queue(file, Job::Seal(seal)),
+            Order::LoadIndex { file, of, sealed } => {
+                let bulk = Rc::clone(self);
+                self.spawn(async move { bulk.load_index(file, of, sealed).await });
             }
             Order::Sync { sync, files } => self.begin_sync(sync, files),
             Order::Close { file } => {
@@ -291,29 +324,48 @@ impl Bulk {
                 file,
                 jobs: RefCell::default(),
                 writer: RefCell::new(Some(SegmentWriter::default())),
+                idle_since: Cell::new(0),
             })
         }));
         written.jobs.borrow_mut().push_back(job);
         let writer = written.writer.borrow_mut().take();
         if let Some(writer) = writer {
+            self.idle.borrow_mut().remove(&written.idle_since.get());
             let bulk = Rc::clone(self);
             self.spawn(async move { bulk.work_on(&written, writer).await });
         }
     }
 
+    /// Whoever has been idle longest gives up its descriptor, if there are too many.
+    fn park_surplus(self: &Rc<Self>) {
+        while self.idle.borrow().len() > self.idle_max {
+            let Some((_, longest)) = self.idle.borrow_mut().pop_first() else { return };
+            let file = self.written.borrow().get(&longest).map(|written| Arc::clone(&written.file));
+            if let Some(file) = file {
+                self.queue(file, Job::Park);
+            }
+        }
+    }
+
     /// Does all that is queued for one segment.
-    async fn work_on(&self, written: &Written, mut writer: SegmentWriter) {
+    async fn work_on(self: &Rc<Self>, written: &Written, mut writer: SegmentWriter) {
         loop {
             let job = written.jobs.borrow_mut().pop_front();
             let Some(job) = job else { break };
             self.perform(&written.file, &mut writer, job).await;
             self.progress.made();
         }
-        if writer.is_open() {
-            written.writer.replace(Some(writer));
-        } else {
+        if writer.is_done() {
             self.written.borrow_mut().remove(&written.file.id);
+            return;
         }
+        if writer.is_open() {
+            self.idles.set(self.idles.get() + 1);
+            written.idle_since.set(self.idles.get());
+            self.idle.borrow_mut().insert(self.idles.get(), written.file.id);
+        }
+        written.writer.replace(Some(writer));
+        self.park_surplus();
     }
 
     async fn perform(&self, file: &SegmentFile, writer: &mut SegmentWriter, job: Job) {
@@ -328,8 +380,8 @@ impl Bulk {
                     Err(error) => segment_unwritten(file, SegmentOperation::Write { length }, error.into()),
                 });
             }
-            Job::Seal { position, tail, length } => {
-                let result = writer.seal(&file.path, &self.share, position, &tail, length).await;
+            Job::Seal(seal) => {
+                let result = writer.seal(&file.path, &self.share, seal).await;
                 self.answer(match result {
                     Ok(()) => Input::SegmentSealed { file: file.id },
                     Err(error) => segment_unwritten(file, SegmentOperation::Seal, error),
@@ -341,6 +393,7 @@ impl Bulk {
                 }
                 self.finish_part(&group);
             }
+            Job::Park => writer.park().await,
             Job::Close => writer.close().await,
         }
     }
@@ -367,6 +420,13 @@ impl Bulk {
     async fn read(&self, read: ReadId, file: Arc<SegmentFile>, position: u64, length: u64) {
         let result = dma::read_range(Arc::clone(&file), position, length).await;
         self.answer(read_answer(read, &file, position, length, result));
+    }
+
+    async fn load_index(&self, file: Arc<SegmentFile>, of: TopicPartition, sealed: SealedSegment) {
+        let id = file.id;
+        let load = move || summary_file::load_index(&file, of, &sealed);
+        let result = glommio::executor().spawn_blocking(load).await;
+        self.answer(Input::IndexLoaded { file: id, result });
     }
 
     async fn prepare_journal_file(&self, file: u32, bytes: u64) {

@@ -18,7 +18,7 @@ use crate::effect::FileId;
 use crate::model::{ConnectionId, Instant};
 use crate::shard::FrameReceiver;
 
-use super::files::{Files, SegmentFile};
+use super::files::{Files, OpenFile, SegmentFile};
 use super::residency::is_resident;
 
 /// Pieces of one `sendmsg`.
@@ -45,6 +45,8 @@ enum Outgoing {
 #[derive(Debug)]
 struct FileSend {
     file: Arc<SegmentFile>,
+    /// Its descriptor, from the first use to the end of the range.
+    open: Option<Arc<OpenFile>>,
     position: u64,
     end: u64,
     /// Up to here every page was seen in memory.
@@ -189,7 +191,13 @@ impl Connection {
                         return false;
                     };
                     let (position, end) = (range.position, range.position + range.length);
-                    self.queue.push_back(Outgoing::File(FileSend { file, position, end, resident_until: 0 }));
+                    self.queue.push_back(Outgoing::File(FileSend {
+                        file,
+                        open: None,
+                        position,
+                        end,
+                        resident_until: 0,
+                    }));
                 }
             }
         }
@@ -197,9 +205,10 @@ impl Connection {
     }
 
     /// The helper thread has read the range that `Flushed::Cold` named.
-    pub fn on_resident(&mut self) {
+    pub fn on_resident(&mut self, open: Arc<OpenFile>) {
         self.flags.waits_for_file = false;
         if let Some(Outgoing::File(send)) = self.queue.front_mut() {
+            send.open = Some(open);
             send.resident_until = send.end.min(send.position + FAULT_BYTES_MAX);
         }
     }
@@ -291,9 +300,10 @@ enum FileSent {
 }
 
 fn send_file(socket: &Socket, send: &mut FileSend) -> FileSent {
-    let Some(file) = send.file.opened() else {
-        return FileSent::Cold;
-    };
+    if send.open.is_none() {
+        send.open = send.file.opened();
+    }
+    let Some(file) = send.open.as_deref() else { return FileSent::Cold };
     let length = (send.end - send.position).min(SENDFILE_BYTES_MAX);
     if send.position + length > send.resident_until {
         if !is_resident(file, send.position, length) {
@@ -303,7 +313,7 @@ fn send_file(socket: &Socket, send: &mut FileSend) -> FileSent {
     }
     let mut offset = send.position;
     let count = usize::try_from(length).expect("at most SENDFILE_BYTES_MAX");
-    match sendfile(socket, file, Some(&mut offset), count) {
+    match sendfile(socket, &**file, Some(&mut offset), count) {
         // The file is shorter than the core said: the answer can never be completed.
         Ok(0) => FileSent::Error(io::ErrorKind::UnexpectedEof.into()),
         Ok(sent) => {

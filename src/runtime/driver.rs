@@ -11,12 +11,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::effect::{DiskError, Effect, Effects, FileId};
+use crate::effect::{DiskError, Effect, Effects, FileId, IndexFault};
 use crate::input::Input;
 use crate::limits::TURN_INPUTS_MAX;
 use crate::metrics::{RuntimeMetrics, ShardMetrics, ShardSnapshot};
 use crate::model::{Instant, Now, ShardId};
 
+use super::bulk::Seal;
 use super::clock::Clock;
 use super::files::{Files, SegmentFile};
 use super::io_threads::IoThreads;
@@ -168,9 +169,17 @@ impl<C: Core> Driver<C> {
                 Some(open) => self.io.write(open, position, pieces),
                 None => turn.inputs.push_back(not_open(file)),
             },
-            Effect::SealSegment { file, position, tail, length } => match self.files.find(file) {
-                Some(open) => self.io.seal(open, position, tail, length),
+            Effect::SealSegment { file, position, tail, length, summary } => match self.files.find(file) {
+                Some(open) => self.io.seal(open, Seal { position, tail, length, summary }),
                 None => turn.inputs.push_back(not_open(file)),
+            },
+            Effect::LoadIndex { file, of, sealed } => match self.files.find(file) {
+                Some(open) => self.io.load_index(open, of, sealed),
+                None => {
+                    let fault = DiskError { operation: "load index", errno: libc::EBADF };
+                    let result = Err(IndexFault::Disk(fault));
+                    turn.inputs.push_back(Input::IndexLoaded { file, result });
+                }
             },
             Effect::SyncSegments { sync, files } => {
                 // A segment that was closed in the meantime was sealed or deleted: nothing is left to sync.
@@ -239,6 +248,7 @@ impl<C: Core> Driver<C> {
     fn snapshot(&self) -> ShardSnapshot {
         let mut runtime = self.metrics.borrow().clone();
         self.io.add_counts_to(&mut runtime);
+        runtime.segment_descriptors = self.files.open_descriptors(self.shard);
         ShardSnapshot { shard: self.shard.0, core: self.core.metrics().clone(), runtime }
     }
 }

@@ -1,13 +1,14 @@
 //! Which file a `FileId` means, for all shards of the process: a connection of one shard may send from another's segments.
 //!
 //! Files are opened when first needed, by helper threads. A `SegmentFile` lives as long as anyone sends from it: closing forgets
-//! only the number.
+//! only the number. Descriptors are closed, the one that was used longest ago first, when the process has too many; who sends from
+//! one keeps it.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::effect::{FileId, SegmentName};
 use crate::model::{ShardId, TopicPartition};
@@ -17,33 +18,36 @@ pub const LOG_START: &str = "log-start";
 
 /// What a segment's files end with, behind 20 digits of its base offset.
 pub const SEGMENT_SUFFIXES: [&str; 2] = [".log", ".summary"];
+pub use super::descriptors::OpenFile;
+use super::descriptors::{Descriptor, Descriptors, HasDescriptor, descriptors_max};
 
 /// One segment of one partition.
 #[derive(Debug)]
 pub struct SegmentFile {
     pub id: FileId,
     pub path: PathBuf,
-    read: OnceLock<File>,
+    descriptor: Descriptor<SegmentFile>,
 }
 
 impl SegmentFile {
-    fn new(data_dir: &Path, id: FileId, segment: SegmentName) -> SegmentFile {
-        let path = segment_path(data_dir, segment);
-        SegmentFile { id, path, read: OnceLock::new() }
-    }
-
     /// The file for reading, if it is open already. Never touches the disk.
-    pub fn opened(&self) -> Option<&File> {
-        self.read.get()
+    pub fn opened(&self) -> Option<Arc<OpenFile>> {
+        self.descriptor.opened()
     }
 
     /// Opens the file for reading. May block: helper threads only.
-    pub fn open(&self) -> io::Result<&File> {
-        if let Some(file) = self.read.get() {
-            return Ok(file);
+    pub fn open(self: &Arc<Self>) -> io::Result<Arc<OpenFile>> {
+        if let Some(open) = self.opened() {
+            return Ok(open);
         }
         let file = File::open(&self.path)?;
-        Ok(self.read.get_or_init(|| file))
+        Ok(self.descriptor.keep(self, file, shard_of(self.id)))
+    }
+}
+
+impl HasDescriptor for SegmentFile {
+    fn descriptor(&self) -> &Descriptor<SegmentFile> {
+        &self.descriptor
     }
 }
 
@@ -52,12 +56,20 @@ impl SegmentFile {
 pub struct Files {
     data_dir: PathBuf,
     shards: Vec<RwLock<HashMap<FileId, Arc<SegmentFile>>>>,
+    descriptors: Arc<Descriptors<SegmentFile>>,
 }
 
 impl Files {
     #[must_use]
     pub fn new(data_dir: PathBuf, shards: u16) -> Files {
-        Files { data_dir, shards: (0..shards).map(|_| RwLock::default()).collect() }
+        let descriptors = Arc::new(Descriptors::new(descriptors_max(), shards));
+        Files { data_dir, shards: (0..shards).map(|_| RwLock::default()).collect(), descriptors }
+    }
+
+    /// Segment files of the shard that are open for reading.
+    #[must_use]
+    pub fn open_descriptors(&self, shard: ShardId) -> u64 {
+        self.descriptors.open_of(usize::from(shard.0))
     }
 
     #[must_use]
@@ -71,7 +83,9 @@ impl Files {
     }
 
     pub fn open(&self, id: FileId, segment: SegmentName) {
-        let file = Arc::new(SegmentFile::new(&self.data_dir, id, segment));
+        let path = segment_path(&self.data_dir, segment);
+        let descriptor = Descriptor::new(Arc::clone(&self.descriptors));
+        let file = Arc::new(SegmentFile { id, path, descriptor });
         if let Some(shard) = self.shards.get(shard_of(id)) {
             shard.write().unwrap_or_else(PoisonError::into_inner).insert(id, file);
         }

@@ -18,11 +18,11 @@ use crate::effect::{DiskError, FileId, ReadId, SyncId, TrimId};
 use crate::input::Input;
 use crate::limits::RECEIVE_BYTES;
 use crate::metrics::RuntimeMetrics;
-use crate::model::{ConnectionId, Offset, ShardId, TopicPartition};
+use crate::model::{ConnectionId, Offset, SealedSegment, ShardId, TopicPartition};
 
-use super::bulk::{self, By, Order, SegmentCounts};
+use super::bulk::{self, By, Order, Seal, SegmentCounts};
 use super::chores;
-use super::files::{Files, SegmentFile};
+use super::files::{Files, OpenFile, SegmentFile};
 use super::mesh::{Mail, Postbox};
 use super::metadata_file::{AppendError, MetadataFile};
 
@@ -135,8 +135,12 @@ impl IoThreads {
         post(&self.bulk, Order::Write { file, position, pieces });
     }
 
-    pub fn seal(&self, file: Arc<SegmentFile>, position: u64, tail: Bytes, length: u64) {
-        post(&self.bulk, Order::Seal { file, position, tail, length });
+    pub fn seal(&self, file: Arc<SegmentFile>, seal: Seal) {
+        post(&self.bulk, Order::Seal { file, seal });
+    }
+
+    pub fn load_index(&self, file: Arc<SegmentFile>, of: TopicPartition, sealed: SealedSegment) {
+        post(&self.bulk, Order::LoadIndex { file, of, sealed });
     }
 
     pub fn sync(&self, sync: SyncId, files: Vec<Arc<SegmentFile>>) {
@@ -246,7 +250,12 @@ fn make_resident(ranges: &Receiver<ColdRange>, reply: &Postbox) {
 }
 
 /// Reads the range through the page cache, so that `sendfile` finds every page of it.
-fn fault_in(file: &SegmentFile, scratch: &mut [u8], position: u64, length: u64) -> io::Result<()> {
+fn fault_in(
+    file: &Arc<SegmentFile>,
+    scratch: &mut [u8],
+    position: u64,
+    length: u64,
+) -> io::Result<Arc<OpenFile>> {
     let open = file.open()?;
     let end = position + length;
     let mut at = position;
@@ -258,7 +267,7 @@ fn fault_in(file: &SegmentFile, scratch: &mut [u8], position: u64, length: u64) 
         }
         at += got as u64;
     }
-    Ok(())
+    Ok(open)
 }
 
 fn unlink_all(chores: &Receiver<Chore>, data_dir: &Path, reply: &Postbox) {

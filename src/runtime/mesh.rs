@@ -16,6 +16,8 @@ use crate::metrics::ShardSnapshot;
 use crate::model::{ConnectionId, ShardId};
 use crate::shard_message::ShardMessage;
 
+use super::files::OpenFile;
+
 /// What a shard's loop finds in its inbox.
 #[derive(Debug)]
 pub enum Mail {
@@ -29,7 +31,7 @@ pub enum Mail {
     /// A helper thread brought a cold range into memory: the connection may go on sending.
     RangeResident {
         connection: ConnectionId,
-        result: io::Result<()>,
+        result: io::Result<Arc<OpenFile>>,
     },
     Stop,
     /// The control thread wants a copy of the counters.

@@ -14,6 +14,7 @@ mod chores;
 mod clock;
 mod connection;
 mod control_thread;
+mod descriptors;
 mod disk_space;
 mod dma;
 mod driver;
@@ -34,6 +35,7 @@ mod segment_writer;
 mod shards;
 mod sockets;
 mod start;
+mod summary_file;
 #[cfg(test)]
 mod tests;
 

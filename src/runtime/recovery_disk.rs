@@ -12,6 +12,7 @@ use crate::storage::RecoveryDisk;
 use super::chores::{self, DELETED_SUFFIX};
 use super::files::{LOG_START, journal_dir, journal_path, partition_dir, segment_path, sync_dir};
 use super::io_threads::disk_error;
+use super::summary_file::{self, summary_path};
 
 /// Tells later starts, and people, that a partition lacks bytes.
 const DAMAGED: &str = "damaged";
@@ -117,16 +118,33 @@ impl DataDir {
         let mut segments = Vec::new();
         for (name, path) in entries(&self.path)? {
             let Some(topic_partition) = parse_partition(&name) else { continue };
-            for (name, path) in entries(&path)? {
-                let Some(base) = name.strip_suffix(".log").and_then(|base| base.parse().ok()) else {
-                    continue;
-                };
+            for entry in fs::read_dir(&path)? {
+                let entry = entry?;
+                let name = entry.file_name();
+                let base = name.to_str().and_then(|name| name.strip_suffix(".log")?.parse().ok());
+                let Some(base) = base else { continue };
                 let name = SegmentName { topic_partition, base_offset: Offset(base) };
-                segments.push((name, fs::metadata(path)?.len()));
+                segments.push((name, entry.metadata()?.len()));
             }
         }
         Ok(segments)
     }
+}
+
+fn read_front(path: &Path, into: &mut [u8]) -> io::Result<usize> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut filled = 0;
+    while filled < into.len() {
+        match file.read_at(&mut into[filled..], filled as u64)? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
 }
 
 /// Names and paths in a directory; none if it is not there.
@@ -224,6 +242,16 @@ impl RecoveryDisk for DataDir {
 
     fn log_starts(&mut self) -> Result<Vec<(TopicPartition, Vec<u8>)>, DiskError> {
         self.list_log_starts().map_err(failed("read log start"))
+    }
+
+    fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError> {
+        let path = summary_path(&segment_path(&self.path, segment));
+        read_front(&path, into).map_err(failed("read summary"))
+    }
+
+    fn write_summary(&mut self, segment: SegmentName, summary: &[u8]) -> Result<(), DiskError> {
+        let written = summary_file::write(&segment_path(&self.path, segment), summary);
+        written.map_err(failed("write summary"))
     }
 
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError> {

@@ -14,8 +14,10 @@ use glommio::sync::Semaphore;
 
 use crate::limits::{BLOCK_BYTES, BULK_WRITE_BYTES};
 
+use super::bulk::Seal;
 use super::dma::{self, Opened};
 use super::files::{SegmentError, sync_dir};
+use super::summary_file;
 
 /// Space is allocated in steps as large as what the file has, between these bounds: a slow partition wastes little, a fast one
 /// rarely changes metadata.
@@ -40,11 +42,26 @@ pub struct SegmentWriter {
     allocated: u64,
     /// The directory entries are not durable yet.
     is_new: bool,
+    /// Closed for want of descriptors: what was written may not be synced.
+    parked: bool,
 }
 
 impl SegmentWriter {
     pub fn is_open(&self) -> bool {
         self.file.is_some()
+    }
+
+    /// There is nothing that a later order could need to know.
+    pub fn is_done(&self) -> bool {
+        self.file.is_none() && !self.parked
+    }
+
+    /// Gives back the descriptor; the next order opens the file again.
+    pub async fn park(&mut self) {
+        if self.is_open() {
+            self.close().await;
+            self.parked = true;
+        }
     }
 
     /// Writes `pieces` from `position` on. Not synced.
@@ -84,32 +101,38 @@ impl SegmentWriter {
 
     /// Data sync; the directories too where the file is new.
     pub async fn sync(&mut self, path: &Path, share: &DiskShare) -> io::Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
+        if self.is_done() {
+            return Ok(());
+        }
+        let file = self.open(path).await?;
         let permit = share.syncs.acquire_permit(1).await.map_err(dma::io_error)?;
         file.fdatasync().await.map_err(dma::io_error)?;
-        drop(permit);
+        drop((permit, file));
         self.sync_new(path).await
     }
 
-    /// Writes the last, partial block, cuts the file to `length`, and makes all of it durable.
-    pub async fn seal(
-        &mut self,
-        path: &Path,
-        share: &DiskShare,
-        position: u64,
-        tail: &[u8],
-        length: u64,
-    ) -> Result<(), SegmentError> {
+    /// Writes the last, partial block, cuts the file to `length`, makes all of it durable, and then its summary.
+    pub async fn seal(&mut self, path: &Path, share: &DiskShare, seal: Seal) -> Result<(), SegmentError> {
+        let Seal { position, tail, length, summary } = seal;
         assert!(position.is_multiple_of(BLOCK_BYTES) && tail.len() <= BLOCK, "at most the last block");
         let file = self.open(path).await?;
         if !tail.is_empty() {
             let mut block = dma::zeros(&file, BLOCK);
-            block.as_bytes_mut()[..tail.len()].copy_from_slice(tail);
+            block.as_bytes_mut()[..tail.len()].copy_from_slice(&tail);
             dma::write_all(&file, Rc::new(block), position).await?;
         }
         file.truncate(length).await.map_err(dma::io_error)?;
-        drop(file);
-        self.sync(path, share).await.map_err(SegmentError::Final)?;
+        let permit = share.syncs.acquire_permit(1).await.map_err(dma::io_error)?;
+        let synced = file.fdatasync().await.map_err(dma::io_error);
+        drop((permit, file));
+        synced.map_err(SegmentError::Final)?;
+        let (path, is_new) = (path.to_path_buf(), self.is_new);
+        let finish = move || {
+            // Written anew when the seal is tried again, so that its own sync may fail for want of room.
+            summary_file::write_synced(&path, &summary)?;
+            sync_dirs(&path, is_new).map_err(SegmentError::Final)
+        };
+        glommio::executor().spawn_blocking(finish).await?;
         self.close().await;
         Ok(())
     }
@@ -129,7 +152,12 @@ impl SegmentWriter {
         let path = path.to_path_buf();
         let direct = dma::open(move || create(&path)).await?;
         let file = Rc::new(direct.file);
-        *self = SegmentWriter { file: Some(Rc::clone(&file)), allocated: direct.length, is_new: true };
+        *self = SegmentWriter {
+            file: Some(Rc::clone(&file)),
+            allocated: direct.length,
+            is_new: true,
+            parked: false,
+        };
         Ok(file)
     }
 
@@ -163,7 +191,7 @@ impl SegmentWriter {
         }
         let path = path.to_path_buf();
         // Not glommio's own sync of a directory: that is a data sync, and an entry may not count as data.
-        glommio::executor().spawn_blocking(move || sync_entries(&path)).await?;
+        glommio::executor().spawn_blocking(move || sync_dirs(&path, true)).await?;
         self.is_new = false;
         Ok(())
     }
@@ -181,11 +209,11 @@ pub fn allocation_end(allocated: u64, end: u64) -> u64 {
     end.max(allocated + allocated.clamp(ALLOCATE_BYTES_MIN, ALLOCATE_BYTES_MAX))
 }
 
-/// Makes the file's own entry and its directory's durable.
-pub fn sync_entries(path: &Path) -> io::Result<()> {
+/// Makes the entries of the file's directory durable; `is_new`: the entry of that directory, too.
+pub fn sync_dirs(path: &Path, is_new: bool) -> io::Result<()> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     sync_dir(directory)?;
-    sync_dir(directory.parent().ok_or(io::ErrorKind::InvalidInput)?)
+    if is_new { sync_dir(directory.parent().ok_or(io::ErrorKind::InvalidInput)?) } else { Ok(()) }
 }
 
 /// What is left of a list of pieces.

@@ -80,6 +80,7 @@ pub fn prepare(
                 directory_id: identity.directory_id.0,
                 journal_bytes_max: config.journal_bytes_max,
                 tail_bytes_max: config.tail_bytes_max,
+                index_bytes_max: config.index_bytes_max,
                 free_bytes_min: config.free_bytes_min,
                 mutations: StorageMutations::default(),
             },

@@ -23,7 +23,7 @@ use crate::metrics::RuntimeMetrics;
 use crate::model::{ConnectionId, Instant};
 
 use super::connection::{Connection, Flushed, Received};
-use super::files::{Files, SegmentFile};
+use super::files::{Files, OpenFile, SegmentFile};
 use super::listener::{self, Accepted, Gate};
 use super::receive_chunks::ReceiveChunks;
 
@@ -386,14 +386,22 @@ impl Sockets {
     }
 
     /// A helper thread has read the range that `flush` named.
-    pub fn on_resident(&mut self, id: ConnectionId, result: io::Result<()>, inputs: &mut VecDeque<Input>) {
+    pub fn on_resident(
+        &mut self,
+        id: ConnectionId,
+        result: io::Result<Arc<OpenFile>>,
+        inputs: &mut VecDeque<Input>,
+    ) {
         let Some(connection) = self.connection(id) else { return };
-        if let Err(error) = result {
-            tracing::error!(connection = %id, %error, "cannot read a segment for an answer: closing");
-            self.remove(id, inputs);
-            return;
-        }
-        connection.on_resident();
+        let open = match result {
+            Ok(open) => open,
+            Err(error) => {
+                tracing::error!(connection = %id, %error, "cannot read a segment for an answer: closing");
+                self.remove(id, inputs);
+                return;
+            }
+        };
+        connection.on_resident(open);
         if !connection.flags.in_dirty {
             connection.flags.in_dirty = true;
             self.dirty.push(id);

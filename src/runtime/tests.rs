@@ -98,6 +98,7 @@ impl EchoCore {
                     position: whole,
                     tail: frame.slice(at..),
                     length: frame.len() as u64,
+                    summary: Bytes::from_static(b"a summary"),
                 });
             }
             MESH => {
@@ -364,8 +365,11 @@ fn a_sealed_segment_has_exactly_its_bytes_and_a_deleted_partition_is_gone() {
         .iter()
         .flat_map(|shard| files_below(&partition_dir(&data_dir, partition(ShardId(*shard)))))
         .collect();
-    assert_eq!(written.len(), 20);
-    for path in written {
+    let (segments, summaries): (Vec<PathBuf>, Vec<PathBuf>) =
+        written.into_iter().partition(|path| path.extension().is_some_and(|kind| kind == "log"));
+    assert_eq!((segments.len(), summaries.len()), (20, 20));
+    assert!(summaries.iter().all(|path| path.extension().is_some_and(|kind| kind == "summary")));
+    for path in segments {
         assert!(std::fs::read(path).expect("readable") == body);
     }
     let directory = running.stop();

@@ -1,10 +1,11 @@
-//! Questions about partitions. Most are answered at once; an offset by time may need a batch that is no longer in memory, and a log
-//! start must be durable before anybody hears of it.
+//! Questions about partitions. Most are answered at once; an offset by time may need a batch, or an index, that is not in memory, and a
+//! log start must be durable before anybody hears of it.
 
 use protocol::error_code::ErrorCode;
 
 use super::Shard;
 use super::append::Origin;
+use super::fetch::index_error;
 use super::requests::{Request, Waiting};
 use crate::api::delete_records::HIGH_WATERMARK;
 use crate::api::list_offsets::{
@@ -18,13 +19,15 @@ use crate::shard_message::{Answer, AnswerItem, AskItem, Question, ShardMessage};
 use crate::stdx::{IdMap, Slab, SlabKey};
 use crate::storage::LogId;
 
-/// Batches that are being read for questions.
+/// Batches that are being read for questions, and questions that wait for an index.
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
     asked: Slab<Asked>,
     reads: IdMap<ReadId, Read>,
     next_read: u64,
     trims: IdMap<LogId, Vec<WaitingTrim>>,
+    /// In the order they were asked.
+    waiting: Vec<(LogId, SlabKey, AskItem, Offset)>,
 }
 
 /// One request's questions to this shard, with the answers so far.
@@ -42,6 +45,9 @@ struct Read {
     timestamp: i64,
     from: Offset,
     next_offset: Offset,
+    /// Where the batch stands, for the operator.
+    position: u64,
+    segment: Offset,
 }
 
 /// A DeleteRecords that waits for its log start to be durable.
@@ -56,48 +62,75 @@ struct WaitingTrim {
 enum Found {
     Now(Answer),
     InBatch { file: FileId, position: u64, length: u64, timestamp: i64, from: Offset, next_offset: Offset },
+    NeedsIndex { log: LogId, segment: Offset },
     LogStart { log: LogId, log_start: Offset },
 }
 
 impl Shard {
     pub(super) fn answer_questions(&mut self, origin: Origin, questions: &[AskItem], effects: &mut Effects) {
-        let asked = self.lookups.asked.insert(Asked { origin, answers: Vec::new(), outstanding: 0 });
+        let outstanding = questions.len();
+        let answers = Vec::with_capacity(outstanding);
+        let asked = self.lookups.asked.insert(Asked { origin, answers, outstanding });
         for item in questions {
-            let found = self.find(item, Offset::ZERO);
-            self.on_found(asked, item, found, effects);
+            self.answer_question(asked, item, Offset::ZERO, effects);
         }
-        if self.lookups.asked.get_mut(asked).is_some_and(|known| known.outstanding == 0) {
+        if outstanding == 0 {
             self.tell_answered(asked, effects);
         }
     }
 
-    /// Notes the answer, or begins what it waits for.
-    fn on_found(
+    /// `from`: where a lookup by time goes on.
+    fn answer_question(&mut self, asked: SlabKey, item: &AskItem, from: Offset, effects: &mut Effects) {
+        match self.find(item, from) {
+            Ok(Found::Now(answer)) => self.on_answer(asked, item.index, ErrorCode::NONE, answer, effects),
+            Err(error) => self.on_answer(asked, item.index, error, Answer::Nothing, effects),
+            Ok(Found::InBatch { file, position, length, timestamp, from, next_offset }) => {
+                let read = ReadId(self.lookups.next_read);
+                self.lookups.next_read += 1;
+                let segment = self.storage.segment_of(file);
+                let about = Read { asked, item: *item, timestamp, from, next_offset, position, segment };
+                self.lookups.reads.insert(read, about);
+                effects.push(Effect::ReadSegment { read, file, position, length });
+            }
+            Ok(Found::NeedsIndex { log, segment }) => {
+                match self.storage.load_index(self.turn, log, segment, effects) {
+                    Ok(()) => self.lookups.waiting.push((log, asked, *item, from)),
+                    Err(fault) => {
+                        self.on_answer(asked, item.index, index_error(&fault), Answer::Nothing, effects);
+                    }
+                }
+            }
+            Ok(Found::LogStart { log, log_start }) => {
+                let trim = WaitingTrim { asked, index: item.index, log_start };
+                self.lookups.trims.entry(log).or_default().push(trim);
+                self.storage.trim(log, log_start);
+            }
+        }
+    }
+
+    /// An index of this log was loaded, or could not be.
+    pub(super) fn repeat_questions(&mut self, log: LogId, effects: &mut Effects) {
+        let waiting = std::mem::take(&mut self.lookups.waiting);
+        let (ready, rest) = waiting.into_iter().partition(|(waits_for, ..)| *waits_for == log);
+        self.lookups.waiting = rest;
+        for (_, asked, item, from) in ready {
+            self.answer_question(asked, &item, from, effects);
+        }
+    }
+
+    fn on_answer(
         &mut self,
         asked: SlabKey,
-        item: &AskItem,
-        found: Result<Found, ErrorCode>,
+        index: u32,
+        error: ErrorCode,
+        answer: Answer,
         effects: &mut Effects,
     ) {
         let Some(known) = self.lookups.asked.get_mut(asked) else { return };
-        let index = item.index;
-        match found {
-            Ok(Found::Now(answer)) => {
-                known.answers.push(AnswerItem { index, error: ErrorCode::NONE, answer });
-            }
-            Err(error) => known.answers.push(AnswerItem { index, error, answer: Answer::Nothing }),
-            Ok(Found::InBatch { file, position, length, timestamp, from, next_offset }) => {
-                known.outstanding += 1;
-                let read = ReadId(self.lookups.next_read);
-                self.lookups.next_read += 1;
-                self.lookups.reads.insert(read, Read { asked, item: *item, timestamp, from, next_offset });
-                effects.push(Effect::ReadSegment { read, file, position, length });
-            }
-            Ok(Found::LogStart { log, log_start }) => {
-                known.outstanding += 1;
-                self.lookups.trims.entry(log).or_default().push(WaitingTrim { asked, index, log_start });
-                self.storage.trim(log, log_start);
-            }
+        known.answers.push(AnswerItem { index, error, answer });
+        known.outstanding -= 1;
+        if known.outstanding == 0 {
+            self.tell_answered(asked, effects);
         }
     }
 
@@ -157,6 +190,7 @@ impl Shard {
                 Found::Now(Answer::OffsetAt { timestamp, offset: offset.0, leader_epoch })
             }
             Lookup::NotFound => Found::Now(nowhere()),
+            Lookup::NeedsIndex { segment } => Found::NeedsIndex { log: partition.log, segment },
             Lookup::ReadBatch { file, position, length, timestamp, from, next_offset } => {
                 Found::InBatch { file, position, length, timestamp, from, next_offset }
             }
@@ -170,29 +204,32 @@ impl Shard {
         result: Result<bytes::Bytes, DiskError>,
         effects: &mut Effects,
     ) {
-        let Some(Read { asked, item, timestamp, from, next_offset }) = self.lookups.reads.remove(&read)
-        else {
-            return;
-        };
-        let Some(known) = self.lookups.asked.get_mut(asked) else { return };
-        known.outstanding -= 1;
+        let Some(read) = self.lookups.reads.remove(&read) else { return };
+        let (asked, item) = (read.asked, read.item);
         let log_start = self
             .partitions
             .get(item.topic_partition)
             .map_or(Offset::ZERO, |partition| self.storage.log(partition.log).log_start_offset());
-        let in_batch = result.map(|bytes| log::offset_in_batch(&bytes, timestamp, from.max(log_start)));
-        let found = match in_batch {
-            Ok(Lookup::Found { offset, timestamp, leader_epoch }) => {
-                Ok(Found::Now(Answer::OffsetAt { timestamp, offset: offset.0, leader_epoch }))
+        let from = read.from.max(log_start);
+        let found = result.map(|bytes| log::offset_in_read_batch(&bytes, read.timestamp, from));
+        match found {
+            Ok(Ok(Lookup::Found { offset, timestamp, leader_epoch })) => {
+                let answer = Answer::OffsetAt { timestamp, offset: offset.0, leader_epoch };
+                self.on_answer(asked, item.index, ErrorCode::NONE, answer, effects);
             }
-            _ if log_start >= next_offset => self.find(&item, log_start),
-            Ok(Lookup::NotFound) => self.find(&item, next_offset),
-            Ok(Lookup::ReadBatch { .. }) => Err(ErrorCode::CORRUPT_MESSAGE),
-            Err(_) => Err(ErrorCode::KAFKA_STORAGE_ERROR),
-        };
-        self.on_found(asked, &item, found, effects);
-        if self.lookups.asked.get_mut(asked).is_some_and(|known| known.outstanding == 0) {
-            self.tell_answered(asked, effects);
+            // Its file may be gone.
+            _ if log_start >= read.next_offset => self.answer_question(asked, &item, log_start, effects),
+            Ok(Ok(Lookup::NotFound)) if from < read.next_offset => {
+                self.answer_question(asked, &item, read.next_offset, effects);
+            }
+            Ok(_) => {
+                let file = format!("{}/{:020}.log", item.topic_partition, read.segment.0);
+                tracing::warn!(file, position = read.position, "a batch is damaged");
+                self.on_answer(asked, item.index, ErrorCode::CORRUPT_MESSAGE, Answer::Nothing, effects);
+            }
+            Err(_) => {
+                self.on_answer(asked, item.index, ErrorCode::KAFKA_STORAGE_ERROR, Answer::Nothing, effects);
+            }
         }
     }
 
@@ -235,16 +272,11 @@ impl Shard {
             self.lookups.trims.insert(log, left);
         }
         for WaitingTrim { asked, index, .. } in done {
-            let Some(known) = self.lookups.asked.get_mut(asked) else { continue };
             let (error, answer) = match result {
                 Ok(answer) => (ErrorCode::NONE, answer.clone()),
                 Err(error) => (*error, Answer::Nothing),
             };
-            known.answers.push(AnswerItem { index, error, answer });
-            known.outstanding -= 1;
-            if known.outstanding == 0 {
-                self.tell_answered(asked, effects);
-            }
+            self.on_answer(asked, index, error, answer, effects);
         }
     }
 

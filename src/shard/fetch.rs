@@ -6,16 +6,17 @@
 
 use std::cmp::Reverse;
 
+use protocol::Piece;
 use protocol::error_code::ErrorCode;
 
 use super::Shard;
 use super::requests::{Request, Waiting, by_shard};
 use crate::api::fetch::FetchPlan;
-use crate::effect::{Effect, Effects};
+use crate::effect::{Effect, Effects, IndexFault};
 use crate::limits::SHARD_UNSENT_BYTES_MAX;
 use crate::model::{Instant, Now, Offset, ShardId, TopicPartition};
 use crate::replication::failed_read;
-use crate::shard_message::{ReadItem, ReadResult, RequestId, ShardMessage};
+use crate::shard_message::{INDEX_IS_LOADED, ReadItem, ReadResult, RequestId, ShardMessage};
 use crate::stdx::SlabKey;
 use crate::storage::LogId;
 
@@ -66,7 +67,7 @@ impl Shard {
         let mut here = Vec::new();
         for (shard, items) in by_shard(items) {
             if shard == self.id {
-                here = self.read_items(committed_only, bytes_max, &items);
+                here = self.read_items(committed_only, bytes_max, &items, effects);
             } else {
                 outstanding += 1;
                 let request = RequestId(key.0);
@@ -142,10 +143,13 @@ impl Shard {
         let Some(fetch) = self.fetch_wait(key) else { return };
         let known = |item: ReadItem| {
             let result = results[item.index as usize].as_ref()?;
-            let end =
-                if fetch.plan.committed_only { result.last_stable_offset } else { result.high_watermark };
+            let end = match result.needs_index {
+                Some(_) => INDEX_IS_LOADED,
+                None if fetch.plan.committed_only => Offset(result.last_stable_offset),
+                None => Offset(result.high_watermark),
+            };
             let shard = super::shard_of(item.topic_partition, shards);
-            Some((shard, (item.topic_partition, Offset(end))))
+            Some((shard, (item.topic_partition, end)))
         };
         let groups = by_shard(fetch.plan.items().filter_map(known).collect());
         fetch.watched = groups.iter().map(|(shard, _)| *shard).collect();
@@ -192,6 +196,7 @@ impl Shard {
         committed_only: bool,
         bytes_max: u64,
         items: &[ReadItem],
+        effects: &mut Effects,
     ) -> Vec<ReadResult> {
         let mut left = bytes_max;
         let mut first = true;
@@ -205,8 +210,16 @@ impl Shard {
                 results.push(failed_read(item.index, ErrorCode::KAFKA_STORAGE_ERROR));
                 continue;
             }
-            let log = self.storage.log(partition.log);
-            let result = partition.read(log, item, committed_only, item.bytes_max.min(left), first);
+            let log = partition.log;
+            let limit = item.bytes_max.min(left);
+            let mut result = partition.read(self.storage.log(log), item, committed_only, limit, first);
+            if let Some(segment) = result.needs_index {
+                if let Err(fault) = self.storage.load_index(self.turn, log, segment, effects) {
+                    result = failed_read(item.index, index_error(&fault));
+                }
+            } else if matches!(result.pieces.first(), Some(Piece::File(_))) {
+                self.storage.on_index_used(log, Offset(item.fetch_offset));
+            }
             left = left.saturating_sub(result.bytes);
             first &= result.bytes == 0;
             self.metrics.fetched_bytes += result.bytes;
@@ -225,7 +238,8 @@ impl Shard {
         effects: &mut Effects,
     ) {
         self.partitions.unwatch(home, request);
-        if self.partitions.watch(home, request, known) {
+        let storage = &self.storage;
+        if self.partitions.watch(home, request, known, &|log| storage.is_loading_index(log)) {
             self.tell_grown(now, home, request, effects);
         }
     }
@@ -261,6 +275,14 @@ impl Shard {
             Waiting::Fetch(fetch) => Some(fetch),
             _ => None,
         }
+    }
+}
+
+/// What a client hears when the index of a segment cannot be had.
+pub(super) fn index_error(fault: &IndexFault) -> ErrorCode {
+    match fault {
+        IndexFault::Disk(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+        IndexFault::NotABatch { .. } => ErrorCode::CORRUPT_MESSAGE,
     }
 }
 

@@ -10,6 +10,7 @@ mod control;
 mod fetch;
 mod frame_receiver;
 mod housekeeping;
+mod indexes;
 mod partitions;
 mod requests;
 mod topology;
@@ -163,6 +164,7 @@ impl Shard {
             }
             Input::Closed { connection } => self.forget_connection(connection, effects),
             Input::ReadDone { read, result } => self.on_lookup_read(read, result, effects),
+            Input::IndexLoaded { file, result } => self.on_index_loaded(now, file, &result, effects),
             Input::MetadataAppended { append, result } => {
                 self.on_metadata_appended(now, append, result, effects)
             }
@@ -226,7 +228,7 @@ impl Shard {
                 self.on_appended(SlabKey(request.0), results, effects)
             }
             ShardMessage::Fetch { request, committed_only, bytes_max, items } => {
-                let results = self.read_items(committed_only, bytes_max, &items);
+                let results = self.read_items(committed_only, bytes_max, &items, effects);
                 effects.push(Effect::TellShard {
                     to: from,
                     message: ShardMessage::Fetched { request, results },
@@ -282,6 +284,7 @@ impl Shard {
         self.metrics.parked_requests = self.requests.len() as u64;
         self.metrics.memory = MemoryMetrics {
             hot_tail_bytes: counters.tail_bytes,
+            index_bytes: counters.index_bytes,
             unsent_bytes: self.unsent_bytes,
             frame_bytes: self.request_bytes,
         };
@@ -294,6 +297,8 @@ impl Shard {
             evicted_bytes: counters.evicted_bytes,
             log_starts_moved: counters.log_starts_moved,
             unlinked_segments: counters.segments_unlinked,
+            index_loads: counters.index_loads,
+            index_evictions: counters.index_evictions,
             failed: self.storage.failed().is_some(),
             offline_partitions: self.offline_here,
             lacks_space: self.storage.lacks_space(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::topic_config::TopicConfig;
 use crate::model::{DurableOffset, Offset, ShardId, TopicPartition};
 use crate::replication::{Partition, Watcher};
-use crate::shard_message::RequestId;
+use crate::shard_message::{INDEX_IS_LOADED, RequestId};
 use crate::stdx::IdMap;
 use crate::storage::LogId;
 
@@ -85,10 +85,20 @@ impl Partitions {
         }
     }
 
-    /// Registers the watcher. True: there is more already than it knows, and it is not registered.
-    pub fn watch(&mut self, home: ShardId, request: RequestId, known: &[(TopicPartition, Offset)]) -> bool {
+    /// Registers the watcher. True: there is more already than it knows, and it is not registered. `is_loading`: is an index of
+    /// this log on its way? One that was, when the watcher looked, and no longer is, may have come in between.
+    pub fn watch(
+        &mut self,
+        home: ShardId,
+        request: RequestId,
+        known: &[(TopicPartition, Offset)],
+        is_loading: &dyn Fn(LogId) -> bool,
+    ) -> bool {
         let has_more = |(of, end): &(TopicPartition, Offset)| {
-            self.get(*of).is_none_or(|partition| partition.high_watermark() > *end)
+            self.get(*of).is_none_or(|partition| match *end {
+                INDEX_IS_LOADED => !is_loading(partition.log),
+                end => partition.high_watermark() > end,
+            })
         };
         if known.iter().any(has_more) {
             return true;

@@ -11,6 +11,7 @@
 //! a start finds in `recovery`.
 //! Decides nothing about offsets (`log`) and nothing about who may append or be answered (`replication`, `shard`).
 
+mod indexes;
 mod recovery;
 mod release;
 mod retention;
@@ -30,6 +31,7 @@ use bytes::BytesMut;
 use protocol::error_code::ErrorCode;
 
 pub use crate::journal::{JournalCounters, LogId, StorageMutations};
+pub use indexes::{IndexFailure, IndexLoad};
 pub use recovery::{
     RecoveredShard, RecoveryDisk, RecoveryError, RecoveryFault, RecoveryProgress, recover, recover_with,
 };
@@ -44,6 +46,7 @@ use crate::model::topic_config::TopicConfig;
 use crate::model::{
     DurableOffset, Instant, LeaderEpoch, Now, Offset, PartitionIndex, ShardId, TopicId, TopicPartition,
 };
+use indexes::Indexes;
 use release::Release;
 use slots::Slots;
 use space::Space;
@@ -61,6 +64,8 @@ pub struct StorageConfig {
     pub journal_bytes_max: u64,
     /// Batches kept in memory, over all partitions of the shard.
     pub tail_bytes_max: u64,
+    /// Indexes of sealed segments kept in memory.
+    pub index_bytes_max: u64,
     /// Below this, free on the disk, records are refused.
     pub free_bytes_min: u64,
     pub mutations: StorageMutations,
@@ -90,6 +95,10 @@ pub struct StorageCounters {
     pub evicted_bytes: u64,
     pub log_starts_moved: u64,
     pub segments_unlinked: u64,
+    /// Indexes of sealed segments in memory.
+    pub index_bytes: u64,
+    pub index_loads: u64,
+    pub index_evictions: u64,
     pub journal_used_bytes: u64,
     pub journal_capacity_bytes: u64,
     /// Operations that found no room.
@@ -172,6 +181,7 @@ pub struct Storage {
     trimmed: Vec<(LogId, Result<(), DiskError>)>,
     /// (release mark that makes it durable, segment): sealed, in the order of the marks.
     unrecorded: VecDeque<(u64, SegmentKey)>,
+    indexes: Indexes,
     /// Upper bound of what carrying all unsealed segments would write.
     carry_bytes: u64,
     /// The part of it that goes away by seals under way.
@@ -217,6 +227,7 @@ impl Storage {
             trims_in_flight: 0,
             trimmed: Vec::new(),
             unrecorded: VecDeque::new(),
+            indexes: Indexes::default(),
             carry_bytes: 0,
             closing_bytes: 0,
             unsealed_count: 0,
@@ -417,6 +428,9 @@ impl Storage {
                 continue;
             }
             let files: Vec<FileId> = slot.log.segments().iter().filter_map(|segment| segment.file).collect();
+            for segment in slot.log.segments() {
+                self.indexes.forget(SegmentKey { log: id, base_offset: segment.base_offset });
+            }
             let topic_partition = slot.topic_partition;
             for file in &files {
                 self.files.remove(file);

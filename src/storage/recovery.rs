@@ -4,7 +4,9 @@
 //! the other, on files that nobody else touches. A crash at any step is followed by the same recovery: a journal ends, in one
 //! block write, only after all its segments are exact and synced.
 //!
-//! Memory: one commit, a few words per segment that a journal names, and the logs' indexes.
+//! Memory: one commit, a few words per segment that a journal names, and what the logs know without their indexes.
+
+mod open_logs;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +16,7 @@ use crate::journal::StorageMutations;
 use crate::journal::format::{EntryHeader, EntryKind, FileHeader};
 use crate::journal::replay::{LiveFile, ReplayError, ReplayFault, ReplayPlan, plan, replay};
 use crate::limits::BLOCK_BYTES;
-use crate::log::{LogScanner, LogStart, LogStartFault, RecoveredLog, ScanError};
+use crate::log::{LogStart, LogStartFault, RecoveredLog, ScanError};
 use crate::model::{ShardId, TopicPartition};
 
 /// The files of a data directory before the shards run. Every call has finished when it returns.
@@ -49,6 +51,11 @@ pub trait RecoveryDisk {
     fn sync_segment(&mut self, segment: SegmentName) -> Result<(), DiskError>;
     /// The `log-start` files of all partitions that have one.
     fn log_starts(&mut self) -> Result<Vec<(TopicPartition, Vec<u8>)>, DiskError>;
+    /// Fills `into` with the first bytes of the segment's summary, and says how many there were: fewer only at its end, 0 if there is
+    /// none.
+    fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError>;
+    /// Puts a summary in the place of one that may be there, as a whole. Need not be synced.
+    fn write_summary(&mut self, segment: SegmentName, summary: &[u8]) -> Result<(), DiskError>;
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError>;
     /// Partitions that an earlier start marked.
     fn damaged(&mut self) -> Result<Vec<TopicPartition>, DiskError>;
@@ -94,6 +101,7 @@ pub struct RecoveryProgress {
     pub segments_completed: u64,
     pub bytes_replayed: u64,
     pub segments: u64,
+    /// Segments that had no good summary.
     pub segments_scanned: u64,
 }
 
@@ -116,6 +124,8 @@ pub enum RecoveryFault {
     },
     Scan(ScanError),
     LogStart(LogStartFault),
+    /// A newer binary wrote this file.
+    NewerVersion(u32),
     /// An earlier start found damage, and said so in this file.
     MarkedDamaged,
 }
@@ -146,6 +156,9 @@ impl fmt::Display for RecoveryError {
             }
             RecoveryFault::Scan(error) => error.fmt(out),
             RecoveryFault::LogStart(fault) => write!(out, "no log start: {fault:?}"),
+            RecoveryFault::NewerVersion(version) => {
+                write!(out, "version {version} was written by a newer binary: start that one")
+            }
             RecoveryFault::MarkedDamaged => write!(
                 out,
                 "an earlier start found damage; this file says what. Restore the partition's files, then remove it"
@@ -508,73 +521,6 @@ impl Recovery<'_> {
         }
         Ok(plan.next_sequence.saturating_add(1))
     }
-
-    fn open_logs(
-        &mut self,
-        shard_of: &dyn Fn(TopicPartition) -> ShardId,
-        recovered: &mut [RecoveredShard],
-    ) -> Result<(), RecoveryError> {
-        self.so_far.segments = self.lengths.len() as u64;
-        let mut log_starts = std::mem::take(&mut self.log_starts);
-        // Ordered by partition, then by base offset.
-        let segments: Vec<(SegmentName, u64)> = std::mem::take(&mut self.lengths).into_iter().collect();
-        for of_one in segments.chunk_by(|(one, _), (next, _)| one.topic_partition == next.topic_partition) {
-            let topic_partition = of_one[0].0.topic_partition;
-            let log_start = log_starts.remove(&topic_partition).unwrap_or_default();
-            if self.offline.contains_key(&topic_partition) {
-                continue;
-            }
-            match self.open_log(log_start, of_one) {
-                Ok(log) => hand_over(topic_partition, log, shard_of, recovered),
-                Err(why) => drop(self.offline.insert(topic_partition, why)),
-            }
-        }
-        // What is left has no segment.
-        for (topic_partition, log_start) in log_starts {
-            if !self.offline.contains_key(&topic_partition) {
-                let log = self.open_log(log_start, &[])?;
-                hand_over(topic_partition, log, shard_of, recovered);
-            }
-        }
-        Ok(())
-    }
-
-    fn open_log(
-        &mut self,
-        log_start: LogStart,
-        segments: &[(SegmentName, u64)],
-    ) -> Result<RecoveredLog, RecoveryError> {
-        let start = log_start.offset;
-        let below = |pair: &[(SegmentName, u64)]| pair[1].0.base_offset <= start;
-        let (left_over, segments) =
-            segments.split_at(segments.windows(2).take_while(|pair| below(pair)).count());
-        let mut scanner = LogScanner::from(log_start);
-        for &(name, length) in segments {
-            let disk = &mut *self.disk;
-            scanner
-                .segment(name.base_offset, length, &mut |position, into| {
-                    disk.read_segment(name, position, into)
-                })
-                .map_err(|error| segment_error(name, error.position, RecoveryFault::Scan(error)))?;
-            self.so_far.segments_scanned += 1;
-            (self.progress)(self.so_far);
-        }
-        let mut log = scanner.finish();
-        left_over.iter().for_each(|(name, _)| log.leave_over(name.base_offset));
-        log.begin_at(start);
-        Ok(log)
-    }
-}
-
-fn hand_over(
-    topic_partition: TopicPartition,
-    log: RecoveredLog,
-    shard_of: &dyn Fn(TopicPartition) -> ShardId,
-    recovered: &mut [RecoveredShard],
-) {
-    let shard = usize::from(shard_of(topic_partition).0);
-    let kept = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
-    kept.logs.insert(topic_partition, log);
 }
 
 type VisitSegment<'a> =

@@ -7,6 +7,7 @@ mod world;
 use proptest::prelude::*;
 
 use super::*;
+use crate::effect::IndexFault;
 use world::{Setup, World, topic_partition};
 
 #[test]
@@ -227,6 +228,7 @@ fn setups() -> impl Strategy<Value = Setup> {
         batch_bytes_max: batch * 500,
         trims,
         mutations: StorageMutations::default(),
+        ..Setup::default()
     })
 }
 
@@ -307,10 +309,18 @@ fn after_a_failed_sync_nothing_is_accepted_or_acknowledged() {
 #[cfg(feature = "mutations")]
 #[test]
 fn every_broken_rule_is_noticed() {
-    // These worlds have no idempotent producers; and of the next two each stands in for the other, so they are broken together.
-    // Nothing expires here either.
-    let others =
-        ["forget_producer_state", "no_chain_check", "ignore_file_sequence", "retention_by_first_timestamp"];
+    // Of the first two each stands in for the other, so they are broken together. The others are for the simulator's swarm: these
+    // worlds have no idempotent producers, no summary that is not its segment's, no reader who waits, no disk that is full, and nothing
+    // expires.
+    let others = [
+        "no_chain_check",
+        "ignore_file_sequence",
+        "forget_producer_state",
+        "summary_not_checked",
+        "index_load_wakes_nobody",
+        "enospc_is_success",
+        "retention_by_first_timestamp",
+    ];
     let mut broken: Vec<(&str, StorageMutations)> = StorageMutations::NAMES
         .iter()
         .filter(|name| !others.contains(name))
@@ -341,4 +351,104 @@ fn every_broken_rule_is_noticed() {
     }
     let _ = std::panic::take_hook();
     assert!(unnoticed.is_empty(), "{unnoticed:?}");
+}
+
+/// A world whose logs were sealed by a stop and opened again: no index is in memory.
+fn reopened(seed: u64) -> World {
+    let mut world = World::new(Setup { partitions: 1, ..Setup::default() }, seed);
+    for _ in 0..100 {
+        world.append(topic_partition(0));
+        world.run(5);
+    }
+    world.settle();
+    world.shards[0].storage.stop();
+    while !world.shards[0].storage.is_stopped() {
+        world.end_turn(0);
+        assert!(world.complete_any(0) || world.shards[0].storage.is_stopped(), "stopping goes on");
+    }
+    world.crash();
+    world.disk.forbid_scans = true;
+    world.recover().expect("a stop is started from");
+    world.disk.forbid_scans = false;
+    world
+}
+
+#[test]
+fn a_start_after_a_stop_reads_no_batch_and_keeps_no_index() {
+    let mut world = reopened(1);
+    let (shard, id) = world.logs[&topic_partition(0)];
+    let log = world.shards[shard].storage.log(id);
+    assert!(log.segments().len() > 3 && log.log_end_offset() >= Offset(100));
+    assert!(log.segments().iter().all(|segment| segment.index_bytes() == 0));
+    assert_eq!(world.shards[shard].storage.counters().index_bytes, 0);
+    world.check_reads(topic_partition(0));
+    let counters = world.shards[shard].storage.counters();
+    assert!(counters.index_loads > 3 && counters.index_bytes > 0, "{counters:?}");
+}
+
+#[test]
+fn an_index_is_loaded_once_for_all_who_wait_and_not_again_at_once_if_that_fails() {
+    let mut world = reopened(2);
+    let (shard, id) = world.logs[&topic_partition(0)];
+    let storage = &mut world.shards[shard].storage;
+    let mut effects = Effects::default();
+    let now = world::NOW.instant;
+    assert_eq!(storage.load_index(now, id, Offset(0), &mut effects), Ok(()));
+    assert_eq!(storage.load_index(now, id, Offset(0), &mut effects), Ok(()));
+    assert!(storage.is_loading_index(id));
+    let Some(Effect::LoadIndex { file, .. }) = effects.pop() else { panic!("a load") };
+    assert!(effects.is_empty(), "one load");
+    let fault = IndexFault::NotABatch { position: 77 };
+    let load = storage.on_index_loaded(now, file, &Err(fault)).expect("it was asked for");
+    let topic_partition = topic_partition(0);
+    assert_eq!(load.failure, Some(IndexFailure { topic_partition, segment: Offset(0), fault }));
+    assert!(!storage.is_loading_index(id));
+    assert_eq!(storage.on_index_loaded(now, file, &Err(fault)), None, "answered twice");
+    assert_eq!(storage.load_index(now, id, Offset(0), &mut effects), Err(fault));
+    assert!(effects.is_empty(), "the disk is not asked again");
+    let later = now.after_ms(crate::limits::INDEX_RETRY_MS);
+    assert_eq!(storage.load_index(later, id, Offset(0), &mut effects), Ok(()));
+    assert!(matches!(effects.pop(), Some(Effect::LoadIndex { .. })));
+}
+
+#[test]
+fn indexes_leave_memory_in_the_order_of_their_last_use() {
+    let mut world = reopened(3);
+    let of = topic_partition(0);
+    world.check_reads(of);
+    let (shard, id) = world.logs[&of];
+    let storage = &mut world.shards[shard].storage;
+    let resident = |storage: &Storage| -> Vec<Offset> {
+        let segments = storage.log(id).segments().iter();
+        segments.filter(|segment| segment.index_bytes() > 0).map(|segment| segment.base_offset).collect()
+    };
+    let before = resident(storage);
+    assert!(before.len() >= crate::limits::INDEXES_KEPT_MIN, "{before:?}");
+    // The oldest is used again; the next load drops the one after it.
+    storage.on_index_used(id, before[0]);
+    let missing = storage.log(id).segments().iter().find(|segment| segment.index_bytes() == 0);
+    let missing = missing.expect("not all fit").base_offset;
+    world.plan_at(of, missing);
+    let after = resident(&world.shards[shard].storage);
+    assert!(after.contains(&before[0]) && !after.contains(&before[1]), "{before:?} {after:?}");
+}
+
+#[test]
+fn a_deletion_waits_for_the_load_that_is_under_way() {
+    let mut world = reopened(4);
+    let of = topic_partition(0);
+    let (shard, id) = world.logs[&of];
+    let mut effects = Effects::default();
+    let now = world::NOW.instant;
+    world.shards[shard].storage.load_index(now, id, Offset(0), &mut effects).expect("loads");
+    let Some(Effect::LoadIndex { file, .. }) = effects.pop() else { panic!("a load") };
+    world.delete(of);
+    world.end_turn(shard);
+    assert!(!world.has_operations(shard), "its files stay");
+    let failed = Err(IndexFault::Disk(DiskError { operation: "open", errno: 2 }));
+    let storage = &mut world.shards[shard].storage;
+    let load = storage.on_index_loaded(now, file, &failed);
+    assert_eq!(load, Some(IndexLoad { log: id, failure: None }));
+    world.end_turn(shard);
+    assert!(world.has_operations(shard), "the deletion");
 }

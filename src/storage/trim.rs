@@ -77,8 +77,11 @@ impl Storage {
         let trim = &self.slots[id].trim;
         let unrecorded_too = self.config.mutations.unlink_unrecorded();
         let oldest = self.slots[id].log.forgettable().map(|segment| segment.base_offset);
-        let recorded = oldest.is_some_and(|oldest| unrecorded_too || !trim.unrecorded.contains(&oldest));
-        recorded || !trim.left_over.is_empty()
+        let goes = oldest.is_some_and(|base_offset| {
+            let is_recorded = unrecorded_too || !trim.unrecorded.contains(&base_offset);
+            is_recorded && !self.indexes.is_loading(SegmentKey { log: id, base_offset })
+        });
+        goes || !trim.left_over.is_empty()
     }
 
     pub(super) fn pump_trims(&mut self, effects: &mut Effects) {
@@ -121,6 +124,7 @@ impl Storage {
         while segments.len() < UNLINKS_PER_TRIM_MAX && self.may_unlink(id) {
             let (segment, batches, bytes) = self.slots[id].log.forget_oldest();
             self.forget_tail(id, batches, bytes);
+            self.indexes.forget(SegmentKey { log: id, base_offset: segment.base_offset });
             segments.push(segment.base_offset);
             if let Some(file) = segment.file {
                 self.files.remove(&file);

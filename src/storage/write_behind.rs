@@ -120,7 +120,9 @@ impl Storage {
         } else {
             length
         };
-        effects.push(Effect::SealSegment { file, position, tail, length });
+        let log = self.log(key.log);
+        let summary = log.summary(key.base_offset).encode(log.topic_partition());
+        effects.push(Effect::SealSegment { file, position, tail, length, summary });
     }
 
     pub(super) fn on_segment_written(&mut self, file: FileId, position: u64, length: u64) {
@@ -150,14 +152,16 @@ impl Storage {
         };
         let segment = slot.unsealed.remove(index).expect("its position was just found");
         slot.log.on_sealed(key.base_offset);
+        let topic_partition = slot.topic_partition;
         let header = EntryHeader {
             kind: EntryKind::Sealed,
             length: 0,
-            topic_partition: slot.topic_partition,
+            topic_partition,
             base_offset: key.base_offset,
             position: segment.durable,
         };
         self.forget(&segment);
+        self.keep_index(key);
         self.counters.segments_sealed += 1;
         let mark = self.journal.push_release(Entry { header, payload: Bytes::new(), key, next_offset: None });
         self.note_sealed(key, mark);

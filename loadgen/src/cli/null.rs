@@ -6,12 +6,13 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_getaffinity};
 
 use super::{Console, NullBroker};
 use crate::error::LoadError;
-use crate::null_broker::{self, NullBrokerOptions};
+use crate::null_broker::{self, AddedDelay, NullBrokerOptions};
 use crate::settings::Settings;
 use crate::workload::Verify;
 
@@ -24,8 +25,12 @@ pub(super) fn serve(flags: &NullBroker, console: &mut Console<'_>) -> Result<u8,
             std::process::exit(0);
         });
     }
-    let options =
-        NullBrokerOptions { partitions: flags.partitions, cpu: flags.cpu, added_delay: flags.added_delay.0 };
+    let delay = AddedDelay {
+        usual: flags.added_delay.0,
+        slow_every: flags.slow_every,
+        slow: flags.slow_delay.as_ref().map_or(Duration::ZERO, |delay| delay.0),
+    };
+    let options = NullBrokerOptions { partitions: flags.partitions, cpu: flags.cpu, delay };
     null_broker::serve(flags.listen, &options, |address| console.say(&format!("{READY}{address}\n")))?;
     Ok(0)
 }

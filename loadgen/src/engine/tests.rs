@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use core::time::Duration;
 
 use super::run;
-use crate::null_broker::{NullBrokerOptions, serve};
+use crate::null_broker::{AddedDelay, NullBrokerOptions, serve};
 use crate::window::Stop;
 use crate::workload::{Acks, Arrival, Codec, ConsumeFrom, Keys, Options, Rate, Verify, Workload};
 
@@ -99,7 +99,7 @@ fn what_is_no_broker_is_told() {
 fn a_topic_with_too_few_partitions_is_told() {
     let (sender, ready) = mpsc::channel();
     std::thread::spawn(move || {
-        let options = NullBrokerOptions { partitions: 1, cpu: None, added_delay: Duration::ZERO };
+        let options = NullBrokerOptions { partitions: 1, cpu: None, delay: AddedDelay::default() };
         serve("127.0.0.1:0".parse().unwrap(), &options, |address| sender.send(address).unwrap())
     });
     let address = ready.recv().unwrap();

@@ -145,10 +145,10 @@ fn workload() -> Workload {
     }
 }
 
-fn run(workload: &Workload, added_delay: Duration) -> crate::report::RunReport {
+fn run(workload: &Workload, delay: AddedDelay) -> crate::report::RunReport {
     let (sender, ready) = mpsc::channel();
     std::thread::spawn(move || {
-        let options = NullBrokerOptions { partitions: 1, cpu: None, added_delay };
+        let options = NullBrokerOptions { partitions: 1, cpu: None, delay };
         serve("127.0.0.1:0".parse().unwrap(), &options, |address| sender.send(address).unwrap())
     });
     let options = Options {
@@ -168,7 +168,7 @@ fn run(workload: &Workload, added_delay: Duration) -> crate::report::RunReport {
 
 #[test]
 fn a_run_against_it_acknowledges_all_that_was_due() {
-    let report = run(&workload(), Duration::ZERO);
+    let report = run(&workload(), AddedDelay::default());
     assert!(report.produced.errors.is_empty() && report.produced.records > 0);
     assert!(report.produced.records_due.abs_diff(20_000) < 2_000, "{}", report.produced.records_due);
     assert_eq!(report.latencies.response.samples, report.produced.records_due / 10);
@@ -179,10 +179,24 @@ fn a_run_against_it_acknowledges_all_that_was_due() {
 #[test]
 fn an_added_delay_is_in_every_response() {
     let delay = Duration::from_millis(20);
-    let report = run(&workload(), delay);
+    let report = run(&workload(), AddedDelay { usual: delay, ..AddedDelay::default() });
     let least = delay.as_nanos() as u64;
     assert!(report.latencies.service.min_ns >= least - 128);
     assert!(report.latencies.response.min_ns >= least - 128);
+}
+
+#[test]
+fn a_tail_that_is_known_beforehand_is_found() {
+    let slow = Duration::from_millis(60);
+    let tail = AddedDelay { slow_every: NonZeroU64::new(20), slow, ..AddedDelay::default() };
+    let service = run(&workload(), tail).latencies.service;
+    let least = slow.as_nanos() as u64;
+    assert!(
+        service.p99_ns >= least - least / 1000 && service.min_ns < least,
+        "{} {}",
+        service.p99_ns,
+        service.min_ns
+    );
 }
 
 #[test]
@@ -196,7 +210,7 @@ fn every_kind_of_load_gets_through() {
         Workload { rate: Rate::BytesPerSecond(1e6), keys: Keys::Zipf { keys: 20, exponent: 1.1 }, ..short },
     ];
     for kind in kinds {
-        let report = run(&kind, Duration::ZERO);
+        let report = run(&kind, AddedDelay::default());
         assert!(report.produced.records > 0 && report.produced.errors.is_empty(), "{kind:?}");
     }
 }

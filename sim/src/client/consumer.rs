@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use penstock::model::Instant;
 use protocol::ApiKey;
 
 use super::batch::decode;
@@ -12,6 +13,9 @@ use super::{Alarm, Client, Io};
 use crate::checkers::PartitionKey;
 use crate::checkers::topics::TopicState;
 use crate::network::LinkId;
+
+/// Longer than any disk or network takes while nothing goes wrong.
+const DRAIN_WAIT_MS: i32 = 2_000;
 
 #[derive(Debug, Clone)]
 pub struct ConsumerPlan {
@@ -142,8 +146,16 @@ impl Consumer {
             });
         }
         let limits = FetchLimits {
-            wait_ms_max: if io.calm { 10 } else { io.random.below(200) as i32 },
-            bytes_min: if io.random.percent(70) { 1 } else { io.random.log_uniform(1, 1 << 20) as i32 },
+            wait_ms_max: match (self.plan.drains, io.calm) {
+                (true, _) => DRAIN_WAIT_MS,
+                (false, true) => 10,
+                (false, false) => io.random.below(200) as i32,
+            },
+            bytes_min: if self.plan.drains || io.random.percent(70) {
+                1
+            } else {
+                io.random.log_uniform(1, 1 << 20) as i32
+            },
             bytes_max: io.random.log_uniform(1, 16 << 20) as i32,
             read_committed: io.random.percent(30),
             session_id: if sessions { self.session.0 } else { 0 },
@@ -234,10 +246,12 @@ impl Consumer {
         &mut self,
         io: &mut Io<'_>,
         asked: &[Asked],
+        sent_at: Instant,
         version: i16,
         frame: &[u8],
     ) -> Result<bool, String> {
         let fetched = wire::decode_fetch(version, frame)?;
+        self.check_promptness(io, sent_at, &fetched.partitions);
         match fetched.error {
             0 => {}
             // Unknown or stale sessions; topics that the session knew by another id.
@@ -277,6 +291,15 @@ impl Consumer {
             }
         }
         Ok(fine)
+    }
+
+    /// Nothing is written while a drain reads: what it is given at the end of its patience was there at the start.
+    fn check_promptness(&self, io: &mut Io<'_>, sent_at: Instant, answers: &[FetchAnswer<'_>]) {
+        let waited_ns = io.schedule.instant().ns_since(sent_at);
+        let is_late = self.plan.drains && waited_ns >= DRAIN_WAIT_MS as u64 * 1_000_000;
+        if is_late && answers.iter().any(|answer| !answer.records.is_empty()) {
+            io.ledger.violation("what is there is not waited for", format!("{waited_ns} ns"));
+        }
     }
 
     fn on_partition(
@@ -360,7 +383,7 @@ impl Consumer {
                 self.on_metadata(io, &wire::decode_metadata(pending.version, frame)?, deletions);
                 Ok(true)
             }
-            Expects::Fetch(asked) => self.on_fetched(io, &asked, pending.version, frame),
+            Expects::Fetch(asked) => self.on_fetched(io, &asked, pending.sent_at, pending.version, frame),
             Expects::LogStart(asked) => {
                 let (error, offset) = wire::decode_list_offsets(pending.version, frame)?;
                 Ok(self.on_log_start(io, asked, error, offset))

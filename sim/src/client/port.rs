@@ -22,7 +22,7 @@ pub struct Pending<E> {
     pub api_key: ApiKey,
     pub version: i16,
     pub expects: E,
-    sent_at: Instant,
+    pub sent_at: Instant,
 }
 
 pub struct Port<E> {

@@ -6,6 +6,7 @@
 mod file;
 mod operation;
 mod recovery;
+mod summary;
 
 #[cfg(test)]
 mod tests;
@@ -13,15 +14,17 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use penstock::effect::{FileId, SegmentName};
+use penstock::effect::{DiskError, FileId, SegmentName};
 use penstock::model::{ShardId, TopicPartition};
 
 pub use file::{BLOCK, Block, Damage, File, Loss};
 pub use operation::{Completion, OperationId};
 pub use recovery::Fuse;
+pub use summary::SummaryCounters;
 
 use crate::random::Random;
 use operation::Operation;
+use summary::Summaries;
 
 /// Stale blocks that are remembered: of unlinked files, and of prepared files before they were filled.
 const STALE_BLOCKS_MAX: usize = 512;
@@ -43,6 +46,8 @@ pub struct DiskMutations {
     pub ignore_sync_errors: bool,
     /// A log start is reported when it is written, not when it is synced.
     pub log_start_not_synced: bool,
+    /// A seal is answered before its summary is written and synced.
+    pub seal_before_summary: bool,
 }
 
 /// How often the disk misbehaves within what a disk may do. Times in a million.
@@ -52,12 +57,15 @@ pub struct DiskFaults {
     pub segment_error: u64,
     pub read_error: u64,
     pub metadata_error: u64,
+    /// A summary is not found when an index is loaded.
+    pub summary_lost: u64,
     /// An operation that takes up to half a second.
     pub slow: u64,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DiskCounters {
+    pub summaries: SummaryCounters,
     pub commits: u64,
     pub commits_out_of_order: u64,
     pub segment_writes: u64,
@@ -113,6 +121,7 @@ pub struct Disk {
     unlinked: Vec<(FileName, usize)>,
     stale: Vec<(u64, Block)>,
     log_starts: BTreeMap<TopicPartition, LogStartFile>,
+    summaries: Summaries,
     metadata: Vec<u8>,
     metadata_durable: usize,
     open: BTreeMap<FileId, Open>,
@@ -146,6 +155,7 @@ impl Disk {
             unlinked: Vec::new(),
             stale: Vec::new(),
             log_starts: BTreeMap::new(),
+            summaries: Summaries::new(seed),
             metadata: Vec::new(),
             metadata_durable: 0,
             open: BTreeMap::new(),
@@ -283,6 +293,7 @@ impl Disk {
         self.restore_unlinked();
         self.crash_files();
         self.crash_log_starts();
+        self.summaries.crash(&mut self.counters.summaries);
         self.crash_metadata();
         self.collect_files();
     }

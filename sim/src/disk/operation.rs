@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use penstock::effect::{
-    CommitId, DiskError, Effect, FileId, JournalCommit, ReadId, SegmentName, SyncId, TrimId,
+    CommitId, DiskError, Effect, FileId, IndexFault, JournalCommit, ReadId, SegmentName, SyncId, TrimId,
 };
 use penstock::input::{Input, SegmentOperation};
-use penstock::model::{Offset, ShardId, TopicPartition};
+use penstock::log::{Summary, index_of_summary};
+use penstock::model::{Offset, SealedSegment, ShardId, TopicPartition};
 
 use super::{BLOCK, Disk, File, FileName, Open};
 use crate::schedule::{Event, Life, Schedule};
@@ -24,13 +25,22 @@ pub(super) enum Operation {
     Prepare { shard: ShardId, file: u32, bytes: u64 },
     Write { shard: ShardId, file: FileId, position: u64, bytes: Vec<u8>, whole: u64 },
     Sync { shard: ShardId, sync: SyncId, files: Vec<(FileId, Option<usize>)>, through: u64 },
-    SealWrite { shard: ShardId, file: FileId, position: u64, tail: Bytes, length: u64 },
-    SealSync { shard: ShardId, file: FileId, index: usize, through: u64 },
+    SealWrite { shard: ShardId, file: FileId, seal: Seal },
+    SealSync { shard: ShardId, file: FileId, index: usize, through: u64, summary: Bytes },
+    SummarySync { shard: ShardId, file: FileId, told: bool },
+    LoadIndex { shard: ShardId, file: FileId, index: Option<usize>, sealed: SealedSegment },
     Read { shard: ShardId, read: ReadId, file: FileId, index: Option<usize>, position: u64, length: u64 },
     Delete { shard: ShardId, topic_partition: TopicPartition },
     LogStart { shard: ShardId, trim: TrimId, topic_partition: TopicPartition, bytes: Bytes },
     Unlink { shard: ShardId, trim: TrimId, topic_partition: TopicPartition, segments: Vec<Offset> },
     Metadata { append: u64, batch: Bytes },
+}
+
+pub(super) struct Seal {
+    position: u64,
+    tail: Bytes,
+    length: u64,
+    summary: Bytes,
 }
 
 /// What the end of a stage means to the world.
@@ -82,12 +92,16 @@ impl Disk {
                 let files = files.into_iter().map(|file| (file, self.lease(file))).collect();
                 Operation::Sync { shard, sync, files, through: self.stamp }
             }
-            Effect::SealSegment { file, position, tail, length } => {
+            Effect::SealSegment { file, position, tail, length, summary } => {
                 if !position.is_multiple_of(BLOCK) || position + tail.len() as u64 != length {
                     let end = position + tail.len() as u64;
                     self.violations.push(format!("seal of {file:?}: tail ends at {end}, length {length}"));
                 }
-                Operation::SealWrite { shard, file, position, tail, length }
+                self.check_summary(file, length, &summary);
+                Operation::SealWrite { shard, file, seal: Seal { position, tail, length, summary } }
+            }
+            Effect::LoadIndex { file, of: _, sealed } => {
+                Operation::LoadIndex { shard, file, index: self.lease(file), sealed }
             }
             Effect::ReadSegment { read, file, position, length } => {
                 Operation::Read { shard, read, file, index: self.lease(file), position, length }
@@ -213,11 +227,24 @@ impl Disk {
             Operation::Sync { shard, sync, files, through } => {
                 self.segments_synced(shard, sync, &files, through)
             }
-            Operation::SealWrite { shard, file, position, tail, length } => {
-                self.seal_written(life, id, (shard, file), (position, &tail, length), schedule)
+            Operation::SealWrite { shard, file, seal } => {
+                self.seal_written(life, id, (shard, file), seal, schedule)
             }
-            Operation::SealSync { shard, file, index, through } => {
-                self.segment_sealed(shard, file, index, through)
+            Operation::SealSync { shard, file, index, through, summary } => {
+                let answer = self.seal_synced(file, index, through, summary);
+                let fails =
+                    matches!(answer, Some(Input::SegmentFailed { .. } | Input::SegmentLacksSpace { .. }));
+                if !fails {
+                    let told = answer.is_some();
+                    self.operations.insert(id, Operation::SummarySync { shard, file, told });
+                    self.schedule(life, id, schedule);
+                }
+                answer.map_or(Completion::Continues, |answer| Completion::Answer(shard, answer))
+            }
+            Operation::SummarySync { shard, file, told } => self.summary_synced(shard, file, told),
+            Operation::LoadIndex { shard, file, index, sealed } => {
+                let result = self.index_loaded(file, index, &sealed);
+                Completion::Answer(shard, Input::IndexLoaded { file, result })
             }
             Operation::Read { shard, read, file, index, position, length } => {
                 let bytes = index.and_then(|index| self.read_leased(index, position, length));
@@ -405,14 +432,14 @@ impl Disk {
         life: Life,
         id: OperationId,
         (shard, file): (ShardId, FileId),
-        (position, tail, length): (u64, &Bytes, u64),
+        Seal { position, tail, length, summary }: Seal,
         schedule: &mut Schedule,
     ) -> Completion {
         if self.lacks_room() {
             let operation = SegmentOperation::Seal;
             return Completion::Answer(shard, Input::SegmentLacksSpace { file, operation, error: NO_ROOM });
         }
-        self.apply_write(file, position, tail);
+        self.apply_write(file, position, &tail);
         let stamp = self.stamp();
         let Some(index) = self.lease(file) else {
             let error = DiskError { operation: "open", errno: ENOENT };
@@ -425,24 +452,80 @@ impl Disk {
         self.files[index].truncate(stamp, length);
         self.files[index].sealed = true;
         self.moment = true;
-        self.operations.insert(id, Operation::SealSync { shard, file, index, through: self.stamp });
+        let sync = Operation::SealSync { shard, file, index, through: self.stamp, summary };
+        self.operations.insert(id, sync);
         self.schedule(life, id, schedule);
         Completion::Continues
     }
 
-    fn segment_sealed(&mut self, shard: ShardId, file: FileId, index: usize, through: u64) -> Completion {
+    /// The segment is exact and durable; now its summary is written. None: nothing is told yet.
+    fn seal_synced(&mut self, file: FileId, index: usize, through: u64, summary: Bytes) -> Option<Input> {
         self.counters.seals += 1;
+        if self.lacks_room() {
+            // The segment is exact and synced, but for its summary there is no room.
+            self.files[index].sync(through);
+            let operation = SegmentOperation::Seal;
+            return Some(Input::SegmentLacksSpace { file, operation, error: NO_ROOM });
+        }
         if self.fails(self.faults.segment_error) {
             self.files[index].fail_sync(through, &mut self.random);
             let error = DiskError { operation: "fsync", errno: EIO };
-            return Completion::Answer(shard, Input::SegmentFailed { file, error });
+            return Some(Input::SegmentFailed { file, error });
         }
         if !self.mutations.never_sync {
             self.files[index].sync(through);
             self.files[index].linked = true;
             self.synced_directory();
         }
-        Completion::Answer(shard, Input::SegmentSealed { file })
+        let name = self.open.get(&file)?.name;
+        self.moment = true;
+        self.summaries.replace(name, summary);
+        if !self.mutations.seal_before_summary {
+            return None;
+        }
+        self.summaries.promise(name);
+        Some(Input::SegmentSealed { file })
+    }
+
+    fn index_loaded(
+        &mut self,
+        file: FileId,
+        index: Option<usize>,
+        sealed: &SealedSegment,
+    ) -> Result<Bytes, IndexFault> {
+        let fails = self.fails(self.faults.read_error);
+        let name = self.open.get(&file).map(|open| open.name);
+        let result = match name.filter(|_| !fails) {
+            Some(name) => self.load_index(name, index, sealed),
+            None => Err(IndexFault::Disk(DiskError { operation: "read", errno: EIO })),
+        };
+        if let Err(IndexFault::NotABatch { position }) = result {
+            self.violations.push(format!("{name:?} has no batch at {position}: {sealed:?}"));
+        }
+        result
+    }
+
+    fn summary_synced(&mut self, shard: ShardId, file: FileId, told: bool) -> Completion {
+        if let Some(open) = self.open.get(&file) {
+            self.summaries.sync(open.name);
+            self.summaries.promise(open.name);
+        }
+        if told { Completion::Continues } else { Completion::Answer(shard, Input::SegmentSealed { file }) }
+    }
+
+    fn check_summary(&mut self, file: FileId, length: u64, summary: &Bytes) {
+        let Some(name) = self.open.get(&file).map(|open| open.name) else { return };
+        let told = Summary::decode(name.topic_partition, summary);
+        let fits = told.as_ref().is_ok_and(|told| {
+            let segment = &told.segment;
+            segment.base_offset == name.base_offset
+                && segment.length == length
+                && told.snapshot.is_some()
+                && index_of_summary(segment, told).is_some()
+        });
+        if !fits {
+            self.violations.push(format!("the summary of {file:?} is not of its {length} bytes: {told:?}"));
+        }
     }
 
     pub(super) fn unlink_partition(&mut self, topic_partition: TopicPartition) {
@@ -453,6 +536,7 @@ impl Disk {
             }
         }
         self.log_starts.remove(&topic_partition);
+        self.summaries.remove(topic_partition);
     }
 
     fn log_start_written(&mut self, topic_partition: TopicPartition, bytes: &[u8]) -> Result<(), DiskError> {
@@ -476,7 +560,9 @@ impl Disk {
     fn unlink_segments(&mut self, topic_partition: TopicPartition, segments: &[Offset]) {
         for &base_offset in segments {
             self.counters.segments_unlinked += 1;
-            self.unlink(FileName::Segment(SegmentName { topic_partition, base_offset }));
+            let name = SegmentName { topic_partition, base_offset };
+            self.unlink(FileName::Segment(name));
+            self.summaries.unlink(name);
         }
     }
 
@@ -512,7 +598,7 @@ impl Disk {
         match operation {
             Operation::CommitWrite { shard, commit } => self.apply_commit(shard, &commit),
             Operation::Write { file, position, bytes, .. } => self.apply_write(file, position, &bytes),
-            Operation::SealWrite { file, position, tail, length, .. } => {
+            Operation::SealWrite { file, seal: Seal { position, tail, length, .. }, .. } => {
                 self.apply_write(file, position, &tail);
                 let stamp = self.stamp();
                 if let Some(index) = self.lease(file) {
@@ -537,6 +623,8 @@ impl Disk {
             Operation::CommitSync { .. }
             | Operation::Sync { .. }
             | Operation::SealSync { .. }
+            | Operation::SummarySync { .. }
+            | Operation::LoadIndex { .. }
             | Operation::Read { .. } => {}
         }
     }

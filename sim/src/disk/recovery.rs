@@ -1,5 +1,6 @@
 //! What recovery asks of the disk, one step after the other, and the fuse that ends it in the middle.
 
+use bytes::Bytes;
 use penstock::effect::{DiskError, SegmentName};
 use penstock::model::{ShardId, TopicPartition};
 use penstock::storage::RecoveryDisk;
@@ -149,6 +150,9 @@ impl RecoveryDisk for Disk {
         into: &mut [u8],
     ) -> Result<(), DiskError> {
         self.burn(1)?;
+        if self.summaries.is_promised(segment) {
+            self.violations.push(format!("{segment:?} is scanned: the summary that was synced is not used"));
+        }
         let found = self.find(FileName::Segment(segment)).ok_or(missing("open"))?;
         if found.read(position, into) { Ok(()) } else { Err(DiskError { operation: "pread", errno: 0 }) }
     }
@@ -194,6 +198,22 @@ impl RecoveryDisk for Disk {
         self.burn(1)?;
         let starts = self.log_starts.iter();
         Ok(starts.filter_map(|(of, file)| Some((*of, file.current.clone()?))).collect())
+    }
+
+    fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError> {
+        self.burn(1)?;
+        let summary = self.summaries.find(segment).map_or(&[][..], |summary| summary);
+        let count = summary.len().min(into.len());
+        into[..count].copy_from_slice(&summary[..count]);
+        Ok(count)
+    }
+
+    fn write_summary(&mut self, segment: SegmentName, summary: &[u8]) -> Result<(), DiskError> {
+        let burnt = self.burn(20);
+        if burnt.is_ok() || self.random.percent(50) {
+            self.summaries.replace(segment, Bytes::copy_from_slice(summary));
+        }
+        burnt
     }
 
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError> {

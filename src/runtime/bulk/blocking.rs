@@ -26,16 +26,20 @@ use crate::runtime::chores::{create_journal_file, remove_on_error};
 use crate::runtime::files::{Files, SegmentError, SegmentFile, journal_path};
 use crate::runtime::io_threads::thread;
 use crate::runtime::mesh::{Mail, Postbox};
-use crate::runtime::segment_writer::{allocation_end, sync_entries};
+use crate::runtime::segment_writer::{allocation_end, sync_dirs};
+use crate::runtime::summary_file;
 
-use super::{Order, SegmentCounts, journal_file_answer, read_answer, segment_failed, segment_unwritten};
+use super::{
+    Order, Seal, SegmentCounts, journal_file_answer, read_answer, segment_failed, segment_unwritten,
+    writers_max,
+};
 
 const WRITERS: usize = 8;
 const STACK_BYTES: usize = 256 * 1024;
 
 enum Job {
     Write { file: Arc<SegmentFile>, position: u64, pieces: Vec<Bytes> },
-    Seal { file: Arc<SegmentFile>, position: u64, tail: Bytes, length: u64 },
+    Seal { file: Arc<SegmentFile>, seal: Seal },
     Sync { files: Vec<Arc<SegmentFile>>, group: Arc<SyncGroup> },
     Close { file: FileId },
 }
@@ -72,11 +76,12 @@ pub fn start(
     let reply = Reply { postbox, counts };
     let mut threads = Vec::new();
     let mut writers = Vec::new();
+    let open_max = writers_max(files.shards() * WRITERS).max(1);
     for index in 0..WRITERS {
         let (sender, jobs) = unbounded();
         let reply = reply.clone();
         let name = format!("segment-{shard}-{index}");
-        threads.push(thread(name, STACK_BYTES, move || write_segments(&jobs, &reply))?);
+        threads.push(thread(name, STACK_BYTES, move || write_segments(&jobs, open_max, &reply))?);
         writers.push(sender);
     }
     let mut others = Vec::new();
@@ -109,12 +114,10 @@ impl Router {
             Order::Write { file, position, pieces } => {
                 self.post(file.id, Job::Write { file, position, pieces });
             }
-            Order::Seal { file, position, tail, length } => {
-                self.post(file.id, Job::Seal { file, position, tail, length });
-            }
+            Order::Seal { file, seal } => self.post(file.id, Job::Seal { file, seal }),
             Order::Close { file } => self.post(file, Job::Close { file }),
             Order::Sync { sync, files } => self.sync(sync, files),
-            order @ Order::Read { .. } => send(&self.readers, order),
+            order @ (Order::Read { .. } | Order::LoadIndex { .. }) => send(&self.readers, order),
             order @ Order::PrepareJournalFile { .. } => send(&self.fillers, order),
         }
     }
@@ -152,10 +155,16 @@ impl Reply {
     }
 }
 
-fn write_segments(jobs: &Receiver<Job>, reply: &Reply) {
+fn write_segments(jobs: &Receiver<Job>, open_max: usize, reply: &Reply) {
     let mut scratch = Aligned::default();
     let mut writers: HashMap<FileId, Writer> = HashMap::new();
     for job in jobs {
+        // All at once, so that it is rare to have to look at all.
+        if writers.len() > open_max
+            && writers.values().filter(|writer| writer.file.is_some()).count() > open_max
+        {
+            writers.values_mut().for_each(Writer::park);
+        }
         match job {
             Job::Write { file, position, pieces } => {
                 let length = pieces.iter().map(|piece| piece.len() as u64).sum();
@@ -168,9 +177,9 @@ fn write_segments(jobs: &Receiver<Job>, reply: &Reply) {
                     Err(error) => segment_unwritten(&file, SegmentOperation::Write { length }, error.into()),
                 });
             }
-            Job::Seal { file, position, tail, length } => {
+            Job::Seal { file, seal } => {
                 let mut writer = writers.remove(&file.id).unwrap_or_default();
-                let result = writer.seal(&file.path, &mut scratch, position, &tail, length);
+                let result = writer.seal(&file.path, &mut scratch, &seal);
                 reply.answer(match result {
                     Ok(()) => Input::SegmentSealed { file: file.id },
                     Err(error) => segment_unwritten(&file, SegmentOperation::Seal, error),
@@ -208,6 +217,10 @@ fn read_and_fill(orders: &Receiver<Order>, shard: ShardId, data_dir: &Path, repl
             Order::Read { read, file, position, length } => {
                 read_answer(read, &file, position, length, read_range(&file, position, length))
             }
+            Order::LoadIndex { file, of, sealed } => {
+                let result = summary_file::load_index(&file, of, &sealed);
+                Input::IndexLoaded { file: file.id, result }
+            }
             Order::PrepareJournalFile { file, bytes } => {
                 journal_file_answer(shard, file, fill(data_dir.to_path_buf(), shard, file, bytes))
             }
@@ -216,7 +229,7 @@ fn read_and_fill(orders: &Receiver<Order>, shard: ShardId, data_dir: &Path, repl
     }
 }
 
-fn read_range(file: &SegmentFile, position: u64, length: u64) -> io::Result<Bytes> {
+fn read_range(file: &Arc<SegmentFile>, position: u64, length: u64) -> io::Result<Bytes> {
     let length = usize::try_from(length).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut bytes = BytesMut::zeroed(length);
     file.open()?.read_exact_at(&mut bytes, position)?;
@@ -255,6 +268,8 @@ struct Writer {
     allocated: u64,
     /// The directory entries are not durable yet.
     is_new: bool,
+    /// Closed for want of descriptors: what was written may not be synced.
+    parked: bool,
 }
 
 impl Writer {
@@ -288,12 +303,21 @@ impl Writer {
         file.write_all_at(&scratch[..filled], at)
     }
 
+    fn park(&mut self) {
+        if self.file.take().is_some() {
+            self.parked = true;
+        }
+    }
+
     fn sync(&mut self, path: &Path) -> io::Result<()> {
+        if self.parked {
+            self.open(path)?;
+        }
         if let Some(file) = &self.file {
             file.sync_data()?;
         }
         if self.is_new {
-            sync_entries(path)?;
+            sync_dirs(path, true)?;
             self.is_new = false;
         }
         Ok(())
@@ -303,9 +327,7 @@ impl Writer {
         &mut self,
         path: &Path,
         scratch: &mut Aligned,
-        position: u64,
-        tail: &[u8],
-        length: u64,
+        Seal { position, tail, length, summary }: &Seal,
     ) -> Result<(), SegmentError> {
         assert!(position.is_multiple_of(BLOCK_BYTES), "at most the last block");
         self.open(path)?;
@@ -314,17 +336,23 @@ impl Writer {
             let block = scratch.with_room(tail.len().next_multiple_of(4096));
             block[..tail.len()].copy_from_slice(tail);
             block[tail.len()..].fill(0);
-            file.write_all_at(block, position)?;
+            file.write_all_at(block, *position)?;
         }
-        file.set_len(length)?;
-        self.sync(path).map_err(SegmentError::Final)
+        file.set_len(*length)?;
+        file.sync_data().map_err(SegmentError::Final)?;
+        // Written anew when the seal is tried again, so that its own sync may fail for want of room.
+        summary_file::write_synced(path, summary)?;
+        sync_dirs(path, self.is_new).map_err(SegmentError::Final)?;
+        self.is_new = false;
+        Ok(())
     }
 
     fn open(&mut self, path: &Path) -> io::Result<()> {
         if self.file.is_none() {
             std::fs::create_dir_all(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
             let file = open_direct(path)?;
-            *self = Writer { allocated: file.metadata()?.len(), file: Some(file), is_new: true };
+            let allocated = file.metadata()?.len();
+            *self = Writer { allocated, file: Some(file), is_new: true, parked: false };
         }
         Ok(())
     }

@@ -10,10 +10,11 @@ use crate::effect::{FileId, ReadId, SegmentName, SyncId};
 use crate::input::Input;
 use crate::limits::{BLOCK_BYTES, BULK_READ_BYTES, BULK_WRITE_BYTES, JOURNAL_FILL_BYTES};
 use crate::model::{Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
-use crate::runtime::bulk::By;
+use crate::runtime::bulk::{By, Seal};
 use crate::runtime::files::{Files, SegmentFile, journal_path, partition_dir};
 use crate::runtime::io_threads::IoThreads;
 use crate::runtime::mesh::{Inbox, Mail, inbox};
+use crate::runtime::summary_file::summary_path;
 
 const BOTH: [By; 2] = [By::Executor, By::Threads];
 
@@ -104,11 +105,16 @@ fn uneven(mut world: World) {
     let pieces =
         vec![all.slice(first..first + 1), all.slice(first + 1..whole - 5000), all.slice(whole - 5000..whole)];
     world.io().write(Arc::clone(&file), first as u64, pieces);
-    world.io().seal(Arc::clone(&file), whole as u64, all.slice(whole..), all.len() as u64);
+    let summary = pattern(500);
+    let (position, tail, length) = (whole as u64, all.slice(whole..), all.len() as u64);
+    world.io().seal(Arc::clone(&file), Seal { position, tail, length, summary: summary.clone() });
     assert!(matches!(world.answer(), Input::SegmentWritten { position: 0, .. }));
     assert!(matches!(world.answer(), Input::SegmentWritten { position, .. } if position == first as u64));
     assert!(matches!(world.answer(), Input::SegmentSealed { .. }));
     assert!(std::fs::read(&file.path).expect("readable") == all);
+    assert!(std::fs::read(summary_path(&file.path)).expect("readable") == summary);
+    let entries = std::fs::read_dir(file.path.parent().expect("in a directory")).expect("readable");
+    assert_eq!(entries.count(), 2, "nothing is left of the new file");
     let ranges = [
         (0, all.len()),
         (0, 1),
@@ -173,7 +179,8 @@ fn failing(mut world: World) {
     assert!(matches!(world.answer(), Input::SegmentFailed { file, .. } if file == bad.id));
     world.io().write(Arc::clone(&good), 0, vec![block]);
     assert!(matches!(world.answer(), Input::SegmentWritten { file, .. } if file == good.id));
-    world.io().seal(bad, 0, Bytes::new(), 0);
+    let nothing = Seal { position: 0, tail: Bytes::new(), length: 0, summary: Bytes::new() };
+    world.io().seal(bad, nothing);
     assert!(matches!(world.answer(), Input::SegmentFailed { .. }));
     world.io().read(ReadId(1), world.file(7), 0, 10);
     assert!(matches!(world.answer(), Input::ReadDone { result: Err(_), .. }), "there is no such file");

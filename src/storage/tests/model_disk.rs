@@ -80,8 +80,12 @@ pub struct ModelDisk {
     journals: BTreeMap<(ShardId, u32), File>,
     segments: BTreeMap<SegmentName, File>,
     log_starts: BTreeMap<TopicPartition, Vec<u8>>,
+    /// With whether they are synced.
+    summaries: BTreeMap<SegmentName, (Vec<u8>, bool)>,
     /// Operations until the next one fails, as if the power went.
     pub fuse: Option<u64>,
+    /// Recovery is to do with the summaries.
+    pub forbid_scans: bool,
     pub damaged: BTreeSet<TopicPartition>,
     /// Bytes of journals that belong to damaged segments.
     pub aside: BTreeMap<(SegmentName, u64), Vec<u8>>,
@@ -123,6 +127,7 @@ impl ModelDisk {
 
     pub fn delete(&mut self, topic_partition: TopicPartition) {
         self.segments.retain(|name, _| name.topic_partition != topic_partition);
+        self.summaries.retain(|name, _| name.topic_partition != topic_partition);
         self.log_starts.remove(&topic_partition);
     }
 
@@ -132,10 +137,19 @@ impl ModelDisk {
 
     pub fn unlink(&mut self, of: TopicPartition, base_offset: Offset) {
         self.segments.remove(&SegmentName { topic_partition: of, base_offset });
+        self.summaries.remove(&SegmentName { topic_partition: of, base_offset });
     }
 
     pub fn segments_count(&self) -> usize {
         self.segments.len()
+    }
+
+    pub fn put_summary(&mut self, segment: SegmentName, summary: &[u8], synced: bool) {
+        self.summaries.insert(segment, (summary.to_vec(), synced));
+    }
+
+    pub fn summary(&self, segment: SegmentName) -> Option<&[u8]> {
+        self.summaries.get(&segment).map(|(bytes, _)| bytes.as_slice())
     }
 
     pub fn read(&self, segment: SegmentName, position: u64, length: u64) -> Vec<u8> {
@@ -157,6 +171,14 @@ impl ModelDisk {
         self.segments.values_mut().for_each(|file| file.crash(random));
         self.segments.retain(|_, file| file.named || random.one_in(2));
         self.segments.values_mut().for_each(|file| file.named = true);
+        // Lost, cut short, or there.
+        self.summaries.retain(|_, (_, synced)| *synced || random.one_in(2));
+        for (bytes, synced) in self.summaries.values_mut() {
+            if !*synced && random.one_in(2) {
+                bytes.truncate(random.below(bytes.len() as u64 + 1) as usize);
+            }
+            *synced = true;
+        }
     }
 
     fn burn(&mut self) -> Result<(), DiskError> {
@@ -231,6 +253,7 @@ impl RecoveryDisk for ModelDisk {
         position: u64,
         into: &mut [u8],
     ) -> Result<(), DiskError> {
+        assert!(!self.forbid_scans, "{segment:?} is scanned");
         copy(&self.segments[&segment], position, into)
     }
 
@@ -254,6 +277,19 @@ impl RecoveryDisk for ModelDisk {
 
     fn log_starts(&mut self) -> Result<Vec<(TopicPartition, Vec<u8>)>, DiskError> {
         Ok(self.log_starts.clone().into_iter().collect())
+    }
+
+    fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError> {
+        let summary = self.summary(segment).unwrap_or_default();
+        let count = summary.len().min(into.len());
+        into[..count].copy_from_slice(&summary[..count]);
+        Ok(count)
+    }
+
+    fn write_summary(&mut self, segment: SegmentName, summary: &[u8]) -> Result<(), DiskError> {
+        let failed = self.burn();
+        self.put_summary(segment, summary, false);
+        failed
     }
 
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError> {

@@ -10,7 +10,8 @@ use protocol::record::BatchBuilder;
 use super::super::*;
 use super::model_disk::{ModelDisk, Random};
 use crate::effect::{JournalCommit, SyncId, TrimId};
-use crate::model::{DiskSpace, LogDir, PartitionIndex, TopicId};
+use crate::log::{ReadPlan, Summary, Unread, index_of_batches, index_of_summary};
+use crate::model::{DiskSpace, LogDir, PartitionIndex, SealedSegment, TopicId};
 
 pub const DIRECTORY: [u8; 16] = [9; 16];
 pub const NOW: Now = Now { instant: Instant(1_000_000_000), wall_ms: 1_000 };
@@ -33,6 +34,7 @@ pub struct Setup {
     pub partitions: i32,
     pub journal_bytes_max: u64,
     pub tail_bytes_max: u64,
+    pub index_bytes_max: u64,
     pub segment_bytes: u32,
     pub batch_bytes_max: u64,
     /// Log starts are moved now and then.
@@ -47,6 +49,7 @@ impl Default for Setup {
             partitions: 4,
             journal_bytes_max: 512 * 1024,
             tail_bytes_max: 128 * 1024,
+            index_bytes_max: 2 * 1024,
             segment_bytes: 96 * 1024,
             batch_bytes_max: 6_000,
             trims: false,
@@ -61,7 +64,8 @@ enum Operation {
     Prepare { file: u32, bytes: u64 },
     Write { file: FileId, position: u64, bytes: Vec<u8> },
     Sync { sync: SyncId, files: Vec<FileId> },
-    Seal { file: FileId, position: u64, tail: Bytes, length: u64 },
+    Seal { file: FileId, position: u64, tail: Bytes, length: u64, summary: Bytes },
+    LoadIndex { file: FileId, of: TopicPartition, sealed: SealedSegment },
     LogStart { trim: TrimId, of: TopicPartition, bytes: Vec<u8> },
     Unlink { trim: TrimId, of: TopicPartition, segments: Vec<Offset> },
     Delete(TopicPartition),
@@ -127,6 +131,14 @@ impl World {
 
     /// Recovers and opens everything; checks what came back.
     pub fn start(&mut self) -> Result<(), RecoveryError> {
+        self.recover()?;
+        let logs: Vec<_> = self.logs.keys().copied().collect();
+        logs.into_iter().for_each(|of| self.check_recovered(of));
+        Ok(())
+    }
+
+    /// The same without a look at what came back.
+    pub fn recover(&mut self) -> Result<(), RecoveryError> {
         let (shards, mutations) = (self.setup.shards, self.setup.mutations);
         let keep = |of: TopicPartition| self.expected.get(&of).is_some_and(|expected| !expected.deleted);
         let recovered = recover_with(
@@ -150,6 +162,7 @@ impl World {
                     directory_id: DIRECTORY,
                     journal_bytes_max: self.setup.journal_bytes_max,
                     tail_bytes_max: self.setup.tail_bytes_max,
+                    index_bytes_max: self.setup.index_bytes_max,
                     free_bytes_min: 1_000,
                     mutations,
                 };
@@ -171,9 +184,7 @@ impl World {
             if self.offline.contains_key(&of) {
                 self.logs.remove(&of);
                 assert!(!self.shards[shard].storage.serves(id), "a damaged partition is not served");
-                continue;
             }
-            self.check_recovered(of);
         }
         Ok(())
     }
@@ -197,16 +208,45 @@ impl World {
         self.check_reads(of);
     }
 
-    /// All that is durable reads as it was appended.
-    pub fn check_reads(&self, of: TopicPartition) {
+    /// Plans a read as the shard does: indexes are loaded, and read again.
+    fn plan(&mut self, of: TopicPartition, from: Offset, below: Offset) -> ReadPlan {
         let (shard, id) = self.logs[&of];
-        let log = self.shards[shard].storage.log(id);
-        let expected = &self.expected[&of];
-        let below = Offset(expected.acknowledged);
+        loop {
+            let log = self.shards[shard].storage.log(id);
+            let segment = match log.plan_read(from, below, 64 * 1024) {
+                Ok(plan) => return plan,
+                Err(Unread::NeedsIndex { segment }) => segment,
+                Err(Unread::Error(error)) => panic!("{of}: what is durable cannot be read: {error:?}"),
+            };
+            let mut effects = Effects::default();
+            let storage = &mut self.shards[shard].storage;
+            storage.load_index(NOW.instant, id, segment, &mut effects).expect("it can be loaded");
+            let Some(Effect::LoadIndex { file, of, sealed }) = effects.pop() else { panic!("one load") };
+            let input = self.perform(shard, Operation::LoadIndex { file, of, sealed });
+            let Input::IndexLoaded { file, result } = input else { panic!("a load is answered") };
+            let storage = &mut self.shards[shard].storage;
+            let load = storage.on_index_loaded(NOW.instant, file, &result).expect("it was asked for");
+            assert_eq!((load.log, load.failure), (id, None));
+            let counters = storage.counters();
+            assert!(counters.index_bytes <= self.setup.index_bytes_max + 64 * 1024, "{counters:?}");
+        }
+    }
+
+    /// Reads one batch.
+    pub fn plan_at(&mut self, of: TopicPartition, from: Offset) {
+        let below = Offset(self.expected[&of].acknowledged);
+        self.plan(of, from, below);
+    }
+
+    /// All that is durable reads as it was appended.
+    pub fn check_reads(&mut self, of: TopicPartition) {
+        let (shard, id) = self.logs[&of];
+        let below = Offset(self.expected[&of].acknowledged);
         let mut bytes = Vec::new();
-        let mut from = log.log_start_offset();
+        let mut from = self.shards[shard].storage.log(id).log_start_offset();
         while from < below {
-            let plan = log.plan_read(from, below, 64 * 1024).expect("what is durable can be read");
+            let plan = self.plan(of, from, below);
+            let expected = &self.expected[&of];
             let start = bytes.len();
             for piece in &plan.pieces {
                 match piece {
@@ -330,8 +370,8 @@ impl World {
                 Effect::SyncSegments { sync, files } => {
                     world.operations.push(Operation::Sync { sync, files })
                 }
-                Effect::SealSegment { file, position, tail, length } => {
-                    world.operations.push(Operation::Seal { file, position, tail, length });
+                Effect::SealSegment { file, position, tail, length, summary } => {
+                    world.operations.push(Operation::Seal { file, position, tail, length, summary });
                 }
                 Effect::WriteLogStart { trim, topic_partition: of, bytes } => {
                     world.operations.push(Operation::LogStart { trim, of, bytes: bytes.to_vec() });
@@ -410,10 +450,11 @@ impl World {
                 numbers.iter().filter_map(|file| files.get(file)).for_each(|name| self.disk.sync(*name));
                 Input::SegmentsSynced { sync }
             }
-            Operation::Seal { file, position, tail, length } => {
+            Operation::Seal { file, position, tail, length, summary } => {
                 self.disk.write(files[&file], position, &tail, 0);
                 self.disk.truncate(files[&file], length);
                 self.disk.sync(files[&file]);
+                self.disk.put_summary(files[&file], &summary, true);
                 Input::SegmentSealed { file }
             }
             Operation::LogStart { trim, of, bytes } => {
@@ -423,6 +464,23 @@ impl World {
             Operation::Unlink { trim, of, segments } => {
                 segments.into_iter().for_each(|base_offset| self.disk.unlink(of, base_offset));
                 Input::SegmentsUnlinked { trim }
+            }
+            Operation::LoadIndex { file, of, sealed } => {
+                let name = files[&file];
+                let found = self.disk.summary(name).map(Bytes::copy_from_slice);
+                let found = found.and_then(|bytes| Summary::decode(of, &bytes).ok());
+                let section = found.as_ref().and_then(|found| index_of_summary(&sealed, found));
+                let result = section.map_or_else(
+                    || {
+                        let disk = &mut self.disk;
+                        let mut read = |position, into: &mut [u8]| disk.read_segment(name, position, into);
+                        let built = index_of_batches(&sealed, found, &mut read)?;
+                        disk.put_summary(name, &built.encode(of), false);
+                        Ok(built.index.expect("it was just built"))
+                    },
+                    Ok,
+                );
+                Input::IndexLoaded { file, result }
             }
             Operation::Delete(topic_partition) => {
                 self.disk.delete(topic_partition);
@@ -445,10 +503,11 @@ impl World {
                     Operation::Write { file, position, bytes } => {
                         self.disk.write(files[&file], position, &bytes, 8192);
                     }
-                    Operation::Seal { file, position, tail, length } => {
+                    Operation::Seal { file, position, tail, length, summary } => {
                         self.disk.write(files[&file], position, &tail, 0);
                         if self.random.one_in(2) {
                             self.disk.truncate(files[&file], length);
+                            self.disk.put_summary(files[&file], &summary, false);
                         }
                     }
                     Operation::LogStart { of, bytes, .. } => {
@@ -461,7 +520,7 @@ impl World {
                         segments[..count].iter().for_each(|base_offset| self.disk.unlink(of, *base_offset));
                     }
                     Operation::Delete(of) => self.disk.delete(of),
-                    Operation::Prepare { .. } | Operation::Sync { .. } => {}
+                    Operation::Prepare { .. } | Operation::Sync { .. } | Operation::LoadIndex { .. } => {}
                 }
             }
         }

@@ -39,14 +39,14 @@ impl Fate {
 
     /// The parts of the unflushed write `index` that survive.
     fn survivors(self, random: &mut Random, index: usize, entry: &Entry) -> Vec<Range<u64>> {
-        let whole = [0..entry.bytes];
+        let whole = || vec![Range { start: 0, end: entry.bytes }];
         match self {
-            _ if entry.is_durable() => whole.to_vec(),
-            Fate::AllThere => whole.to_vec(),
+            _ if entry.is_durable() => whole(),
+            Fate::AllThere => whole(),
             Fate::AllGone => Vec::new(),
-            Fate::FirstThere(count) if index < count => whole.to_vec(),
+            Fate::FirstThere(count) if index < count => whole(),
             Fate::FirstThere(_) => Vec::new(),
-            Fate::Some if random.below(2) == 0 => whole.to_vec(),
+            Fate::Some if random.below(2) == 0 => whole(),
             Fate::Some => Vec::new(),
             Fate::Torn(unit) => (0..entry.bytes.div_ceil(unit))
                 .filter(|_| random.below(2) == 0)

@@ -4,6 +4,12 @@
 //! and when. `power cut` replays the log to many moments, with unflushed writes dropped, kept or torn at random, starts a broker on
 //! what is left each time and reads everything back. docs/TESTING.md says how it is run.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "it runs real processes on real disks"
+)]
+
 mod broker;
 mod cut;
 mod device;

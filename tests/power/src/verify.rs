@@ -100,6 +100,7 @@ fn round(
         ..FetchRequest::default()
     };
     let answer = wire.ask(ApiKey::Fetch, FETCH_VERSION, &request)?;
+    let read_before: i64 = partitions.values().map(|progress| progress.position).sum();
     let response: FetchResponse<'_> = answer.decode();
     for topic in response.responses.iter() {
         let Some(index) = ledger.topics.iter().position(|known| known.name == topic.topic) else { continue };
@@ -107,6 +108,16 @@ fn round(
             if let Some(progress) = partitions.get_mut(&(index, data.partition_index)) {
                 progress.wrong = progress.take(index, &data).err();
             }
+        }
+    }
+    // An answer is full at its limit of bytes, so that a partition may have to wait; not all of them.
+    let read: i64 = partitions.values().map(|progress| progress.position).sum();
+    if read == read_before {
+        for progress in
+            partitions.values_mut().filter(|progress| progress.position != progress.high_watermark)
+        {
+            let (at, end) = (progress.position, progress.high_watermark);
+            progress.wrong.get_or_insert_with(|| format!("nothing to read at {at}, and it ends at {end}"));
         }
     }
     Ok(true)
@@ -119,7 +130,6 @@ impl Progress {
             return Err(format!("error {} at {}", data.error_code, self.position));
         }
         self.high_watermark = data.high_watermark;
-        let before = self.position;
         let Some(Records::Wire(mut bytes)) = data.records else { return Err("no records".to_owned()) };
         let mut scratch = Vec::new();
         while !bytes.is_empty() {
@@ -146,9 +156,6 @@ impl Progress {
                 }
                 self.position += 1;
             }
-        }
-        if self.position == before && self.position < self.high_watermark {
-            return Err(format!("nothing to read at {}, and it ends at {}", before, self.high_watermark));
         }
         Ok(())
     }

@@ -1,0 +1,14 @@
+//! A segment that takes no more, as its summary tells of it.
+
+use super::Offset;
+
+/// What is known of a sealed segment without its batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SealedSegment {
+    pub base_offset: Offset,
+    pub next_offset: Offset,
+    /// Of its file.
+    pub length: u64,
+    /// -1: none.
+    pub max_timestamp: i64,
+}

@@ -1,0 +1,180 @@
+//! The logs of all partitions, once the journals have ended: out of the summaries of their segments.
+//!
+//! Decides which segments must be read: those without a good summary, and those behind the last one that tells of epochs and
+//! producers. What was read is summed up again. A summary is never the only copy, so one that cannot be read or written is told of
+//! and done without.
+
+use bytes::BytesMut;
+
+use super::{
+    RecoveredShard, Recovery, RecoveryError, RecoveryFault, SegmentName, ShardId, TopicPartition,
+    segment_error,
+};
+use crate::log::{
+    LeaderEpochs, LogScanner, LogStart, NoSummary, ProducerStates, RecoveredLog, SUMMARY_FRONT_BYTES,
+    SUMMARY_HEADER_BYTES, ScanError, Summary,
+};
+
+/// By how much a read of the front grows when it did not hold what was wanted.
+const FRONT_GROWTH: usize = 16;
+
+/// What a log knew at the end of one of its segments, by its place in the list.
+type KnownState = (usize, (LeaderEpochs, ProducerStates));
+
+impl Recovery<'_> {
+    pub(super) fn open_logs(
+        &mut self,
+        shard_of: &dyn Fn(TopicPartition) -> ShardId,
+        recovered: &mut [RecoveredShard],
+    ) -> Result<(), RecoveryError> {
+        self.so_far.segments = self.lengths.len() as u64;
+        let mut log_starts = std::mem::take(&mut self.log_starts);
+        // Ordered by partition, then by base offset.
+        let segments: Vec<(SegmentName, u64)> = std::mem::take(&mut self.lengths).into_iter().collect();
+        for of_one in segments.chunk_by(|(one, _), (next, _)| one.topic_partition == next.topic_partition) {
+            let topic_partition = of_one[0].0.topic_partition;
+            let log_start = log_starts.remove(&topic_partition).unwrap_or_default();
+            if self.offline.contains_key(&topic_partition) {
+                continue;
+            }
+            match self.open_log(log_start, of_one) {
+                Ok(log) => hand_over(topic_partition, log, shard_of, recovered),
+                Err(newer @ RecoveryError { fault: RecoveryFault::NewerVersion(_), .. }) => {
+                    return Err(newer);
+                }
+                Err(why) => drop(self.offline.insert(topic_partition, why)),
+            }
+        }
+        // What is left has no segment.
+        for (topic_partition, log_start) in log_starts {
+            if !self.offline.contains_key(&topic_partition) {
+                let log = self.open_log(log_start, &[])?;
+                hand_over(topic_partition, log, shard_of, recovered);
+            }
+        }
+        Ok(())
+    }
+
+    fn open_log(
+        &mut self,
+        log_start: LogStart,
+        segments: &[(SegmentName, u64)],
+    ) -> Result<RecoveredLog, RecoveryError> {
+        let start = log_start.offset;
+        let below = |pair: &[(SegmentName, u64)]| pair[1].0.base_offset <= start;
+        let (left_over, segments) =
+            segments.split_at(segments.windows(2).take_while(|pair| below(pair)).count());
+        let mut summaries = Vec::with_capacity(segments.len());
+        for (index, (name, length)) in segments.iter().enumerate() {
+            let is_newest = index + 1 == segments.len();
+            let front_bytes = if is_newest { SUMMARY_FRONT_BYTES } else { SUMMARY_HEADER_BYTES };
+            summaries.push(self.summary(*name, *length, front_bytes)?);
+        }
+        let (known, mut state) = self.newest_state(segments, &summaries)?.unzip();
+        let mut scanner = LogScanner::from(log_start);
+        for (index, &(name, length)) in segments.iter().enumerate() {
+            let batches_tell = known.is_none_or(|known| index > known);
+            let summary = summaries[index].as_ref().filter(|_| !batches_tell);
+            let taken = match summary {
+                Some(summary) => scanner.summarized(&summary.segment),
+                None => self.scan(&mut scanner, name, length),
+            };
+            taken.map_err(|error| segment_error(name, error.position, RecoveryFault::Scan(error)))?;
+            if let Some((epochs, producers)) = state.take_if(|_| known == Some(index)) {
+                scanner.set_state(epochs, producers);
+            }
+            if let Some(summary) = scanner.take_summary(batches_tell) {
+                self.write_summary(name, &summary);
+            }
+        }
+        let mut log = scanner.finish();
+        left_over.iter().for_each(|(name, _)| log.leave_over(name.base_offset));
+        Ok(log)
+    }
+
+    fn scan(&mut self, scanner: &mut LogScanner, name: SegmentName, length: u64) -> Result<(), ScanError> {
+        let disk = &mut *self.disk;
+        self.so_far.segments_scanned += u64::from(length > 0);
+        let result = scanner
+            .segment(name.base_offset, length, &mut |position, into| disk.read_segment(name, position, into));
+        (self.progress)(self.so_far);
+        result
+    }
+
+    /// The last segment whose summary tells what the log knew at its end.
+    fn newest_state(
+        &mut self,
+        segments: &[(SegmentName, u64)],
+        summaries: &[Option<Summary>],
+    ) -> Result<Option<KnownState>, RecoveryError> {
+        for (index, &(name, length)) in segments.iter().enumerate().rev() {
+            let snapshot = match &summaries[index] {
+                Some(summary) if index + 1 == segments.len() => summary.snapshot.clone(),
+                Some(_) => self.summary(name, length, SUMMARY_FRONT_BYTES)?.and_then(|found| found.snapshot),
+                None => None,
+            };
+            if let Some(state) = snapshot.and_then(|snapshot| snapshot.decode().ok()) {
+                return Ok(Some((index, state)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the summary says of the segment, if it is of this segment: with the snapshot, unless `front_bytes` are those of its header.
+    fn summary(
+        &mut self,
+        name: SegmentName,
+        length: u64,
+        front_bytes: usize,
+    ) -> Result<Option<Summary>, RecoveryError> {
+        let (mut front_bytes, wants_snapshot) = (front_bytes, front_bytes > SUMMARY_HEADER_BYTES);
+        loop {
+            let mut front = BytesMut::zeroed(front_bytes);
+            let read = match self.disk.read_summary(name, &mut front) {
+                Ok(read) => read,
+                Err(error) => {
+                    tracing::warn!(segment = super::segment_path(name), ?error, "cannot read the summary");
+                    return Ok(None);
+                }
+            };
+            front.truncate(read);
+            let summary = match Summary::decode(name.topic_partition, &front.freeze()) {
+                Ok(summary) => summary,
+                Err(NoSummary::Damaged) => return Ok(None),
+                Err(NoSummary::NewerVersion(version)) => {
+                    let file = super::segment_path(name).replace(".log", ".summary");
+                    return Err(RecoveryError {
+                        file,
+                        position: 8,
+                        fault: RecoveryFault::NewerVersion(version),
+                    });
+                }
+            };
+            let is_cut = wants_snapshot && summary.snapshot.is_none() && read == front_bytes;
+            if is_cut {
+                front_bytes *= FRONT_GROWTH;
+                continue;
+            }
+            let is_of_it =
+                summary.segment.base_offset == name.base_offset && summary.segment.length == length;
+            return Ok(Some(summary).filter(|_| is_of_it || self.mutations.summary_not_checked()));
+        }
+    }
+
+    fn write_summary(&mut self, name: SegmentName, summary: &Summary) {
+        if let Err(error) = self.disk.write_summary(name, &summary.encode(name.topic_partition)) {
+            tracing::warn!(segment = super::segment_path(name), ?error, "cannot write a summary");
+        }
+    }
+}
+
+fn hand_over(
+    topic_partition: TopicPartition,
+    log: RecoveredLog,
+    shard_of: &dyn Fn(TopicPartition) -> ShardId,
+    recovered: &mut [RecoveredShard],
+) {
+    let shard = usize::from(shard_of(topic_partition).0);
+    let kept = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
+    kept.logs.insert(topic_partition, log);
+}
