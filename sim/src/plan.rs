@@ -44,16 +44,23 @@ impl Plan {
     pub fn of_seed(seed: u64) -> Plan {
         let mut random = Random::stream(seed, "plan");
         let large = random.percent(25);
-        let topics = topics(&mut random);
+        let mut topics = topics(&mut random);
+        let deletes = deletes(&mut topics, seed);
         let churns = topics.iter().any(|topic| topic.churns);
         let producers: Vec<ProducerPlan> =
             (0..random.between(1, 5)).map(|_| producer(&topics, large, &mut random)).collect();
         let consumers = (0..random.below(4)).map(|_| consumer(&topics, churns, &mut random)).collect();
         let pause_ns_max = random.log_uniform(1_000_000, 200_000_000);
         let (index_bytes_max, summary_lost) = indexes(seed);
+        let shards = shards(&mut random);
+        let journal_bytes_max = journal_bytes_max(&producers, &mut random);
         Plan {
-            shards: shards(&mut random),
-            journal_bytes_max: journal_bytes_max(&producers, &mut random),
+            shards,
+            journal_bytes_max: if deletes.eagerly {
+                journal_bytes_least(&producers)
+            } else {
+                journal_bytes_max
+            },
             tail_bytes_max: random.log_uniform(64 << 10, 32 << 20),
             index_bytes_max,
             admin: AdminPlan { topics, pause_ns_max },
@@ -69,21 +76,25 @@ impl Plan {
             recovery_crash_percent: if random.percent(60) { 40 } else { 0 },
             stop_percent: if random.percent(40) { 30 } else { 0 },
             wall_jumps: random.percent(20),
-            retention_check_ms: random.log_uniform(5, 1_000),
-            moment_percent: *random.pick(&[0, 3, 15, 40]),
+            retention_check_ms: deletes.check_ms,
+            moment_percent: if deletes.eagerly { 40 } else { *random.pick(&[0, 3, 15, 40]) },
         }
     }
 }
 
 /// From a ring that is always full to one that is never reused. A file takes the largest batch twice.
 fn journal_bytes_max(producers: &[ProducerPlan], random: &mut Random) -> u64 {
-    let batch_bytes_max = producers.iter().map(|producer| producer.batch_bytes_max).max().unwrap_or(0);
-    let least = (batch_bytes_max * 9).max(256 << 10);
+    let least = journal_bytes_least(producers);
     if random.percent(50) {
         random.log_uniform(least, least * 2)
     } else {
         random.log_uniform(least, 64 << 20)
     }
+}
+
+fn journal_bytes_least(producers: &[ProducerPlan]) -> u64 {
+    let batch_bytes_max = producers.iter().map(|producer| producer.batch_bytes_max).max().unwrap_or(0);
+    (batch_bytes_max * 9).max(256 << 10)
 }
 
 fn shards(random: &mut Random) -> Vec<u16> {
@@ -105,10 +116,31 @@ fn topics(random: &mut Random) -> Vec<TopicPlan> {
             partitions_max: if grows && !churns { partitions + 2 } else { partitions },
             segment_bytes: 1 << 20,
             churns,
-            retention: retention(random),
+            retention: Retention::default(),
         });
     }
     topics
+}
+
+struct Deletes {
+    /// As much and as soon as can be, while the ring turns: what is written now is unlinked a moment later.
+    eagerly: bool,
+    check_ms: u64,
+}
+
+/// What may go of the topics, how soon. From a stream of its own: the seeds' plans stay what they were.
+fn deletes(topics: &mut [TopicPlan], seed: u64) -> Deletes {
+    let mut random = Random::stream(seed, "retention");
+    let eagerly = random.percent(10);
+    for topic in topics {
+        topic.retention = if eagerly {
+            Retention { ms: Some(random.log_uniform(1, 50) as i64), bytes: Some(0), by_request: true }
+        } else {
+            retention(&mut random)
+        };
+    }
+    let check_ms = if eagerly { random.between(1, 10) } else { random.log_uniform(5, 1_000) };
+    Deletes { eagerly, check_ms }
 }
 
 /// Of most topics nothing goes.

@@ -33,7 +33,8 @@ pub enum LogStartFault {
     Length(usize),
     Magic,
     Crc,
-    Version(u32),
+    /// A newer binary wrote it.
+    NewerVersion(u32),
     Offset(i64),
     Snapshot,
 }
@@ -54,8 +55,8 @@ impl LogStart {
         if crc != crc_of(bytes) {
             return Err(LogStartFault::Crc);
         }
-        if version != VERSION {
-            return Err(LogStartFault::Version(version));
+        if version > VERSION {
+            return Err(LogStartFault::NewerVersion(version));
         }
         if rest.len() != epochs + producers {
             return Err(length());

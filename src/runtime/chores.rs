@@ -1,7 +1,7 @@
-//! Slow work on the file system that nobody waits for on the data path: filling journal files, removing partitions.
+//! Slow work on the file system that nobody waits for on the data path: filling journal files, removing segments and partitions.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,9 +11,7 @@ use crate::limits::JOURNAL_FILL_BYTES;
 use crate::model::{Offset, ShardId, TopicPartition};
 
 use super::dma::{self, Opened};
-use super::files::{
-    LOG_START, SEGMENT_SUFFIXES, SegmentFile, journal_dir, journal_path, partition_dir, sync_dir,
-};
+use super::files::{SEGMENT_SUFFIXES, SegmentFile, journal_dir, journal_path, partition_dir, sync_dir};
 
 /// Partitions on their way out: what a crash leaves here is removed at the next start.
 pub const DELETED_SUFFIX: &str = ".deleted";
@@ -85,21 +83,6 @@ async fn fill(file: &glommio::io::DmaFile, bytes: u64) -> io::Result<()> {
         glommio::timer::sleep(started.elapsed()).await;
     }
     file.fdatasync().await.map_err(dma::io_error)
-}
-
-/// Replaces the partition's `log-start` file, durably.
-pub fn write_log_start(data_dir: &Path, topic_partition: TopicPartition, bytes: &[u8]) -> io::Result<()> {
-    let directory = partition_dir(data_dir, topic_partition);
-    if !directory.exists() {
-        fs::create_dir_all(&directory)?;
-        sync_dir(data_dir)?;
-    }
-    let (path, new) = (directory.join(LOG_START), directory.join("log-start.new"));
-    let mut file = File::create(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, &path)?;
-    sync_dir(&directory)
 }
 
 /// Opens those files that somebody still sends from, or is about to: unlinked, they live until the last one is done.

@@ -21,6 +21,7 @@ use super::io_threads::IoThreads;
 use super::journal_writer::JournalWriter;
 use super::mesh::{Inbox, Mesh, Postbox, inbox};
 use super::metadata_file::MetadataFile;
+use super::reserve::Reserve;
 use super::sockets::{SocketConfig, Sockets};
 
 /// What is the same for all shards.
@@ -28,6 +29,7 @@ use super::sockets::{SocketConfig, Sockets};
 pub struct Common {
     pub clock: Clock,
     pub data_dir: PathBuf,
+    pub reserve: Reserve,
     pub shards: u16,
     /// Shard n runs on `cpus[n % len]`; None: not pinned.
     pub cpus: Option<Vec<usize>>,
@@ -72,7 +74,7 @@ impl Executors {
         for (index, (seed, inbox)) in seeds.into_iter().zip(inboxes).enumerate() {
             let shard = ShardId(u16::try_from(index).expect("no more than `shards`"));
             let mesh = Mesh::new(shard, postboxes.clone());
-            let io = IoThreads::start(shard, &files, &postboxes[index], seed.metadata)?;
+            let io = IoThreads::start(shard, &files, &common.reserve, &postboxes[index], seed.metadata)?;
             let parts = Parts { shard, inbox, mesh, io, listeners: seed.listeners };
             let (common, files, ready, make) = (common.clone(), Arc::clone(&files), ready.clone(), seed.make);
             let run = move || match run_shard(&common, parts, files, make, &ready) {

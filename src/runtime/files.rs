@@ -13,13 +13,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::effect::{FileId, SegmentName};
 use crate::model::{ShardId, TopicPartition};
 
+pub use super::descriptors::OpenFile;
+use super::descriptors::{Descriptor, Descriptors, HasDescriptor, descriptors_max};
+
 /// The file in a partition's directory that says where its log starts.
 pub const LOG_START: &str = "log-start";
 
-/// What a segment's files end with, behind 20 digits of its base offset.
-pub const SEGMENT_SUFFIXES: [&str; 2] = [".log", ".summary"];
-pub use super::descriptors::OpenFile;
-use super::descriptors::{Descriptor, Descriptors, HasDescriptor, descriptors_max};
+/// What a segment's files end with, behind 20 digits of its base offset; the last is there if a crash left it.
+pub const SEGMENT_SUFFIXES: [&str; 3] = [".log", ".summary", ".summary.new"];
 
 /// One segment of one partition.
 #[derive(Debug)]

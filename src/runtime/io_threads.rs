@@ -23,8 +23,10 @@ use crate::model::{ConnectionId, Offset, SealedSegment, ShardId, TopicPartition}
 use super::bulk::{self, By, Order, Seal, SegmentCounts};
 use super::chores;
 use super::files::{Files, OpenFile, SegmentFile};
+use super::log_start_file::LogStartFiles;
 use super::mesh::{Mail, Postbox};
 use super::metadata_file::{AppendError, MetadataFile};
+use super::reserve::Reserve;
 
 const READERS: usize = 2;
 const STACK_BYTES: usize = 256 * 1024;
@@ -85,16 +87,18 @@ impl IoThreads {
     pub fn start(
         shard: ShardId,
         files: &Arc<Files>,
+        reserve: &Reserve,
         reply: &Postbox,
         metadata: Option<MetadataFile>,
     ) -> io::Result<IoThreads> {
-        IoThreads::start_by(By::Executor, shard, files, reply, metadata)
+        IoThreads::start_by(By::Executor, shard, files, reserve, reply, metadata)
     }
 
     pub fn start_by(
         by: By,
         shard: ShardId,
         files: &Arc<Files>,
+        reserve: &Reserve,
         reply: &Postbox,
         metadata: Option<MetadataFile>,
     ) -> io::Result<IoThreads> {
@@ -113,9 +117,9 @@ impl IoThreads {
             unlink_all(&jobs, &data_dir, &chores_reply);
         })?);
         let (log_starts, jobs) = unbounded();
-        let (starts_reply, data_dir) = (reply.clone(), files.data_dir().to_path_buf());
+        let (starts_reply, starts) = (reply.clone(), LogStartFiles::new(files.data_dir(), reserve.clone()));
         threads.push(thread(format!("starts-{shard}"), STACK_BYTES, move || {
-            write_log_starts(&jobs, &data_dir, &starts_reply);
+            write_log_starts(&jobs, &starts, &starts_reply);
         })?);
         let metadata = match metadata {
             None => None,
@@ -299,10 +303,10 @@ fn unlink(chore: Chore, data_dir: &Path) -> Input {
     }
 }
 
-fn write_log_starts(jobs: &Receiver<LogStartWrite>, data_dir: &Path, reply: &Postbox) {
+fn write_log_starts(jobs: &Receiver<LogStartWrite>, files: &LogStartFiles, reply: &Postbox) {
     for LogStartWrite { trim, topic_partition, bytes } in jobs {
-        let result = chores::write_log_start(data_dir, topic_partition, &bytes).map_err(|error| {
-            tracing::error!(%topic_partition, %error, "cannot write where a log starts");
+        let result = files.write(topic_partition, &bytes).map_err(|error| {
+            tracing::warn!(%topic_partition, %error, "cannot write where a log starts");
             disk_error("write log start", &error)
         });
         reply.send(Mail::Input(Input::LogStartWritten { trim, result }));

@@ -78,6 +78,7 @@ pub fn run(options: Options, on_ready: impl FnOnce(&Ready)) -> Result<ExitCode, 
     let common = Common {
         clock,
         data_dir: options.data_dir.clone(),
+        reserve: reserve.clone(),
         shards,
         cpus: options.pin.then(|| cpus.clone()),
         sockets: socket_config(&config),

@@ -23,6 +23,7 @@ use super::executors::{Common, Executors, ShardSeed};
 use super::files::{partition_dir, segment_path};
 use super::listener::{Gate, bind, local_address};
 use super::mesh::Mail;
+use super::reserve::Reserve;
 use super::sockets::SocketConfig;
 
 const JOURNAL_BYTES: u64 = 1024 * 1024;
@@ -220,6 +221,7 @@ fn start(shards: u16, idle_ms_max: u64, connections_max: usize) -> Running {
     let common = Common {
         clock: Clock::start(),
         data_dir: directory.0.clone(),
+        reserve: Reserve::new(&directory.0),
         shards,
         cpus: None,
         sockets: SocketConfig {

@@ -318,14 +318,7 @@ impl Recovery<'_> {
             if !(self.keep)(topic_partition) {
                 gone.insert(topic_partition);
             } else if !self.mutations.ignore_log_start() {
-                match LogStart::decode(&bytes) {
-                    Ok(log_start) => drop(self.log_starts.insert(topic_partition, log_start)),
-                    Err(fault) => {
-                        let fault = RecoveryFault::LogStart(fault);
-                        let file = format!("{topic_partition}/log-start");
-                        self.offline.insert(topic_partition, RecoveryError { file, position: 0, fault });
-                    }
-                }
+                self.take_log_start(topic_partition, &bytes)?;
             }
         }
         for topic_partition in gone {
@@ -341,6 +334,22 @@ impl Recovery<'_> {
             let file = format!("{topic_partition}/damaged");
             let why = RecoveryError { file, position: 0, fault: RecoveryFault::MarkedDamaged };
             self.offline.insert(topic_partition, why);
+        }
+        Ok(())
+    }
+
+    fn take_log_start(&mut self, of: TopicPartition, bytes: &[u8]) -> Result<(), RecoveryError> {
+        let file = format!("{of}/log-start");
+        match LogStart::decode(bytes) {
+            Ok(log_start) => drop(self.log_starts.insert(of, log_start)),
+            Err(LogStartFault::NewerVersion(version)) => {
+                let fault = RecoveryFault::NewerVersion(version);
+                return Err(RecoveryError { file, position: 8, fault });
+            }
+            Err(fault) => {
+                let fault = RecoveryFault::LogStart(fault);
+                self.offline.insert(of, RecoveryError { file, position: 0, fault });
+            }
         }
         Ok(())
     }
@@ -395,9 +404,12 @@ impl Recovery<'_> {
         })?;
         let mut newly_offline = BTreeMap::new();
         for (name, segment) in &found {
-            if !self.offline.contains_key(&name.topic_partition)
-                && let Err(why) = self.check(*name, segment)
-            {
+            let why = match self.offline.get(&name.topic_partition) {
+                None => self.check(*name, segment).err(),
+                // No journal has heard of it yet.
+                Some(why) => Some(why.clone()).filter(|why| matches!(why.fault, RecoveryFault::LogStart(_))),
+            };
+            if let Some(why) = why {
                 newly_offline.entry(name.topic_partition).or_insert(why);
             }
         }

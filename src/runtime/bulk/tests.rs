@@ -14,6 +14,7 @@ use crate::runtime::bulk::{By, Seal};
 use crate::runtime::files::{Files, SegmentFile, journal_path, partition_dir};
 use crate::runtime::io_threads::IoThreads;
 use crate::runtime::mesh::{Inbox, Mail, inbox};
+use crate::runtime::reserve::Reserve;
 use crate::runtime::summary_file::summary_path;
 
 const BOTH: [By; 2] = [By::Executor, By::Threads];
@@ -33,7 +34,9 @@ impl World {
         std::fs::create_dir_all(&directory).expect("the target directory is writable");
         let files = Arc::new(Files::new(directory.clone(), 1));
         let (postbox, inbox) = inbox().expect("an eventfd");
-        let io = IoThreads::start_by(by, ShardId(0), &files, &postbox, None).expect("the executor starts");
+        let reserve = Reserve::new(&directory);
+        let io = IoThreads::start_by(by, ShardId(0), &files, &reserve, &postbox, None);
+        let io = io.expect("the executor starts");
         World { io: Some(io), inbox, files, directory }
     }
 

@@ -79,7 +79,7 @@ impl File {
 pub struct ModelDisk {
     journals: BTreeMap<(ShardId, u32), File>,
     segments: BTreeMap<SegmentName, File>,
-    log_starts: BTreeMap<TopicPartition, Vec<u8>>,
+    pub log_starts: BTreeMap<TopicPartition, Vec<u8>>,
     /// With whether they are synced.
     summaries: BTreeMap<SegmentName, (Vec<u8>, bool)>,
     /// Operations until the next one fails, as if the power went.

@@ -114,3 +114,50 @@ fn the_place_of_a_deleted_log_is_used_again() {
     }
     assert_eq!(storage(&world), places);
 }
+
+/// Where a damaged log starts is not guessed. What its journal held is kept aside, and later starts know of that.
+#[test]
+fn a_damaged_log_start_takes_its_partition_offline_for_good() {
+    let mut world = World::new(Setup { segment_bytes: 1 << 20, trims: true, ..Setup::default() }, 7);
+    world.run(3_000);
+    world.settle();
+    world.crash();
+    world.may_be_damaged = true;
+    let (of, whole) =
+        world.disk.log_starts.first_key_value().map(|(of, bytes)| (*of, bytes.clone())).unwrap();
+    world.disk.log_starts.get_mut(&of).unwrap()[16] ^= 1;
+    let files = |world: &mut World| {
+        let all = world.disk.segments().expect("a list").into_iter();
+        all.filter(|(name, _)| name.topic_partition == of).collect::<Vec<_>>()
+    };
+    let before = files(&mut world);
+    for round in 0..3 {
+        world.start().expect("the others are served");
+        assert_eq!(world.offline.keys().collect::<Vec<_>>(), [&of], "round {round}");
+        assert!(world.disk.damaged.contains(&of), "marked before its journal ended");
+        assert_eq!(files(&mut world), before, "untouched");
+        world.run(300);
+        world.settle();
+        world.crash();
+    }
+    assert!(!world.disk.aside.is_empty(), "what the journal had of it is kept");
+    world.disk.log_starts.insert(of, whole);
+    world.start().expect("the others are served");
+    assert!(world.offline.contains_key(&of), "that bytes are missing is not forgotten");
+}
+
+#[test]
+fn a_log_start_of_a_newer_binary_ends_the_start() {
+    let (mut world, id) = world(3);
+    retain(&mut world, id, by_age(DAY_MS), NOW.wall_ms + DAY_MS + 1);
+    world.crash();
+    let bytes = world.disk.log_starts.get_mut(&topic_partition(0)).unwrap();
+    bytes[8] = 9;
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&bytes[..12]);
+    hasher.update(&bytes[16..]);
+    let crc = hasher.finalize();
+    bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+    let refused = world.start().expect_err("it is not for this binary");
+    assert_eq!(refused.fault, RecoveryFault::NewerVersion(9));
+}
