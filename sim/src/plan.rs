@@ -47,17 +47,20 @@ impl Plan {
         let mut topics = topics(&mut random);
         let deletes = deletes(&mut topics, seed);
         let churns = topics.iter().any(|topic| topic.churns);
-        let producers: Vec<ProducerPlan> =
+        let mut producers: Vec<ProducerPlan> =
             (0..random.between(1, 5)).map(|_| producer(&topics, large, &mut random)).collect();
         let consumers = (0..random.below(4)).map(|_| consumer(&topics, churns, &mut random)).collect();
         let pause_ns_max = random.log_uniform(1_000_000, 200_000_000);
         let (index_bytes_max, summary_lost) = indexes(seed);
+        if deletes.eagerly {
+            turn_the_ring(&mut producers);
+        }
         let shards = shards(&mut random);
         let journal_bytes_max = journal_bytes_max(&producers, &mut random);
         Plan {
             shards,
             journal_bytes_max: if deletes.eagerly {
-                journal_bytes_least(&producers)
+                2 * journal_bytes_least(&producers)
             } else {
                 journal_bytes_max
             },
@@ -134,13 +137,23 @@ fn deletes(topics: &mut [TopicPlan], seed: u64) -> Deletes {
     let eagerly = random.percent(10);
     for topic in topics {
         topic.retention = if eagerly {
-            Retention { ms: Some(random.log_uniform(1, 50) as i64), bytes: Some(0), by_request: true }
+            Retention { ms: Some(random.log_uniform(1, 400) as i64), bytes: Some(0), by_request: true }
         } else {
             retention(&mut random)
         };
     }
     let check_ms = if eagerly { random.between(1, 10) } else { random.log_uniform(5, 1_000) };
     Deletes { eagerly, check_ms }
+}
+
+/// Much more than the smallest ring, in batches that fit it.
+fn turn_the_ring(producers: &mut [ProducerPlan]) {
+    for producer in producers {
+        producer.batch_bytes_max = 24_000;
+        producer.value_bytes_max = 20_000;
+        producer.pause_ns_max = producer.pause_ns_max.min(1_000_000);
+        producer.batches_max = 400;
+    }
 }
 
 /// Of most topics nothing goes.

@@ -181,7 +181,10 @@ impl Consumer {
             self.stale |= error == 3;
             return error == 3;
         }
-        io.ledger.told_log_start(asked.key, offset, asked.start_floor, io.schedule.now().wall_ms);
+        // It was asked for by name: that of a topic whose deletion was asked for may be another's by now.
+        if io.ledger.topic_state(asked.key.0) == Some(TopicState::Alive) {
+            io.ledger.told_log_start(asked.key, offset, asked.start_floor, io.schedule.now().wall_ms);
+        }
         if let Some(position) = self.positions.get_mut(&asked.key) {
             position.lost = false;
             position.untold = true;

@@ -247,14 +247,7 @@ impl Disk {
                 Completion::Answer(shard, Input::IndexLoaded { file, result })
             }
             Operation::Read { shard, read, file, index, position, length } => {
-                let bytes = index.and_then(|index| self.read_leased(index, position, length));
-                if bytes.is_none() {
-                    self.violations
-                        .push(format!("read of {length} bytes at {position} of {file:?}: not there"));
-                }
-                self.counters.reads += 1;
-                let fails = self.fails(self.faults.read_error);
-                let result = bytes.filter(|_| !fails).ok_or(DiskError { operation: "read", errno: EIO });
+                let result = self.segment_read(file, index, position, length);
                 Completion::Answer(shard, Input::ReadDone { read, result })
             }
             Operation::Delete { shard, topic_partition } => {
@@ -503,6 +496,22 @@ impl Disk {
             self.violations.push(format!("{name:?} has no batch at {position}: {sealed:?}"));
         }
         result
+    }
+
+    fn segment_read(
+        &mut self,
+        file: FileId,
+        index: Option<usize>,
+        position: u64,
+        length: u64,
+    ) -> Result<Bytes, DiskError> {
+        let bytes = index.and_then(|index| self.read_leased(index, position, length));
+        if bytes.is_none() {
+            self.violations.push(format!("read of {length} bytes at {position} of {file:?}: not there"));
+        }
+        self.counters.reads += 1;
+        let fails = self.fails(self.faults.read_error);
+        bytes.filter(|_| !fails).ok_or(DiskError { operation: "read", errno: EIO })
     }
 
     fn summary_synced(&mut self, shard: ShardId, file: FileId, told: bool) -> Completion {

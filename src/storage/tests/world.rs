@@ -9,7 +9,7 @@ use protocol::record::BatchBuilder;
 
 use super::super::*;
 use super::model_disk::{ModelDisk, Random};
-use crate::effect::{JournalCommit, SyncId, TrimId};
+use crate::effect::{IndexFault, JournalCommit, SyncId, TrimId};
 use crate::log::{ReadPlan, Summary, Unread, index_of_batches, index_of_summary};
 use crate::model::{DiskSpace, LogDir, PartitionIndex, SealedSegment, TopicId};
 
@@ -467,26 +467,31 @@ impl World {
             }
             Operation::LoadIndex { file, of, sealed } => {
                 let name = files[&file];
-                let found = self.disk.summary(name).map(Bytes::copy_from_slice);
-                let found = found.and_then(|bytes| Summary::decode(of, &bytes).ok());
-                let section = found.as_ref().and_then(|found| index_of_summary(&sealed, found));
-                let result = section.map_or_else(
-                    || {
-                        let disk = &mut self.disk;
-                        let mut read = |position, into: &mut [u8]| disk.read_segment(name, position, into);
-                        let built = index_of_batches(&sealed, found, &mut read)?;
-                        disk.put_summary(name, &built.encode(of), false);
-                        Ok(built.index.expect("it was just built"))
-                    },
-                    Ok,
-                );
-                Input::IndexLoaded { file, result }
+                Input::IndexLoaded { file, result: self.index(name, of, &sealed) }
             }
             Operation::Delete(topic_partition) => {
                 self.disk.delete(topic_partition);
                 Input::PartitionDeleted { topic_partition }
             }
         }
+    }
+
+    fn index(
+        &mut self,
+        name: SegmentName,
+        of: TopicPartition,
+        sealed: &SealedSegment,
+    ) -> Result<Bytes, IndexFault> {
+        let found = self.disk.summary(name).map(Bytes::copy_from_slice);
+        let found = found.and_then(|bytes| Summary::decode(of, &bytes).ok());
+        if let Some(section) = found.as_ref().and_then(|found| index_of_summary(sealed, found)) {
+            return Ok(section);
+        }
+        let disk = &mut self.disk;
+        let mut read = |position, into: &mut [u8]| disk.read_segment(name, position, into);
+        let built = index_of_batches(sealed, found, &mut read)?;
+        disk.put_summary(name, &built.encode(of), false);
+        Ok(built.index.expect("it was just built"))
     }
 
     /// The power goes: what is under way may have happened in part.
