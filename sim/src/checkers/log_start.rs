@@ -72,12 +72,12 @@ impl Ledger {
         let retention = self.retention.get(&name).copied().unwrap_or_default();
         let Some(partition) = self.partitions.get(&key) else { return };
         let gone = partition.at.range(from..log_start);
-        let too_young = gone.filter_map(|(offset, id)| {
+        let mut too_young = gone.filter_map(|(offset, id)| {
             let written = self.records.get(id)?.timestamp_ms;
             let expired = retention.ms.is_some_and(|ms| self.wall_ms_max - written > ms);
             (!expired).then_some((*offset, written))
         });
-        let Some((offset, written)) = too_young.last() else { return };
+        let Some((offset, written)) = too_young.next_back() else { return };
         // By size, when it was the oldest: what lies behind it was enough.
         if retention.bytes.is_none_or(|bytes| self.bytes_left(key, offset + 1) < bytes) {
             let now = self.wall_ms_max;

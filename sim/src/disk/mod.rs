@@ -7,6 +7,7 @@ mod file;
 mod operation;
 mod recovery;
 mod summary;
+mod unrecorded;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use summary::SummaryCounters;
 use crate::random::Random;
 use operation::Operation;
 use summary::Summaries;
+use unrecorded::Unrecorded;
 
 /// Stale blocks that are remembered: of unlinked files, and of prepared files before they were filled.
 const STALE_BLOCKS_MAX: usize = 512;
@@ -122,6 +124,7 @@ pub struct Disk {
     stale: Vec<(u64, Block)>,
     log_starts: BTreeMap<TopicPartition, LogStartFile>,
     summaries: Summaries,
+    unrecorded: Unrecorded,
     metadata: Vec<u8>,
     metadata_durable: usize,
     open: BTreeMap<FileId, Open>,
@@ -156,6 +159,7 @@ impl Disk {
             stale: Vec::new(),
             log_starts: BTreeMap::new(),
             summaries: Summaries::new(seed),
+            unrecorded: Unrecorded::default(),
             metadata: Vec::new(),
             metadata_durable: 0,
             open: BTreeMap::new(),
@@ -289,6 +293,7 @@ impl Disk {
         self.open.clear();
         self.closed.clear();
         self.last_commit.clear();
+        self.unrecorded = Unrecorded::default();
         self.fuse = Fuse::default();
         self.restore_unlinked();
         self.crash_files();

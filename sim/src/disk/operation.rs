@@ -50,7 +50,7 @@ pub enum Completion {
     Answer(ShardId, Input),
 }
 
-fn join(pieces: &[Bytes]) -> Vec<u8> {
+pub(super) fn join(pieces: &[Bytes]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(pieces.iter().map(Bytes::len).sum());
     for piece in pieces {
         bytes.extend_from_slice(piece);
@@ -70,6 +70,7 @@ impl Disk {
         let operation = match effect {
             Effect::CommitJournal(commit) => {
                 self.check_commit(shard, &commit);
+                self.unrecorded.submitted(shard, &commit);
                 Operation::CommitWrite { shard, commit }
             }
             Effect::PrepareJournalFile { file, bytes } => Operation::Prepare { shard, file, bytes },
@@ -114,6 +115,7 @@ impl Disk {
                 Operation::LogStart { shard, trim, topic_partition, bytes }
             }
             Effect::UnlinkSegments { trim, topic_partition, segments, files } => {
+                self.check_unlink(topic_partition, &segments);
                 self.close_all(files);
                 Operation::Unlink { shard, trim, topic_partition, segments }
             }
@@ -183,6 +185,16 @@ impl Disk {
         }
         if !self.open.contains_key(&file) {
             self.violations.push(format!("a segment that is not open is written: {file:?} at {position}"));
+        }
+    }
+
+    fn check_unlink(&mut self, topic_partition: TopicPartition, segments: &[Offset]) {
+        for &base_offset in segments {
+            let name = SegmentName { topic_partition, base_offset };
+            if self.unrecorded.contains(name) {
+                self.violations
+                    .push(format!("{name:?} is unlinked, and no journal says yet that it is sealed"));
+            }
         }
     }
 
@@ -337,6 +349,7 @@ impl Disk {
                 self.files[index].fail_sync(through, &mut self.random);
             } else if !never {
                 self.files[index].sync(through);
+                self.unrecorded.durable(shard, commit);
             }
         }
         if told {
@@ -518,6 +531,7 @@ impl Disk {
         if let Some(open) = self.open.get(&file) {
             self.summaries.sync(open.name);
             self.summaries.promise(open.name);
+            self.unrecorded.sealed(open.name);
         }
         if told { Completion::Continues } else { Completion::Answer(shard, Input::SegmentSealed { file }) }
     }
