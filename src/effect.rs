@@ -98,19 +98,20 @@ pub enum Effect {
         segment: SegmentName,
         exists: bool,
     },
-    /// Position and total length are multiples of `BLOCK_BYTES`; every byte of it is durable in the journal.
+    /// Begins where the write before ended, at first at 0; every byte of it is durable in the journal. Where it ends inside a block, zeros
+    /// follow up to the block's end. Where it begins inside one, what stands in front of it in the block stays.
     WriteSegment {
         file: FileId,
         position: u64,
         pieces: Vec<Bytes>,
     },
-    /// Data sync of all of them (and of their directories, where the file is new).
+    /// Data sync of all of them, which no write waits for (and of their directories, where the file is new).
     SyncSegments {
         sync: SyncId,
         files: Vec<FileId>,
     },
-    /// Write `tail` at `position` (a block boundary; less than a block, or empty), truncate to `length`, sync the file. Then write
-    /// `summary` beside it, as a new file that is synced and renamed, and sync the directory.
+    /// Write `tail` at `position` (where the last write ended; it ends in the same block, or is empty), truncate to `length`, sync the
+    /// file. Then write `summary` beside it, as a new file that is synced and renamed, and sync the directory.
     SealSegment {
         file: FileId,
         position: u64,

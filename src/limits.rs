@@ -30,6 +30,10 @@ pub const TURN_INPUTS_MAX: usize = 1024;
 /// Entries and padding of one journal commit.
 pub const COMMIT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// What the journal carries of one log when it gives up bytes of its segment. A log that needs more (some 1,600 idempotent producers)
+/// has its segment sealed instead.
+pub const CHECKPOINT_BYTES_MAX: u64 = 256 * 1024;
+
 /// Commits that may be at the device at once. More is gained only where a device overlaps syncs.
 pub const COMMITS_IN_FLIGHT_MAX: usize = 2;
 
@@ -47,6 +51,7 @@ pub const SEGMENT_WRITES_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// A group of entries always fits the smallest journal file together with both headers.
 const _: () = assert!(COMMIT_BYTES_MAX + 3 * BLOCK_BYTES < JOURNAL_FIRST_FILE_BYTES);
+const _: () = assert!(CHECKPOINT_BYTES_MAX <= COMMIT_BYTES_MAX / 4);
 const _: () = assert!(FRAME_GROWTH_BYTES <= REQUEST_BYTES_MAX);
 const _: () = assert!(RECEIVE_BYTES <= RECEIVE_CHUNK_BYTES && RECEIVE_CHUNK_BYTES <= FRAME_GROWTH_BYTES);
 const _: () = assert!(SEGMENT_WRITE_BYTES.is_multiple_of(BLOCK_BYTES));
@@ -92,6 +97,9 @@ pub const BULK_MEMORY_BYTES: usize = 4 * 1024 * 1024;
 
 /// Data syncs of segment files at the disk at once, in the whole process: each keeps a kernel thread busy.
 pub const BULK_SYNCS_IN_FLIGHT_MAX: usize = 64;
+
+/// More files than this at once are made durable by one sync of their file system (docs/decisions/0004).
+pub const SYNCED_ONE_BY_ONE_MAX: usize = 256;
 
 /// What each shard may have of them at least.
 pub const BULK_SYNCS_PER_SHARD_MIN: usize = 4;

@@ -42,7 +42,7 @@ fn segments_are_what_was_written(disk: &mut dyn RecoveryDisk) {
     assert!(bytes[..BLOCK as usize].iter().all(|byte| *byte == 0), "what was never written is zero");
     assert_eq!((bytes[BLOCK as usize], bytes[BLOCK as usize + 149]), (7, 8));
     disk.truncate_segment(name, BLOCK + 10).expect("truncates");
-    disk.sync_segment(name).expect("syncs");
+    disk.sync_segments(&[name]).expect("syncs");
     assert_eq!(disk.segments(), Ok(vec![(name, BLOCK + 10)]));
     assert!(disk.read_segment(name, BLOCK, &mut [0; 11]).is_err(), "a read past the end is an error");
 }

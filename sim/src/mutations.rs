@@ -12,12 +12,13 @@ pub struct Mutation {
     pub disk: DiskMutations,
 }
 
-const DISK: [&str; 5] = [
+const DISK: [&str; 6] = [
     "disk_never_syncs",
     "disk_completes_before_sync",
     "disk_hides_sync_errors",
     "seal_answers_before_summary",
     "log_start_not_synced",
+    "writer_forgets_last_block",
 ];
 
 impl Mutation {
@@ -31,6 +32,7 @@ impl Mutation {
         match name {
             "disk_never_syncs" => mutation.disk.never_sync = true,
             "disk_completes_before_sync" => mutation.disk.complete_before_sync = true,
+            "writer_forgets_last_block" => mutation.disk.forget_last_block = true,
             "seal_answers_before_summary" => mutation.disk.seal_before_summary = true,
             "disk_hides_sync_errors" => mutation.disk.ignore_sync_errors = true,
             "log_start_not_synced" => mutation.disk.log_start_not_synced = true,

@@ -9,7 +9,9 @@ use crate::model::{Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
 
 pub const FILE_MAGIC: [u8; 8] = *b"PSJRNL01";
 pub const COMMIT_MAGIC: [u8; 4] = *b"PCMT";
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
+/// Read too: it has no checkpoints.
+const FORMAT_VERSION_OLDEST: u32 = 1;
 
 pub const FILE_HEADER_BYTES: usize = 64;
 pub const COMMIT_HEADER_BYTES: usize = 64;
@@ -24,6 +26,7 @@ const _: () = assert!((ENTRY_HEADER_BYTES as u64).is_multiple_of(ENTRY_ALIGN));
 /// First block of a journal file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileHeader {
+    pub version: u32,
     pub file_sequence: u64,
     /// Files with a smaller sequence are dead.
     pub oldest_live_sequence: u64,
@@ -50,7 +53,7 @@ impl FileHeader {
     pub fn encode(&self) -> [u8; FILE_HEADER_BYTES] {
         let mut bytes = [0; FILE_HEADER_BYTES];
         bytes[0..8].copy_from_slice(&FILE_MAGIC);
-        bytes[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.version.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.file_sequence.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.oldest_live_sequence.to_le_bytes());
         bytes[32..40].copy_from_slice(&self.first_commit.to_le_bytes());
@@ -62,19 +65,26 @@ impl FileHeader {
         bytes
     }
 
+    /// Whether every SegmentEnd in this file may carry a checkpoint, and Data behind it is whole batches.
+    #[must_use]
+    pub fn has_checkpoints(&self) -> bool {
+        self.version > FORMAT_VERSION_OLDEST
+    }
+
     #[must_use]
     pub fn decode(bytes: &[u8; FILE_HEADER_BYTES]) -> FileHeaderRead {
         if bytes[0..8] != FILE_MAGIC || u32_at(bytes, 12) != file_header_crc(bytes) {
             return FileHeaderRead::Free;
         }
         let version = u32_at(bytes, 8);
-        if version != FORMAT_VERSION {
+        if !(FORMAT_VERSION_OLDEST..=FORMAT_VERSION).contains(&version) {
             return FileHeaderRead::NewerVersion(version);
         }
         let Ok(shard) = u16::try_from(u32_at(bytes, 44)) else { return FileHeaderRead::Free };
         let mut directory_id = [0; 16];
         directory_id.copy_from_slice(&bytes[48..64]);
         FileHeaderRead::Valid(FileHeader {
+            version,
             file_sequence: u64_at(bytes, 16),
             oldest_live_sequence: u64_at(bytes, 24),
             first_commit: u64_at(bytes, 32),
@@ -226,7 +236,8 @@ impl EntryHeader {
         };
         let well_formed = match kind {
             EntryKind::Data => header.position.checked_add(u64::from(header.length)).is_some(),
-            EntryKind::SegmentEnd => header.length == 0 && header.position.is_multiple_of(BLOCK_BYTES),
+            // With a checkpoint or without: what that is worth is for its reader to say.
+            EntryKind::SegmentEnd => true,
             EntryKind::Sealed => header.length == 0,
         };
         let named = header.base_offset.0 >= 0 && header.topic_partition.partition.0 >= 0;

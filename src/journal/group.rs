@@ -34,7 +34,10 @@ impl Entry {
         EntryMeta {
             key: self.key,
             kind: self.header.kind,
-            end: self.header.position + u64::from(self.header.length),
+            end: match self.header.kind {
+                EntryKind::Data => self.header.position + u64::from(self.header.length),
+                EntryKind::SegmentEnd | EntryKind::Sealed => self.header.position,
+            },
             next_offset: self.next_offset,
         }
     }
@@ -45,7 +48,7 @@ impl Entry {
 pub struct EntryMeta {
     pub key: SegmentKey,
     pub kind: EntryKind,
-    /// Position in the segment after its bytes.
+    /// Of Data: the position in the segment after its bytes; else the entry's own.
     pub end: u64,
     pub next_offset: Option<Offset>,
 }

@@ -22,9 +22,9 @@ pub use mutations::StorageMutations;
 pub use ring::RING_FILE_BYTES_MIN;
 
 use crate::effect::{CommitId, Effect, Effects, JournalCommit};
-use crate::limits::{BLOCK_BYTES, COMMIT_BYTES_MAX, COMMITS_IN_FLIGHT_MAX};
+use crate::limits::{BLOCK_BYTES, CHECKPOINT_BYTES_MAX, COMMIT_BYTES_MAX, COMMITS_IN_FLIGHT_MAX};
 use crate::model::{Offset, ShardId};
-use format::{CommitHeader, FileHeader, commit_bytes};
+use format::{CommitHeader, FORMAT_VERSION, FileHeader, commit_bytes};
 use group::encode_commit;
 use ring::{Lane, Placement, Ring};
 
@@ -153,6 +153,12 @@ impl Journal {
     #[must_use]
     pub fn entry_bytes_max(&self) -> u64 {
         self.ring.file_bytes() / 2
+    }
+
+    /// The largest payload that an entry may have which frees space: several of them fit one commit.
+    #[must_use]
+    pub fn release_bytes_max(&self) -> u64 {
+        CHECKPOINT_BYTES_MAX.min(self.commit_bytes_max / 4)
     }
 
     /// Puts records into the open group; the answer is durable once `durable()` reaches it.
@@ -291,6 +297,7 @@ impl Journal {
             oldest_live_sequence,
         };
         let file_header = at.new_file.then_some(FileHeader {
+            version: FORMAT_VERSION,
             file_sequence: at.sequence,
             oldest_live_sequence,
             first_commit: number,

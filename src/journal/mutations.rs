@@ -50,6 +50,16 @@ mutations! {
     trust_scanned_end,
     /// The end of a segment is recorded, but what it leaves over is not written again.
     skip_carry,
+    /// A checkpoint tells what the log knows at its end, though some of that waits for its commit.
+    checkpoint_ahead_of_data,
+    /// A checkpoint tells of no producers.
+    checkpoint_without_producers,
+    /// What was journaled after a checkpoint does not count for what the log knows.
+    ignore_batches_after_checkpoint,
+    /// The last block of a quiet partition is recorded as written, and is not.
+    skip_flush,
+    /// The end of a quiet partition is recorded with the padding of its last block.
+    record_padded_end,
     /// Recovery forgets the idempotent producers.
     forget_producer_state,
     /// Recovery replays one journal only.

@@ -16,6 +16,7 @@ const FILE_BYTES: u64 = 64 * BLOCK_BYTES;
 
 fn file_header(file_sequence: u64, first_commit: u64, chain: u32) -> FileHeader {
     FileHeader {
+        version: FORMAT_VERSION,
         file_sequence,
         oldest_live_sequence: 1,
         first_commit,
@@ -131,13 +132,15 @@ fn every_flip_in_a_file_header_is_seen() {
 
 #[test]
 fn a_newer_version_is_refused_not_overwritten() {
-    let mut bytes = file_header(9, 100, 7).encode();
-    bytes[8] = 2;
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&bytes[0..12]);
-    hasher.update(&bytes[16..64]);
-    bytes[12..16].copy_from_slice(&hasher.finalize().to_le_bytes());
-    assert_eq!(FileHeader::decode(&bytes), FileHeaderRead::NewerVersion(2));
+    let newer = FileHeader { version: FORMAT_VERSION + 1, ..file_header(9, 100, 7) };
+    assert_eq!(FileHeader::decode(&newer.encode()), FileHeaderRead::NewerVersion(FORMAT_VERSION + 1));
+}
+
+#[test]
+fn an_older_version_is_read_and_has_no_checkpoints() {
+    let older = FileHeader { version: 1, ..file_header(9, 100, 7) };
+    assert_eq!(FileHeader::decode(&older.encode()), FileHeaderRead::Valid(older));
+    assert!(!older.has_checkpoints() && file_header(9, 100, 7).has_checkpoints());
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use protocol::record::BatchHeader;
 
 use crate::model::Offset;
 
@@ -21,6 +22,10 @@ pub(super) struct TailBatch {
 impl TailBatch {
     pub fn end(&self) -> u64 {
         self.position + self.bytes.len() as u64
+    }
+
+    pub fn header(&self) -> &BatchHeader {
+        BatchHeader::at_front_of(&self.bytes).expect("a batch in the log has a header")
     }
 }
 

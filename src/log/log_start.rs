@@ -18,8 +18,8 @@ const CRC_AT: usize = 12;
 
 /// Where a log begins.
 ///
-/// `epochs` and `producers` are those of the log's end when this was written: some of them stand below the start, in segments that
-/// are gone.
+/// `epochs` and `producers` are those of the durable end when this was written, or of a little later: some of them stand below the
+/// start, in segments that are gone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogStart {
     pub offset: Offset,
@@ -87,10 +87,11 @@ impl LogStart {
 }
 
 impl PartitionLog {
-    /// The file that makes this log begin at `log_start`.
-    #[must_use]
-    pub fn log_start_bytes(&self, log_start: Offset) -> Bytes {
-        let snapshot = Snapshot::of(&self.epochs, &self.producers, self.log_end);
+    /// The file that makes this log begin at `log_start`. What lies behind `durable_end` may be lost in a crash, so what it tells of
+    /// producers is not what they did there, as far as that can be.
+    pub fn log_start_bytes(&mut self, log_start: Offset, durable_end: Offset) -> Bytes {
+        self.settle(durable_end);
+        let snapshot = Snapshot::of(&self.epochs, &self.settled.producers, self.settled.next_offset);
         let fits = "epochs and producers of a log are a few megabytes at most";
         let mut bytes = BytesMut::with_capacity(HEADER_BYTES);
         bytes.put_slice(MAGIC);
@@ -134,8 +135,7 @@ mod tests {
 
     #[test]
     fn a_log_start_comes_back_and_no_damage_to_it_does() {
-        let log = log();
-        let bytes = log.log_start_bytes(Offset(77));
+        let bytes = log().log_start_bytes(Offset(77), Offset(77));
         let start = LogStart::decode(&bytes).unwrap();
         assert_eq!((start.offset, start.epochs.latest()), (Offset(77), LeaderEpoch(3)));
         assert_eq!(start.clone().known_at(Offset(71)).0.latest(), LeaderEpoch(3));

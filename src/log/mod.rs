@@ -15,6 +15,7 @@
 //! Deliberately absent: the high watermark, transactions' last stable offset, what retention lets go, compaction.
 
 mod append;
+mod checkpoint;
 mod hot_tail;
 mod leader_epochs;
 mod load_index;
@@ -25,12 +26,15 @@ mod partition_log;
 mod producer_state;
 mod read;
 mod recovery;
+mod replayed;
 mod segment;
 mod snapshot;
 mod summary;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_checkpoint;
 #[cfg(test)]
 mod tests_model;
 #[cfg(test)]
@@ -41,6 +45,7 @@ mod tests_snapshot;
 mod tests_summary;
 
 pub use append::{Appended, Refused, SegmentBytes};
+pub use checkpoint::Checkpoint;
 pub use leader_epochs::LeaderEpochs;
 pub use load_index::{index_of_batches, index_of_summary};
 pub use log_start::{LogStart, LogStartFault};
@@ -49,6 +54,7 @@ pub use partition_log::PartitionLog;
 pub use producer_state::ProducerStates;
 pub use read::{ReadPlan, Unread};
 pub use recovery::{LogScanner, ReadAt, RecoveredLog, ScanError, ScanFault};
+pub use replayed::Replayed;
 pub use segment::{Segment, SegmentState};
 pub use snapshot::{Malformed, Snapshot};
 pub use summary::{NoSummary, SUMMARY_FRONT_BYTES, SUMMARY_HEADER_BYTES, Summary};

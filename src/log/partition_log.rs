@@ -11,6 +11,7 @@ use crate::model::topic_config::TopicConfig;
 use crate::model::{LeaderEpoch, Now, Offset, TopicPartition};
 use crate::shard_message::ProducerAnswer;
 
+use super::checkpoint::Settled;
 use super::hot_tail::HotTail;
 use super::leader_epochs::LeaderEpochs;
 use super::producer_state::ProducerStates;
@@ -36,6 +37,7 @@ pub struct PartitionLog {
     pub(super) tail: HotTail,
     pub(super) epochs: LeaderEpochs,
     pub(super) producers: ProducerStates,
+    pub(super) settled: Settled,
 }
 
 impl PartitionLog {
@@ -47,9 +49,18 @@ impl PartitionLog {
         recovered: RecoveredLog,
     ) -> PartitionLog {
         let RecoveredLog { log_start, log_end, segments, epochs, producers, left_over: _ } = recovered;
-        let tail = HotTail::default();
-        let log =
-            PartitionLog { topic_partition, config, log_start, log_end, segments, tail, epochs, producers };
+        let settled = Settled { producers: producers.clone(), next_offset: log_end };
+        let log = PartitionLog {
+            topic_partition,
+            config,
+            log_start,
+            log_end,
+            segments,
+            tail: HotTail::default(),
+            epochs,
+            producers,
+            settled,
+        };
         log.assert_invariants();
         log
     }
@@ -177,6 +188,7 @@ impl PartitionLog {
         if !segment.is_in_file(batch.end()) {
             return None;
         }
+        self.settled.on_batch(batch.header());
         self.tail.pop_front()
     }
 
@@ -205,7 +217,8 @@ impl PartitionLog {
         let oldest = self.segments.remove(0);
         assert!(oldest.next_offset() <= self.log_start, "what readers may ask for is not forgotten");
         let (mut batches, mut bytes) = (0, 0);
-        while self.tail.front().is_some_and(|batch| batch.segment == oldest.base_offset) {
+        while let Some(batch) = self.tail.front().filter(|batch| batch.segment == oldest.base_offset) {
+            self.settled.on_batch(batch.header());
             batches += 1;
             bytes += self.tail.pop_front().unwrap_or(0);
         }

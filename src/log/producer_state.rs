@@ -2,7 +2,7 @@
 //!
 //! Decides whether a batch is new, a duplicate or out of order. Who may use a producer id is decided above.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::error_code::ErrorCode;
 use protocol::record::BatchHeader;
@@ -118,6 +118,18 @@ impl ProducerStates {
         producer.on_batch(header, at);
     }
 
+    /// Adds what later batches told of their producers, as if they had come one by one. `ended`: whose transactions ended among them.
+    pub(super) fn merge(&mut self, later: ProducerStates, ended: &BTreeSet<i64>) {
+        for (producer_id, mut producer) in later.0 {
+            if let Some(earlier) = self.0.remove(&producer_id) {
+                producer.follow(&earlier, ended.contains(&producer_id));
+            } else if self.0.len() >= PRODUCERS_MAX {
+                self.forget_silent();
+            }
+            self.0.insert(producer_id, producer);
+        }
+    }
+
     /// Forgets the tenth that was silent longest, except producers with an open transaction.
     fn forget_silent(&mut self) {
         let idle = self.0.values().filter(|producer| producer.transaction_start_offset < 0);
@@ -144,6 +156,11 @@ impl ProducerStates {
     /// Forgets batches from `offset` on, and producers of which nothing is left: what they did there is known from elsewhere.
     pub fn end_before(&mut self, offset: Offset) {
         self.0.retain(|_, producer| producer.end_before(offset));
+    }
+
+    /// Forgets those that `others` does not know.
+    pub(super) fn keep_known(&mut self, others: &ProducerStates) {
+        self.0.retain(|producer_id, _| others.0.contains_key(producer_id));
     }
 
     pub fn answers(&self) -> Vec<ProducerAnswer> {
@@ -180,6 +197,18 @@ impl ProducerState {
             latest_offset: Offset::ZERO,
             transaction_start_offset: NO_TRANSACTION,
             last_append: None,
+        }
+    }
+
+    /// Takes from an earlier state what still counts. Epochs only grow, so two equal ones have no other between them.
+    fn follow(&mut self, earlier: &ProducerState, transaction_ended: bool) {
+        if earlier.producer_epoch == self.producer_epoch {
+            let mut both = earlier.clone();
+            self.batches().iter().for_each(|batch| both.push(*batch));
+            (self.batches, self.batches_count) = (both.batches, both.batches_count);
+        }
+        if earlier.transaction_start_offset >= 0 && !transaction_ended {
+            self.transaction_start_offset = earlier.transaction_start_offset;
         }
     }
 

@@ -14,6 +14,7 @@ use super::leader_epochs::LeaderEpochs;
 use super::log_start::LogStart;
 use super::offset_index::OffsetIndex;
 use super::producer_state::ProducerStates;
+use super::replayed::Replayed;
 use super::segment::{NewBatch, Segment, SegmentState};
 use super::snapshot::Snapshot;
 use super::summary::Summary;
@@ -69,6 +70,12 @@ impl RecoveredLog {
         self.log_end
     }
 
+    /// What the log knows at its end.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.epochs, &self.producers, self.log_end)
+    }
+
     /// Oldest first, all of them sealed.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
@@ -99,6 +106,10 @@ pub enum ScanFault {
         found: Offset,
     },
     LastOffsetDelta(i32),
+    /// The journal has bytes here that are not the batch which begins at `expected`.
+    NotABatch {
+        expected: u64,
+    },
 }
 
 /// Where a scan had to stop.
@@ -128,6 +139,7 @@ impl fmt::Display for ScanError {
             ScanFault::BaseOffset { expected, found } => {
                 write!(out, "base offset {} where {} was expected", found.0, expected.0)
             }
+            ScanFault::NotABatch { expected } => write!(out, "no batch, but one should begin at {expected}"),
             ScanFault::LastOffsetDelta(delta) => write!(out, "last offset delta {delta} cannot be"),
         }
     }
@@ -180,7 +192,7 @@ impl LogScanner {
             let position = segment.length;
             let fail = |fault| ScanError { segment: base_offset, position, fault };
             let header = self.chunk.header(position, length, read).map_err(fail)?;
-            let batch = check(&segment, &header, length - position).map_err(fail)?;
+            let batch = check(&End::of(&segment), &header, length - position).map_err(fail)?;
             segment.push(batch);
             self.log
                 .epochs
@@ -237,6 +249,28 @@ impl LogScanner {
 
     fn know_start(&mut self, first: Offset) {
         (self.log.epochs, self.log.producers) = self.start.clone().known_at(first);
+    }
+
+    /// Takes a segment that a journal completed, without a look at its file and without its index: what the log knows behind it was
+    /// in the journal.
+    ///
+    /// Errors: it does not begin where the one before it ends; the journal's batches are not all of it.
+    pub fn replayed(&mut self, replayed: Replayed, length: u64) -> Result<(), ScanError> {
+        let sealed = replayed.sealed();
+        if sealed.length != length {
+            let fault = ScanFault::NotABatch { expected: sealed.length };
+            return Err(ScanError { segment: sealed.base_offset, position: length, fault });
+        }
+        self.summarized(&sealed)?;
+        replayed.apply(&mut self.log.epochs, &mut self.log.producers);
+        Ok(())
+    }
+
+    /// The summary of the segment that was taken last, as far as it is known without its index.
+    pub fn summary(&self, with_state: bool) -> Option<Summary> {
+        let last = self.log.segments.last().filter(|last| last.next_offset() == self.log.log_end)?;
+        let snapshot = with_state.then(|| self.log.snapshot());
+        Some(Summary { snapshot, ..Summary::new(last.sealed()) })
     }
 
     fn add(&mut self, segment: Segment) {
@@ -303,8 +337,23 @@ impl Chunk {
     }
 }
 
-/// May a batch with this header stand at the end of `segment`, with `left` bytes of the file left?
-fn check(segment: &Segment, header: &BatchHeader, left: u64) -> Result<NewBatch, ScanFault> {
+/// Where the next batch of a segment belongs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct End {
+    pub base_offset: Offset,
+    pub next_offset: Offset,
+    pub length: u64,
+}
+
+impl End {
+    fn of(segment: &Segment) -> End {
+        let (base_offset, next_offset) = (segment.base_offset, segment.next_offset());
+        End { base_offset, next_offset, length: segment.length }
+    }
+}
+
+/// May a batch with this header stand at the end of a segment, with `left` bytes left?
+pub(super) fn check(segment: &End, header: &BatchHeader, left: u64) -> Result<NewBatch, ScanFault> {
     if header.magic() != 2 {
         return Err(ScanFault::Magic(header.magic()));
     }
@@ -317,7 +366,7 @@ fn check(segment: &Segment, header: &BatchHeader, left: u64) -> Result<NewBatch,
     if length > left {
         return Err(ScanFault::Cut { left });
     }
-    let (expected, found) = (segment.next_offset(), Offset(header.base_offset()));
+    let (expected, found) = (segment.next_offset, Offset(header.base_offset()));
     if found != expected {
         return Err(ScanFault::BaseOffset { expected, found });
     }

@@ -10,7 +10,7 @@ use crate::model::{LeaderEpoch, Offset};
 use super::leader_epochs::LeaderEpochs;
 use super::producer_state::{BATCHES_MAX, PRODUCERS_MAX, ProducedBatch, ProducerState, ProducerStates};
 
-const EPOCH_BYTES: usize = 12;
+pub(super) const EPOCH_BYTES: usize = 12;
 /// Of a producer without its batches.
 const PRODUCER_BYTES: usize = 36;
 const BATCH_BYTES: usize = 24;

@@ -96,6 +96,7 @@ pub struct RuntimeMetrics {
     pub segment_writes: u64,
     pub segment_bytes: u64,
     pub segment_syncs: u64,
+    pub file_system_syncs: u64,
     pub mesh_messages: u64,
 }
 

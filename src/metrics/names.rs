@@ -100,6 +100,10 @@ pub const JOURNAL_LATENCY: Name =
 pub const SEGMENT_WRITES: Name = counter("penstock_segment_writes", "Writes to segment files");
 pub const SEGMENT_BYTES: Name = counter("penstock_segment_written_bytes", "Bytes written to segment files");
 pub const SEGMENT_SYNCS: Name = counter("penstock_segment_syncs", "Batched syncs of segment files");
+pub const FILE_SYSTEM_SYNCS: Name = counter(
+    "penstock_file_system_syncs",
+    "Those of them that synced the whole file system: many files at once",
+);
 pub const MESH_MESSAGES: Name = counter("penstock_mesh_messages", "Messages to other shards");
 
 /// Upper bounds of the latency buckets in the text, in microseconds.

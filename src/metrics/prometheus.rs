@@ -140,6 +140,7 @@ const NUMBERS: &[(&Name, Value<ShardSnapshot>)] = &[
     (&names::SEGMENT_WRITES, |s| s.runtime.segment_writes),
     (&names::SEGMENT_BYTES, |s| s.runtime.segment_bytes),
     (&names::SEGMENT_SYNCS, |s| s.runtime.segment_syncs),
+    (&names::FILE_SYSTEM_SYNCS, |s| s.runtime.file_system_syncs),
     (&names::MESH_MESSAGES, |s| s.runtime.mesh_messages),
 ];
 

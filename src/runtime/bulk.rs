@@ -11,6 +11,7 @@ mod blocking;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs::File;
 use std::future::poll_fn;
 use std::io;
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ use crate::effect::{FileId, ReadId, SyncId};
 use crate::input::{Input, SegmentOperation};
 use crate::limits::{
     BULK_MEMORY_BYTES, BULK_SYNCS_IN_FLIGHT_MAX, BULK_SYNCS_PER_SHARD_MIN, BULK_WRITES_IN_FLIGHT_MAX,
+    SYNCED_ONE_BY_ONE_MAX,
 };
 use crate::model::{SealedSegment, ShardId, TopicPartition};
 
@@ -64,6 +66,8 @@ pub struct SegmentCounts {
     pub writes: AtomicU64,
     pub bytes: AtomicU64,
     pub syncs: AtomicU64,
+    /// Syncs of a whole file system among them.
+    pub file_system_syncs: AtomicU64,
 }
 
 pub enum Order {
@@ -118,6 +122,8 @@ struct Written {
 struct Bulk {
     shard: ShardId,
     data_dir: PathBuf,
+    /// The data directory, open since the start: an error of writing back is told to who had the file system open before it.
+    file_system: Arc<File>,
     reply: Postbox,
     counts: Arc<SegmentCounts>,
     share: DiskShare,
@@ -176,6 +182,7 @@ fn start_executor(
     let shards = files.shards().max(1);
     let syncs = (BULK_SYNCS_IN_FLIGHT_MAX / shards).max(BULK_SYNCS_PER_SHARD_MIN) as u64;
     let data_dir = files.data_dir().to_path_buf();
+    let file_system = Arc::new(File::open(&data_dir)?);
     let idle_max = writers_max(shards);
     let (orders, waiting) = unbounded();
     let (started, outcome) = bounded(1);
@@ -189,6 +196,7 @@ fn start_executor(
                 let bulk = Bulk {
                     shard,
                     data_dir,
+                    file_system,
                     reply,
                     counts,
                     share,
@@ -401,12 +409,33 @@ impl Bulk {
     fn begin_sync(self: &Rc<Self>, sync: SyncId, mut files: Vec<Arc<SegmentFile>>) {
         // What nobody writes here has nothing to sync: it was sealed.
         files.retain(|file| self.written.borrow().contains_key(&file.id));
+        if files.len() > SYNCED_ONE_BY_ONE_MAX {
+            let bulk = Rc::clone(self);
+            self.spawn(async move { bulk.sync_file_system(sync, files).await });
+            return;
+        }
         let group =
             Rc::new(SyncGroup { sync, remaining: Cell::new(files.len() + 1), failed: RefCell::default() });
         for file in files {
             self.queue(file, Job::Sync(Rc::clone(&group)));
         }
         self.finish_part(&group);
+    }
+
+    /// All that was written of the files is at the disk already, or in its cache: the storage asks for a sync after the answers.
+    async fn sync_file_system(&self, sync: SyncId, files: Vec<Arc<SegmentFile>>) {
+        let file_system = Arc::clone(&self.file_system);
+        let result = glommio::executor().spawn_blocking(move || chores::sync_file_system(&file_system)).await;
+        if result.is_ok() {
+            for written in files.iter().filter_map(|file| self.written.borrow().get(&file.id).cloned()) {
+                // One that is at work syncs its directories itself, later.
+                if let Some(writer) = written.writer.borrow_mut().as_mut() {
+                    writer.on_file_system_synced();
+                }
+            }
+        }
+        self.counts.syncs.fetch_add(1, Ordering::Relaxed);
+        self.answer(file_system_answer(sync, &files, result, &self.counts));
     }
 
     fn finish_part(&self, group: &SyncGroup) {
@@ -462,6 +491,19 @@ fn journal_file_answer(shard: ShardId, file: u32, result: io::Result<()>) -> Inp
             tracing::error!(%shard, file, %error, "cannot fill a journal file with zeros");
             Input::JournalFailed { error: disk_error("prepare journal file", &error) }
         }
+    }
+}
+
+fn file_system_answer(
+    sync: SyncId,
+    files: &[Arc<SegmentFile>],
+    result: io::Result<()>,
+    counts: &SegmentCounts,
+) -> Input {
+    counts.file_system_syncs.fetch_add(1, Ordering::Relaxed);
+    match (result, files.first()) {
+        (Err(error), Some(file)) => segment_failed(file, "sync the file system of segments", &error),
+        _ => Input::SegmentsSynced { sync },
     }
 }
 

@@ -50,6 +50,11 @@ pub fn remove_on_error(path: &Path, result: io::Result<()>) -> io::Result<()> {
     result
 }
 
+/// Makes everything durable that was written to the file system in which `directory` lies. May block, for long.
+pub fn sync_file_system(directory: &File) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(directory)?)
+}
+
 /// Makes it, empty. May block.
 pub fn create_journal_file(data_dir: &Path, shard: ShardId, path: &Path) -> io::Result<File> {
     let directory = journal_dir(data_dir, shard);

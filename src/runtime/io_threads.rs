@@ -201,6 +201,7 @@ impl IoThreads {
         metrics.segment_writes = self.counts.writes.load(Ordering::Relaxed);
         metrics.segment_bytes = self.counts.bytes.load(Ordering::Relaxed);
         metrics.segment_syncs = self.counts.syncs.load(Ordering::Relaxed);
+        metrics.file_system_syncs = self.counts.file_system_syncs.load(Ordering::Relaxed);
     }
 
     /// Finishes what was asked and ends the threads.

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::effect::{DiskError, SegmentName};
+use crate::limits::SYNCED_ONE_BY_ONE_MAX;
 use crate::model::{Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
 use crate::storage::RecoveryDisk;
 
@@ -25,12 +26,14 @@ const ASIDE: &str = "journal";
 pub struct DataDir {
     path: PathBuf,
     last: Option<(PathBuf, File)>,
+    /// The directory, open since before the first write.
+    file_system: Option<File>,
 }
 
 impl DataDir {
     #[must_use]
     pub fn new(path: PathBuf) -> DataDir {
-        DataDir { path, last: None }
+        DataDir { path, last: None, file_system: None }
     }
 
     /// Removes what a crash left of deleted partitions.
@@ -58,6 +61,9 @@ impl DataDir {
     }
 
     fn write_at(&mut self, path: &Path, position: u64, bytes: &[u8]) -> io::Result<()> {
+        if self.file_system.is_none() {
+            self.file_system = Some(File::open(&self.path)?);
+        }
         if !path.exists() {
             fs::create_dir_all(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
             File::create_new(path)?;
@@ -83,9 +89,22 @@ impl DataDir {
         sync_dir(&self.path)
     }
 
-    fn sync(&mut self, name: SegmentName) -> io::Result<()> {
+    fn sync(&mut self, names: &[SegmentName]) -> io::Result<()> {
+        let Some(file_system) = self.file_system.take_if(|_| names.len() > SYNCED_ONE_BY_ONE_MAX) else {
+            return names.iter().try_for_each(|name| self.sync_one(*name));
+        };
+        // Open before the first of these writes, so that it hears of the errors of all of them.
+        chores::sync_file_system(&file_system)
+    }
+
+    fn sync_one(&mut self, name: SegmentName) -> io::Result<()> {
         let path = segment_path(&self.path, name);
         self.opened(&path)?.sync_all()?;
+        match File::open(summary_path(&path)) {
+            Ok(summary) => summary.sync_all()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
         sync_dir(&partition_dir(&self.path, name.topic_partition))?;
         sync_dir(&self.path)
     }
@@ -236,8 +255,8 @@ impl RecoveryDisk for DataDir {
         self.opened(&path).and_then(|file| file.set_len(length)).map_err(failed("truncate segment"))
     }
 
-    fn sync_segment(&mut self, segment: SegmentName) -> Result<(), DiskError> {
-        self.sync(segment).map_err(failed("sync segment"))
+    fn sync_segments(&mut self, segments: &[SegmentName]) -> Result<(), DiskError> {
+        self.sync(segments).map_err(failed("sync segments"))
     }
 
     fn log_starts(&mut self) -> Result<Vec<(TopicPartition, Vec<u8>)>, DiskError> {

@@ -1,14 +1,18 @@
 //! Writes segment files: direct I/O in whole blocks, space fallocated ahead in growing steps, exact length when sealed.
 //!
+//! What ends inside a block is padded with zeros; what then begins there is written with the block's bytes in front, so that
+//! they are on the disk before, while and after the block is written again.
+//!
 //! Lives on a bulk executor: the copy into DMA buffers, the allocation of blocks and the syncs cost the shards nothing. The
 //! core decides what is written where; nothing here looks at bytes.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::rc::Rc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use glommio::io::{DmaBuffer, DmaFile};
 use glommio::sync::Semaphore;
 
@@ -40,6 +44,8 @@ pub struct DiskShare {
 pub struct SegmentWriter {
     file: Option<Rc<DmaFile>>,
     allocated: u64,
+    /// The bytes of the last block, where the last write ended inside one.
+    last_block: Bytes,
     /// The directory entries are not durable yet.
     is_new: bool,
     /// Closed for want of descriptors: what was written may not be synced.
@@ -47,6 +53,11 @@ pub struct SegmentWriter {
 }
 
 impl SegmentWriter {
+    /// A sync of the whole file system has made the directory entries durable.
+    pub fn on_file_system_synced(&mut self) {
+        self.is_new = false;
+    }
+
     pub fn is_open(&self) -> bool {
         self.file.is_some()
     }
@@ -64,7 +75,7 @@ impl SegmentWriter {
         }
     }
 
-    /// Writes `pieces` from `position` on. Not synced.
+    /// Writes `pieces` from `position` on, which is where the write before ended, and zeros up to the block. Not synced.
     pub async fn write(
         &mut self,
         path: &Path,
@@ -73,12 +84,14 @@ impl SegmentWriter {
         pieces: &[Bytes],
     ) -> io::Result<()> {
         let length: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
-        assert!(position.is_multiple_of(BLOCK_BYTES) && length.is_multiple_of(BLOCK_BYTES), "whole blocks");
         let file = self.open(path).await?;
-        self.allocate(position + length).await?;
-        let mut pieces = Pieces { pieces, within: 0 };
+        let front = self.front(path, position).await?;
+        let last = last_block(&front, pieces, position + length);
+        let end = (position + length).next_multiple_of(BLOCK_BYTES);
+        self.allocate(end).await?;
+        let mut pieces = Pieces { front: &front, pieces, within: 0 };
         let mut writes = Vec::new();
-        let (mut at, end) = (position, position + length);
+        let mut at = position - front.len() as u64;
         while at < end {
             let permit = share.writes.acquire_static_permit(1).await.map_err(dma::io_error)?;
             let take = (end - at).min(BULK_WRITE_BYTES as u64);
@@ -96,7 +109,10 @@ impl SegmentWriter {
         for write in writes {
             result = result.and(write.await);
         }
-        result
+        result?;
+        // Only now: what failed is perhaps asked for again.
+        self.last_block = last;
+        Ok(())
     }
 
     /// Data sync; the directories too where the file is new.
@@ -114,12 +130,14 @@ impl SegmentWriter {
     /// Writes the last, partial block, cuts the file to `length`, makes all of it durable, and then its summary.
     pub async fn seal(&mut self, path: &Path, share: &DiskShare, seal: Seal) -> Result<(), SegmentError> {
         let Seal { position, tail, length, summary } = seal;
-        assert!(position.is_multiple_of(BLOCK_BYTES) && tail.len() <= BLOCK, "at most the last block");
         let file = self.open(path).await?;
         if !tail.is_empty() {
+            let front = self.front(path, position).await?;
+            assert!(front.len() + tail.len() <= BLOCK, "at most the last block");
             let mut block = dma::zeros(&file, BLOCK);
-            block.as_bytes_mut()[..tail.len()].copy_from_slice(&tail);
-            dma::write_all(&file, Rc::new(block), position).await?;
+            block.as_bytes_mut()[..front.len()].copy_from_slice(&front);
+            block.as_bytes_mut()[front.len()..front.len() + tail.len()].copy_from_slice(&tail);
+            dma::write_all(&file, Rc::new(block), position - front.len() as u64).await?;
         }
         file.truncate(length).await.map_err(dma::io_error)?;
         let permit = share.syncs.acquire_permit(1).await.map_err(dma::io_error)?;
@@ -155,10 +173,20 @@ impl SegmentWriter {
         *self = SegmentWriter {
             file: Some(Rc::clone(&file)),
             allocated: direct.length,
+            last_block: Bytes::new(),
             is_new: true,
             parked: false,
         };
         Ok(file)
+    }
+
+    /// What stands in front of `position` in its block.
+    async fn front(&mut self, path: &Path, position: u64) -> io::Result<Bytes> {
+        if self.last_block.len() as u64 == position % BLOCK_BYTES {
+            return Ok(std::mem::take(&mut self.last_block));
+        }
+        let path = path.to_path_buf();
+        glommio::executor().spawn_blocking(move || read_front(&path, position)).await
     }
 
     async fn allocate(&mut self, end: u64) -> io::Result<()> {
@@ -216,19 +244,50 @@ pub fn sync_dirs(path: &Path, is_new: bool) -> io::Result<()> {
     if is_new { sync_dir(directory.parent().ok_or(io::ErrorKind::InvalidInput)?) } else { Ok(()) }
 }
 
+/// Reads what stands in front of `position` in its block.
+pub fn read_front(path: &Path, position: u64) -> io::Result<Bytes> {
+    let block = position / BLOCK_BYTES * BLOCK_BYTES;
+    let mut front = vec![0; usize::try_from(position - block).expect("less than a block")];
+    File::open(path)?.read_exact_at(&mut front, block)?;
+    Ok(front.into())
+}
+
+/// The bytes of the block in which `end` lies, up to it, after a write of `front` and `pieces` that ends there.
+pub fn last_block(front: &Bytes, pieces: &[Bytes], end: u64) -> Bytes {
+    let length = usize::try_from(end % BLOCK_BYTES).expect("less than a block");
+    let mut block = BytesMut::zeroed(length);
+    let mut left = length;
+    for piece in pieces.iter().rev().chain([front]) {
+        let take = left.min(piece.len());
+        block[left - take..left].copy_from_slice(&piece[piece.len() - take..]);
+        left -= take;
+        if left == 0 {
+            break;
+        }
+    }
+    block.freeze()
+}
+
 /// What is left of a list of pieces.
 struct Pieces<'a> {
+    /// Before the first piece.
+    front: &'a [u8],
     pieces: &'a [Bytes],
     /// Bytes of the first piece that are gone.
     within: usize,
 }
 
 impl Pieces<'_> {
-    /// The next bytes; there are as many.
+    /// The next bytes, and zeros behind the last one.
     fn fill(&mut self, buffer: &mut DmaBuffer) {
-        let mut room = buffer.as_bytes_mut();
+        let front = std::mem::take(&mut self.front);
+        let (head, mut room) = buffer.as_bytes_mut().split_at_mut(front.len());
+        head.copy_from_slice(front);
         while !room.is_empty() {
-            let (piece, rest) = self.pieces.split_first().expect("the pieces are as long as all buffers");
+            let Some((piece, rest)) = self.pieces.split_first() else {
+                room.fill(0);
+                return;
+            };
             let take = room.len().min(piece.len() - self.within);
             room[..take].copy_from_slice(&piece[self.within..self.within + take]);
             room = &mut room[take..];

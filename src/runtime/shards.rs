@@ -4,6 +4,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use protocol::Uuid;
 
@@ -14,7 +15,7 @@ use crate::input::Input;
 use crate::metadata::{Controller, Incarnation};
 use crate::metrics::ShardMetrics;
 use crate::model::metadata_image::Endpoint;
-use crate::model::{BrokerId, Instant, Now, TopicPartition};
+use crate::model::{BrokerId, Now, TopicPartition};
 use crate::shard::{Shard, ShardStart, shard_of};
 use crate::storage::{RecoveredShard, RecoveryProgress, StorageConfig, StorageMutations, recover};
 
@@ -25,6 +26,9 @@ use super::metadata_file::MetadataFile;
 use super::preflight::StartError;
 use super::recovery_disk::DataDir;
 use super::reserve::Reserve;
+
+/// How often a start that takes long says how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// Makes a shard on the thread where it will live.
 pub type MakeShard = Box<dyn FnOnce(&Clock) -> (Shard, Effects) + Send>;
@@ -45,7 +49,7 @@ impl Core for Shard {
         Shard::end_turn(self, now, effects);
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
+    fn next_deadline(&self) -> Option<crate::model::Instant> {
         Shard::next_deadline(self)
     }
 
@@ -98,6 +102,30 @@ pub fn prepare(
     Ok(prepared.collect())
 }
 
+/// How far recovery is, told while it lasts.
+struct Told {
+    last: RecoveryProgress,
+    next: Instant,
+}
+
+impl Told {
+    fn on_progress(&mut self, progress: RecoveryProgress) {
+        self.last = progress;
+        let now = Instant::now();
+        if now < self.next {
+            return;
+        }
+        self.next = now + TELL_EVERY;
+        let RecoveryProgress { journals, journals_replayed, bytes_replayed, .. } = progress;
+        let RecoveryProgress { segments_completed, segments, segments_scanned, .. } = progress;
+        tracing::info!(
+            "recovery: {journals_replayed} of {journals} journals, {} MiB replayed, {segments_completed} segments completed, \
+             {segments_scanned} of {segments} segments opened",
+            bytes_replayed >> 20
+        );
+    }
+}
+
 fn open_metadata(
     data_dir: &Path,
     config: &Arc<Config>,
@@ -148,13 +176,12 @@ fn recover_logs(
         let problem = format!("cannot remove deleted partitions in {}: {error}", data_dir.display());
         StartError::new(problem, "give this user the right to write there")
     })?;
-    let mut last = RecoveryProgress::default();
+    let mut told = Told { last: RecoveryProgress::default(), next: Instant::now() + TELL_EVERY };
     let directory_id = identity.directory_id.0;
+    let owner = |of| shard_of(of, shards);
     let recovered =
-        recover(&mut disk, directory_id, shards, keep, &|of| shard_of(of, shards), &mut |progress| {
-            last = progress
-        });
-    tracing::info!(?last, "recovery");
+        recover(&mut disk, directory_id, shards, keep, &owner, &mut |progress| told.on_progress(progress));
+    tracing::info!(last = ?told.last, "recovery");
     for (topic_partition, why) in recovered.iter().flatten().flat_map(|shard| &shard.offline) {
         tracing::error!(%topic_partition, %why, "a partition is offline; nothing of it is changed");
     }

@@ -51,14 +51,16 @@ pub fn load_index(
     if let Some(section) = summary.as_ref().and_then(|summary| index_of_summary(sealed, summary)) {
         return Ok(section);
     }
-    tracing::warn!(path = %file.path.display(), "no index in the summary of this segment: reading its batch headers");
+    // So it is after a crash, which the journal completed.
+    tracing::debug!(path = %file.path.display(), "no index in the summary of this segment: reading its batch headers");
     let disk_fault = |error: &io::Error| disk_error("read segment", error);
     let log = file.open().map_err(|error| IndexFault::Disk(disk_fault(&error)))?;
     let mut read = |position: u64, into: &mut [u8]| {
         log.read_exact_at(into, position).map_err(|error| disk_fault(&error))
     };
     let built = index_of_batches(sealed, summary, &mut read)?;
-    if let Err(error) = write(&file.path, &built.encode(of)) {
+    // Synced: the one that it replaces may be all that a start needs.
+    if let Err(error) = write_synced(&file.path, &built.encode(of)) {
         tracing::warn!(path = %file.path.display(), %error, "cannot write the summary of this segment");
     }
     Ok(built.index.unwrap_or_default())

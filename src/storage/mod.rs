@@ -53,8 +53,8 @@ use space::Space;
 use tail::TailEntry;
 use trim::Trim;
 
-/// What carrying one segment costs beside its bytes: the headers of a SegmentEnd and of a Data entry, and padding.
-const CARRY_BYTES: u64 = 2 * crate::journal::format::ENTRY_HEADER_BYTES as u64 + 8;
+/// What carrying one segment costs beside its checkpoint and its bytes: the headers of a SegmentEnd and of a Data entry, and padding.
+const CARRY_BYTES: u64 = 2 * (crate::journal::format::ENTRY_HEADER_BYTES as u64 + 8);
 
 #[derive(Debug, Clone, Copy)]
 pub struct StorageConfig {
@@ -109,7 +109,8 @@ pub struct StorageCounters {
 
 /// A segment whose end is not yet recorded as Sealed.
 ///
-/// Invariants: synced <= written <= durable <= issued <= the log's length of it. written is whole blocks.
+/// Invariants: synced <= written <= durable <= issued <= the log's length of it. written ends inside a block only after a flush: then
+///             the block has zeros behind it.
 #[derive(Debug)]
 struct OpenSegment {
     base_offset: Offset,
@@ -121,8 +122,10 @@ struct OpenSegment {
     synced: u64,
     /// Length of the write under way, 0: none.
     writing: u64,
-    /// Write whole blocks up to here even if they are few.
+    /// Write up to here even if it is little; what ends inside the last block is a flush.
     wanted: u64,
+    /// The most bytes that a checkpoint of it takes.
+    checkpoint: u64,
     file: Option<FileId>,
     /// The log appends no more to it.
     full: bool,
@@ -182,7 +185,7 @@ pub struct Storage {
     /// (release mark that makes it durable, segment): sealed, in the order of the marks.
     unrecorded: VecDeque<(u64, SegmentKey)>,
     indexes: Indexes,
-    /// Upper bound of what carrying all unsealed segments would write.
+    /// Upper bound of what carrying all unsealed segments would write, without their remainders.
     carry_bytes: u64,
     /// The part of it that goes away by seals under way.
     closing_bytes: u64,
@@ -376,10 +379,25 @@ impl Storage {
             key,
             next_offset: Some(next_offset),
         };
-        slot.last_commit = self.journal.append(entry);
+        let commit = self.journal.append(entry);
+        slot.last_commit = commit;
         self.tail_bytes += bytes;
         self.tail.push_back(TailEntry::new(id));
-        slot.last_commit
+        self.measure_checkpoint(id);
+        commit
+    }
+
+    /// Counts what a checkpoint of the log's last segment may take by now: this append may have brought a producer or an epoch.
+    fn measure_checkpoint(&mut self, id: LogId) {
+        let bytes_max = self.journal.release_bytes_max();
+        let slot = &mut self.slots[id];
+        let bytes = slot.log.checkpoint_bytes_max().min(bytes_max);
+        let last = slot.unsealed.back_mut().expect("an append has an unsealed segment");
+        if last.checkpoint != bytes {
+            let before = last.issued_cost();
+            last.checkpoint = bytes;
+            self.carry_bytes = self.carry_bytes + last.issued_cost() - before;
+        }
     }
 
     /// The log left this segment: it is sealed once all of it is durable.
@@ -556,8 +574,10 @@ impl Storage {
     /// Room in the ring that releasing its oldest file may need: carried entries, cut into commits, and the commit that
     /// says it is done.
     fn reserve(&self) -> u64 {
-        let commits = 3 + self.carry_bytes / self.journal.commit_bytes_max() * 2;
-        self.carry_bytes + commits * 2 * BLOCK_BYTES
+        let remainders = self.remainders_bytes_max().min(self.unsealed_count * BLOCK_BYTES);
+        let bytes = self.carry_bytes + remainders;
+        let commits = 3 + bytes / self.journal.commit_bytes_max() * 2;
+        bytes + commits * 2 * BLOCK_BYTES
     }
 
     fn on_issued(&mut self, issued: &Issued) {
@@ -699,6 +719,7 @@ impl OpenSegment {
             synced: 0,
             writing: 0,
             wanted: 0,
+            checkpoint: 0,
             file: None,
             full: false,
             sealing: false,
@@ -707,9 +728,9 @@ impl OpenSegment {
         }
     }
 
-    /// The most that carrying it may write.
+    /// The most that carrying it may write, without its remainder.
     fn carry_cost(&self) -> u64 {
-        CARRY_BYTES + self.issued.min(BLOCK_BYTES)
+        CARRY_BYTES + self.checkpoint
     }
 
     /// The same, 0 as long as no journal file holds any of it.

@@ -8,15 +8,15 @@
 
 mod open_logs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::effect::{DiskError, SegmentName};
 use crate::journal::StorageMutations;
-use crate::journal::format::{EntryHeader, EntryKind, FileHeader};
+use crate::journal::format::{EntryHeader, EntryKind, FORMAT_VERSION, FileHeader};
 use crate::journal::replay::{LiveFile, ReplayError, ReplayFault, ReplayPlan, plan, replay};
 use crate::limits::BLOCK_BYTES;
-use crate::log::{LogStart, LogStartFault, RecoveredLog, ScanError};
+use crate::log::{Checkpoint, LogStart, LogStartFault, RecoveredLog, Replayed, ScanError};
 use crate::model::{ShardId, TopicPartition};
 
 /// The files of a data directory before the shards run. Every call has finished when it returns.
@@ -47,14 +47,14 @@ pub trait RecoveryDisk {
     /// Creates the file and its directory if they are not there. Need not be synced.
     fn write_segment(&mut self, segment: SegmentName, position: u64, bytes: &[u8]) -> Result<(), DiskError>;
     fn truncate_segment(&mut self, segment: SegmentName, length: u64) -> Result<(), DiskError>;
-    /// Syncs the file and the directories that lead to it.
-    fn sync_segment(&mut self, segment: SegmentName) -> Result<(), DiskError>;
+    /// Syncs the files, their summaries and the directories that lead to them.
+    fn sync_segments(&mut self, segments: &[SegmentName]) -> Result<(), DiskError>;
     /// The `log-start` files of all partitions that have one.
     fn log_starts(&mut self) -> Result<Vec<(TopicPartition, Vec<u8>)>, DiskError>;
     /// Fills `into` with the first bytes of the segment's summary, and says how many there were: fewer only at its end, 0 if there is
     /// none.
     fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError>;
-    /// Puts a summary in the place of one that may be there, as a whole. Need not be synced.
+    /// Puts a summary in the place of one that may be there, as a whole. Need not be synced, unless `sync_segments` follows.
     fn write_summary(&mut self, segment: SegmentName, summary: &[u8]) -> Result<(), DiskError>;
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError>;
     /// Partitions that an earlier start marked.
@@ -236,14 +236,18 @@ pub fn recover_with(
         so_far: RecoveryProgress::default(),
         lengths: BTreeMap::new(),
         log_starts: BTreeMap::new(),
+        replayed: BTreeMap::new(),
+        completed: Vec::new(),
         offline: BTreeMap::new(),
         mutations,
     };
     recovery.list_segments()?;
     let mut recovered: Vec<RecoveredShard> =
         (0..shards).map(|shard| RecoveredShard::empty(ShardId(shard))).collect();
-    recovery.journals(&mut recovered)?;
+    let journals = recovery.journals()?;
     recovery.open_logs(shard_of, &mut recovered)?;
+    recovery.sync_completed()?;
+    recovery.end_journals(journals, &mut recovered)?;
     for (topic_partition, why) in recovery.offline {
         let shard = usize::from(shard_of(topic_partition).0);
         let owner = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
@@ -261,8 +265,19 @@ struct Recovery<'a> {
     /// Of the segment files of partitions that exist.
     lengths: BTreeMap<SegmentName, u64>,
     log_starts: BTreeMap<TopicPartition, LogStart>,
+    /// What the journals told of the segments that they completed. Not of those that have to be read.
+    replayed: BTreeMap<SegmentName, Replayed>,
+    /// The segments that the journals completed: exact, not yet synced.
+    completed: Vec<SegmentName>,
     offline: BTreeMap<TopicPartition, RecoveryError>,
     mutations: StorageMutations,
+}
+
+/// A journal whose entries are in segments.
+struct FoundJournal {
+    shard: ShardId,
+    files: Vec<(u32, u64)>,
+    plan: ReplayPlan,
 }
 
 /// What a journal says of one segment.
@@ -271,11 +286,50 @@ struct Found {
     sealed: Option<u64>,
     /// [0, end) is in the file.
     end: u64,
+    known: Known,
     /// Where the journal's Data stands in the segment: ascending, disjoint, not adjacent.
     held: Vec<(u64, u64)>,
 }
 
+/// From where a journal tells of every batch of a segment.
+#[derive(Debug, Default)]
+enum Known {
+    #[default]
+    FromItsBeginning,
+    From(Box<Checkpoint>),
+    /// The segment must be read.
+    Nowhere,
+}
+
 impl Found {
+    fn on_entry(&mut self, entry: &EntryHeader, bytes: &[u8]) {
+        match entry.kind {
+            EntryKind::Data => self.hold(entry.position, entry.position + u64::from(entry.length)),
+            EntryKind::SegmentEnd => {
+                self.end = self.end.max(entry.position);
+                self.known = match Checkpoint::decode(bytes) {
+                    Ok(checkpoint) => Known::From(Box::new(checkpoint)),
+                    Err(_) => Known::Nowhere,
+                };
+            }
+            EntryKind::Sealed => self.sealed = Some(entry.position),
+        }
+    }
+
+    /// What is known before the first batch behind the checkpoint. None: the segment must be read.
+    fn replayed(&self, name: &SegmentName) -> Option<Replayed> {
+        let checkpoint = match &self.known {
+            Known::FromItsBeginning => None,
+            Known::From(checkpoint) => Some(&**checkpoint),
+            Known::Nowhere => return None,
+        };
+        let replayed = Replayed::new(name.base_offset, checkpoint);
+        if replayed.is_err() {
+            tracing::warn!(segment = segment_path(*name), "the journal's checkpoint of it cannot be read");
+        }
+        replayed.ok()
+    }
+
     fn hold(&mut self, from: u64, to: u64) {
         if from == to {
             return;
@@ -306,7 +360,7 @@ impl Found {
 impl Recovery<'_> {
     fn list_segments(&mut self) -> Result<(), RecoveryError> {
         let all = self.disk.segments().map_err(directory_error("."))?;
-        let mut gone = std::collections::BTreeSet::new();
+        let mut gone = BTreeSet::new();
         for (name, length) in all {
             if (self.keep)(name.topic_partition) {
                 self.lengths.insert(name, length);
@@ -354,10 +408,12 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    fn journals(&mut self, recovered: &mut [RecoveredShard]) -> Result<(), RecoveryError> {
+    /// Brings what all journals hold into segments.
+    fn journals(&mut self) -> Result<Vec<FoundJournal>, RecoveryError> {
         let mut journals = self.disk.journals().map_err(directory_error("journal"))?;
         journals.sort();
         self.so_far.journals = journals.len() as u64;
+        let mut replayed = Vec::with_capacity(journals.len());
         for (index, (shard, numbers)) in journals.into_iter().enumerate() {
             let path = format!("journal/{shard}");
             let mut files = Vec::with_capacity(numbers.len());
@@ -373,6 +429,31 @@ impl Recovery<'_> {
             if index == 0 || !mutations.replay_stops_at_first_journal() {
                 self.replay_journal(shard, &plan)?;
             }
+            replayed.push(FoundJournal { shard, files, plan });
+            self.so_far.journals_replayed += 1;
+            (self.progress)(self.so_far);
+        }
+        Ok(replayed)
+    }
+
+    /// Makes durable what the journals completed, with its summaries.
+    fn sync_completed(&mut self) -> Result<(), RecoveryError> {
+        let completed = std::mem::take(&mut self.completed);
+        let synced = self.disk.sync_segments(&completed);
+        synced.map_err(|error| match completed.first() {
+            Some(first) => segment_error(*first, 0, RecoveryFault::Disk(error)),
+            None => directory_error(".")(error),
+        })
+    }
+
+    /// All that the journals held is exact and synced elsewhere: they begin anew.
+    fn end_journals(
+        &mut self,
+        journals: Vec<FoundJournal>,
+        recovered: &mut [RecoveredShard],
+    ) -> Result<(), RecoveryError> {
+        for FoundJournal { shard, files, plan } in journals {
+            let path = format!("journal/{shard}");
             let next_sequence = self.end_journal(shard, &plan, &files).map_err(directory_error(&path))?;
             match recovered.get_mut(usize::from(shard.0)) {
                 Some(kept) => {
@@ -381,8 +462,6 @@ impl Recovery<'_> {
                 }
                 None => self.disk.remove_journal(shard).map_err(directory_error(&path))?,
             }
-            self.so_far.journals_replayed += 1;
-            (self.progress)(self.so_far);
         }
         Ok(())
     }
@@ -391,14 +470,9 @@ impl Recovery<'_> {
     fn replay_journal(&mut self, shard: ShardId, plan: &ReplayPlan) -> Result<(), RecoveryError> {
         let mut found: BTreeMap<SegmentName, Found> = BTreeMap::new();
         let keep = self.keep;
-        self.walk(shard, plan, &mut |_, name, entry, _| {
+        self.walk(shard, plan, &mut |_, name, entry, bytes| {
             if keep(name.topic_partition) {
-                let segment = found.entry(name).or_default();
-                match entry.kind {
-                    EntryKind::Data => segment.hold(entry.position, entry.position + u64::from(entry.length)),
-                    EntryKind::SegmentEnd => segment.end = segment.end.max(entry.position),
-                    EntryKind::Sealed => segment.sealed = Some(entry.position),
-                }
+                found.entry(name).or_default().on_entry(entry, bytes);
             }
             Ok(())
         })?;
@@ -415,28 +489,7 @@ impl Recovery<'_> {
         }
         self.offline.extend(newly_offline.iter().map(|(of, why)| (*of, why.clone())));
         found.retain(|_, segment| segment.sealed.is_none());
-        let offline = std::mem::take(&mut self.offline);
-        let mut written = 0;
-        self.walk(shard, plan, &mut |disk, name, entry, bytes| {
-            let Some(segment) = found.get(&name).filter(|_| entry.kind == EntryKind::Data) else {
-                return Ok(());
-            };
-            if offline.contains_key(&name.topic_partition) {
-                return disk
-                    .keep_aside(name, entry.position, bytes)
-                    .map_err(|error| segment_error(name, entry.position, RecoveryFault::Disk(error)));
-            }
-            let skip = segment.end.saturating_sub(entry.position);
-            let Some(rest) = usize::try_from(skip).ok().and_then(|skip| bytes.get(skip..)) else {
-                return Ok(());
-            };
-            written += rest.len() as u64;
-            let at = entry.position + skip;
-            disk.write_segment(name, at, rest)
-                .map_err(|error| segment_error(name, at, RecoveryFault::Disk(error)))
-        })?;
-        self.so_far.bytes_replayed += written;
-        self.offline = offline;
+        self.write_found(shard, plan, &found)?;
         // The journal is about to end: from then on only the mark tells that bytes are missing.
         for (topic_partition, why) in newly_offline {
             let marked = self.disk.mark_damaged(topic_partition, &why.to_string());
@@ -444,10 +497,47 @@ impl Recovery<'_> {
         }
         for (name, segment) in &found {
             if !self.offline.contains_key(&name.topic_partition) {
-                self.seal(*name, segment.length())?;
+                self.cut(*name, segment.length())?;
             }
         }
         Ok(())
+    }
+
+    /// Brings what the journal holds into segments, and notes what it tells of them.
+    fn write_found(
+        &mut self,
+        shard: ShardId,
+        plan: &ReplayPlan,
+        found: &BTreeMap<SegmentName, Found>,
+    ) -> Result<(), RecoveryError> {
+        let Recovery { disk, progress, so_far, replayed, offline, mutations, .. } = self;
+        let mutations = *mutations;
+        if plan.live.iter().all(|file| file.header.has_checkpoints()) {
+            let told = found.iter().filter_map(|(name, segment)| Some((*name, segment.replayed(name)?)));
+            replayed.extend(told);
+        }
+        walk(&mut **disk, mutations, shard, plan, &mut |disk, name, entry, bytes| {
+            let Some(segment) = found.get(&name).filter(|_| entry.kind == EntryKind::Data) else {
+                return Ok(());
+            };
+            let failed = |position| move |error| segment_error(name, position, RecoveryFault::Disk(error));
+            if offline.contains_key(&name.topic_partition) {
+                return disk.keep_aside(name, entry.position, bytes).map_err(failed(entry.position));
+            }
+            let told = replayed.get_mut(&name).filter(|_| !mutations.ignore_batches_after_checkpoint());
+            if let Some(Err(fault)) = told.map(|told| told.on_data(entry.position, bytes)) {
+                tracing::warn!(segment = segment_path(name), ?fault, "the journal does not tell all of it");
+                replayed.remove(&name);
+            }
+            let skip = segment.end.saturating_sub(entry.position);
+            let Some(rest) = usize::try_from(skip).ok().and_then(|skip| bytes.get(skip..)) else {
+                return Ok(());
+            };
+            so_far.bytes_replayed += rest.len() as u64;
+            progress(*so_far);
+            let at = entry.position + skip;
+            disk.write_segment(name, at, rest).map_err(failed(at))
+        })
     }
 
     fn walk(
@@ -456,17 +546,7 @@ impl Recovery<'_> {
         plan: &ReplayPlan,
         visit: &mut VisitSegment<'_>,
     ) -> Result<(), RecoveryError> {
-        let disk = std::cell::RefCell::new(&mut *self.disk);
-        let mut read =
-            |file, position, into: &mut [u8]| disk.borrow_mut().read_journal(shard, file, position, into);
-        let mut each = |entry: &EntryHeader, bytes: &[u8]| {
-            let name = SegmentName { topic_partition: entry.topic_partition, base_offset: entry.base_offset };
-            visit(&mut **disk.borrow_mut(), name, entry, bytes).map_err(Stop::Recovery)
-        };
-        replay::<Stop>(plan, &mut read, self.mutations, &mut each).map_err(|stop| match stop {
-            Stop::Replay(error) => journal_error(shard, error),
-            Stop::Recovery(error) => error,
-        })
+        walk(self.disk, self.mutations, shard, plan, visit)
     }
 
     fn check(&self, name: SegmentName, segment: &Found) -> Result<(), RecoveryError> {
@@ -490,13 +570,13 @@ impl Recovery<'_> {
         }
     }
 
-    /// Makes the segment exact and durable.
-    fn seal(&mut self, name: SegmentName, length: u64) -> Result<(), RecoveryError> {
+    /// Makes the segment exact.
+    fn cut(&mut self, name: SegmentName, length: u64) -> Result<(), RecoveryError> {
         let fail = |error| segment_error(name, length, RecoveryFault::Disk(error));
         let longer = self.lengths.get(&name).copied().unwrap_or(0).max(length);
         let length = if self.mutations.trust_scanned_end() { longer } else { length };
         self.disk.truncate_segment(name, length).map_err(fail)?;
-        self.disk.sync_segment(name).map_err(fail)?;
+        self.completed.push(name);
         self.lengths.insert(name, length);
         self.so_far.segments_completed += 1;
         (self.progress)(self.so_far);
@@ -516,6 +596,7 @@ impl Recovery<'_> {
         let oldest = plan.live.first().map(|&LiveFile { number, bytes, .. }| (number, bytes));
         let Some((last, _)) = free.copied().or(oldest) else { return Ok(plan.next_sequence) };
         let header = FileHeader {
+            version: FORMAT_VERSION,
             file_sequence: plan.next_sequence,
             oldest_live_sequence: plan.next_sequence,
             first_commit: 1,
@@ -537,3 +618,24 @@ impl Recovery<'_> {
 
 type VisitSegment<'a> =
     dyn FnMut(&mut dyn RecoveryDisk, SegmentName, &EntryHeader, &[u8]) -> Result<(), RecoveryError> + 'a;
+
+/// Every entry of a journal, with the segment that it names.
+fn walk(
+    disk: &mut dyn RecoveryDisk,
+    mutations: StorageMutations,
+    shard: ShardId,
+    plan: &ReplayPlan,
+    visit: &mut VisitSegment<'_>,
+) -> Result<(), RecoveryError> {
+    let disk = std::cell::RefCell::new(disk);
+    let mut read =
+        |file, position, into: &mut [u8]| disk.borrow_mut().read_journal(shard, file, position, into);
+    let mut each = |entry: &EntryHeader, bytes: &[u8]| {
+        let name = SegmentName { topic_partition: entry.topic_partition, base_offset: entry.base_offset };
+        visit(&mut **disk.borrow_mut(), name, entry, bytes).map_err(Stop::Recovery)
+    };
+    replay::<Stop>(plan, &mut read, mutations, &mut each).map_err(|stop| match stop {
+        Stop::Replay(error) => journal_error(shard, error),
+        Stop::Recovery(error) => error,
+    })
+}

@@ -3,7 +3,9 @@
 //! ```text
 //! Writing     whole blocks of every segment that has bytes in the file go to their segment files
 //! Syncing     those files are synced
-//! Carrying    one entry per segment records what is synced; what is left over, less than a block, is written again
+//!             and the last, partial block of those that got nothing since: they are quiet, and need not be carried
+//! Carrying    one entry per segment records what is synced, and a checkpoint of the log; what is left over, less than a block,
+//!             is written again
 //! (retired)   once these are durable nothing in the file is needed
 //! ```
 //!
@@ -16,6 +18,10 @@ use super::{OpenSegment, Storage};
 use crate::effect::{Effect, Effects, FileId, SyncId};
 use crate::journal::format::{EntryHeader, EntryKind};
 use crate::journal::{Entry, SegmentKey};
+use crate::limits::BLOCK_BYTES;
+
+/// Remainders that one release carries take at most this part of a journal file: else they would fill much of each file again.
+const REMAINDERS_DIVISOR: u64 = 16;
 
 #[derive(Debug)]
 pub(super) struct Release {
@@ -106,9 +112,21 @@ impl Storage {
     /// All of the file is durable: nothing is added to it any more.
     fn begin_writing(&mut self) {
         let residents = self.journal.ring_mut().take_oldest_residents();
+        let sequence = self.release.as_ref().expect("a release is under way").sequence;
+        let carried_max = self.remainders_bytes_max();
+        let mut carried = 0;
         for &key in &residents {
             let Some(segment) = self.slots[key.log].segment_mut(key.base_offset) else { continue };
             segment.wanted = segment.wanted.max(block_floor(segment.durable));
+            let end = segment.end_in(sequence);
+            let remainder = end.saturating_sub(segment.wanted.max(segment.written));
+            let is_quiet = segment.issued == end;
+            // What is full is sealed soon, with its last block.
+            if remainder > 0 && (is_quiet && !segment.full || carried + remainder > carried_max) {
+                segment.wanted = segment.durable;
+            } else {
+                carried += remainder;
+            }
             self.maybe_queue(key);
         }
         let release = self.release.as_mut().expect("a release is under way");
@@ -116,11 +134,18 @@ impl Storage {
         release.residents = residents;
     }
 
-    /// Has the segment file all whole blocks of what the released file holds of it?
+    /// What one release may carry in all; beyond it last blocks are flushed although more is to come for them.
+    pub(super) fn remainders_bytes_max(&self) -> u64 {
+        self.journal.ring().file_bytes() / REMAINDERS_DIVISOR
+    }
+
+    /// Has the segment file what it should have of what the released file holds of it?
     fn is_in_file(&self, sequence: u64, key: SegmentKey) -> bool {
-        let segment = self.slots[key.log].segment(key.base_offset);
         // None: sealed or deleted.
-        segment.is_none_or(|segment| segment.written >= block_floor(segment.end_in(sequence)))
+        let Some(segment) = self.slots[key.log].segment(key.base_offset) else { return true };
+        let end = segment.end_in(sequence);
+        let is_flushed = segment.wanted >= end && !self.config.mutations.skip_flush();
+        segment.written >= if is_flushed { end } else { block_floor(end) }
     }
 
     fn maybe_sync(&mut self, effects: &mut Effects) {
@@ -152,9 +177,12 @@ impl Storage {
     fn plan_carry(&self, sequence: u64, key: SegmentKey) -> Option<Carry> {
         let slot = &self.slots[key.log];
         let segment = slot.segment(key.base_offset)?;
-        let (end, data_end) = (segment.written, segment.end_in(sequence));
+        let (mut end, data_end) = (segment.written, segment.end_in(sequence));
+        if self.config.mutations.skip_flush() && segment.wanted >= data_end {
+            end = end.max(data_end);
+        }
         let remainder = if data_end > end {
-            assert!(data_end - end < crate::limits::BLOCK_BYTES, "whole blocks are in the segment file");
+            assert!(data_end - end < BLOCK_BYTES, "whole blocks are in the segment file");
             concat(slot.log.slices(key.base_offset, end, data_end))
         } else {
             Bytes::new()
@@ -186,31 +214,61 @@ impl Storage {
 
     fn carry(&mut self, carries: Vec<Carry>) {
         for Carry { key, end, remainder } in carries {
-            let slot = &self.slots[key.log];
             // Sealed meanwhile: its Sealed entry is queued before what follows here. Or deleted.
-            if slot.segment(key.base_offset).is_none() {
+            if self.slots[key.log].segment(key.base_offset).is_none() {
                 continue;
             }
-            let header = EntryHeader {
-                kind: EntryKind::SegmentEnd,
-                length: 0,
-                topic_partition: slot.topic_partition,
-                base_offset: key.base_offset,
-                position: end,
-            };
-            if end > 0 {
-                self.journal.push_release(Entry { header, payload: Bytes::new(), key, next_offset: None });
-            }
+            self.push_segment_end(key, end);
             if !remainder.is_empty() && !self.config.mutations.skip_carry() {
                 self.counters.carried_bytes += remainder.len() as u64;
-                let length = u32::try_from(remainder.len()).expect("less than a block");
-                let header = EntryHeader { kind: EntryKind::Data, length, ..header };
-                self.journal.push_release(Entry { header, payload: remainder, key, next_offset: None });
+                self.push_release(EntryKind::Data, key, end, remainder);
             }
         }
         let mark = self.journal.release_mark();
         self.release.as_mut().expect("a release is under way").phase = Phase::Carrying { mark };
         self.maybe_retire();
+    }
+
+    /// Records that [0, end) is in the segment file, and what the log knows where its journaled bytes end. Also if nothing is in the
+    /// file: with a checkpoint before it, carried Data is known to be no whole batch.
+    fn push_segment_end(&mut self, key: SegmentKey, end: u64) {
+        let mutations = self.config.mutations;
+        let end = if mutations.record_padded_end() { end.next_multiple_of(BLOCK_BYTES) } else { end };
+        let checkpoint = self.checkpoint(key);
+        if checkpoint.is_empty() {
+            // Rather a small segment than one that a start has to read.
+            self.maybe_close_active(key.log);
+        }
+        self.push_release(EntryKind::SegmentEnd, key, end, checkpoint);
+    }
+
+    /// Empty: it would be too large.
+    fn checkpoint(&mut self, key: SegmentKey) -> Bytes {
+        let (mutations, bytes_max) = (self.config.mutations, self.journal.release_bytes_max());
+        let slot = &mut self.slots[key.log];
+        let issued = slot.segment(key.base_offset).map_or(0, |segment| segment.issued);
+        if slot.log.checkpoint_bytes_max() > bytes_max {
+            return Bytes::new();
+        }
+        let mut checkpoint = slot.log.checkpoint(key.base_offset, issued);
+        if mutations.checkpoint_ahead_of_data() {
+            checkpoint.snapshot = slot.log.snapshot();
+        }
+        if mutations.checkpoint_without_producers() {
+            checkpoint.snapshot.producers = Bytes::new();
+        }
+        Some(checkpoint.encode()).filter(|bytes| bytes.len() as u64 <= bytes_max).unwrap_or_default()
+    }
+
+    fn push_release(&mut self, kind: EntryKind, key: SegmentKey, position: u64, payload: Bytes) {
+        let header = EntryHeader {
+            kind,
+            length: u32::try_from(payload.len()).expect("less than a block, or a bounded checkpoint"),
+            topic_partition: self.slots[key.log].topic_partition,
+            base_offset: key.base_offset,
+            position,
+        };
+        self.journal.push_release(Entry { header, payload, key, next_offset: None });
     }
 
     fn maybe_retire(&mut self) {

@@ -1,6 +1,6 @@
 //! Which batches leave memory: the oldest of the whole shard first, once their bytes are in segment files.
 //!
-//! Decides what must be written or sealed so that the tail can shrink.
+//! Decides what must be written so that the tail can shrink.
 
 use super::write_behind::block_floor;
 use super::{LogId, Storage};
@@ -66,9 +66,9 @@ impl Storage {
             if self.push_to_file(entry.log) {
                 return;
             }
-            // Only the remainder is left, which cannot be written but by sealing: it gets a second round first.
+            // Only the remainder is left, whose block would be written twice: it gets a second round first.
             if entry.passed {
-                self.maybe_close_active(entry.log);
+                self.flush_oldest(entry.log);
             }
             self.tail.pop_front();
             self.tail.push_back(TailEntry { passed: true, ..entry });
@@ -90,5 +90,13 @@ impl Storage {
         let key = SegmentKey { log, base_offset: oldest.base_offset };
         self.maybe_queue(key);
         true
+    }
+
+    /// Writes all that is durable of the log's oldest segment, its last block padded.
+    fn flush_oldest(&mut self, log: LogId) {
+        let Some(oldest) = self.slots[log].unsealed.front_mut() else { return };
+        oldest.wanted = oldest.wanted.max(oldest.durable);
+        let key = SegmentKey { log, base_offset: oldest.base_offset };
+        self.maybe_queue(key);
     }
 }

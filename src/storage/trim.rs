@@ -106,7 +106,7 @@ impl Storage {
         slot.trim.step = Step::Writing(log_start);
         slot.operations += 1;
         self.trims_in_flight += 1;
-        let (trim, bytes) = (TrimId(id.0), slot.log.log_start_bytes(log_start));
+        let (trim, bytes) = (TrimId(id.0), slot.log.log_start_bytes(log_start, slot.durable_end));
         let topic_partition = slot.topic_partition;
         if self.config.mutations.unlink_before_log_start() {
             slot.log.advance_log_start(log_start);

@@ -1,10 +1,11 @@
-//! The way of durable bytes into segment files: whole blocks, in order per segment, one operation per segment at a time.
+//! The way of durable bytes into segment files: in order per segment, one operation per segment at a time. In whole blocks; of a
+//! partition that has gone quiet the last block too, padded, and written again when it wakes.
 //!
 //! Decides when a segment is written and sealed. Bytes whose commit is not durable are not there for this file.
 
 use bytes::{Bytes, BytesMut};
 
-use super::Storage;
+use super::{OpenSegment, Storage};
 use crate::effect::{Effect, Effects, FileId};
 use crate::journal::format::{EntryHeader, EntryKind};
 use crate::journal::{Entry, LogId, SegmentKey};
@@ -28,6 +29,14 @@ pub(super) fn block_floor(bytes: u64) -> u64 {
     bytes / BLOCK_BYTES * BLOCK_BYTES
 }
 
+impl OpenSegment {
+    /// How far it should be written, if `durable` bytes of it may be: with the last, partial block if that is wanted.
+    fn through(&self, durable: u64) -> u64 {
+        let blocks = block_floor(durable);
+        if self.wanted > blocks.max(self.written) { durable } else { blocks }
+    }
+}
+
 impl Storage {
     /// Queues the segment if there is something to do for it.
     pub(super) fn maybe_queue(&mut self, key: SegmentKey) {
@@ -40,7 +49,7 @@ impl Storage {
         if segment.queued || segment.sealing || segment.writing > 0 {
             return;
         }
-        let through = block_floor(if undurable_too { length } else { segment.durable });
+        let through = segment.through(if undurable_too { length } else { segment.durable });
         let to_write = through - segment.written.min(through);
         let to_seal = segment.full && segment.durable == length;
         if to_seal || to_write >= write_bytes || (to_write > 0 && segment.written < segment.wanted) {
@@ -71,8 +80,8 @@ impl Storage {
         segment.queued = false;
         assert!(segment.writing == 0 && !segment.sealing, "one operation per segment at a time");
         assert!(segment.durable <= length, "no more is durable than was appended");
-        let through = block_floor(if undurable_too { length } else { segment.durable });
-        let (from, to) = (segment.written, through.min(segment.written + WRITE_BYTES_MAX));
+        let through = segment.through(if undurable_too { length } else { segment.durable });
+        let (from, to) = (segment.written, through.min(block_floor(segment.written + WRITE_BYTES_MAX)));
         if to > from {
             segment.writing = to - from;
             self.start_write(key, from, to, effects);
@@ -98,10 +107,7 @@ impl Storage {
     }
 
     fn start_write(&mut self, key: SegmentKey, from: u64, to: u64, effects: &mut Effects) {
-        assert!(
-            from.is_multiple_of(BLOCK_BYTES) && to.is_multiple_of(BLOCK_BYTES),
-            "segments are written in blocks"
-        );
+        assert!(to > from, "there is something to write");
         let file = self.file_of(key, effects);
         let pieces = self.log(key.log).slices(key.base_offset, from, to);
         self.writes_bytes += to - from;
@@ -167,12 +173,14 @@ impl Storage {
         self.note_sealed(key, mark);
     }
 
-    /// Closes segments while carrying all of them would take too much of a journal file. It takes them in turn, and only
-    /// those that wait for nothing: with room for 10,000 remainders, that is a matter of many partitions and a small ring.
+    /// Closes segments while recording the ends of all of them would take too much of a journal file: each takes a few hundred
+    /// bytes, so that is a matter of very many partitions, or of a small ring. It takes them in turn, and only those that wait
+    /// for nothing.
     pub(super) fn maybe_seal_for_room(&mut self) {
-        // What `reserve` adds for headers and padding must fit beside it, also in the smallest file.
+        // What `reserve` adds for headers, padding and remainders must fit beside it, also in the smallest file.
         let file_bytes = self.journal.ring().file_bytes();
         let allowed = (file_bytes / 4 * 3).min(file_bytes.saturating_sub(12 * BLOCK_BYTES));
+        let allowed = allowed - self.remainders_bytes_max().min(allowed);
         let mut closed = 0;
         for _ in 0..SCANS_PER_TURN_MAX.min(self.slots.len()) {
             if self.carry_bytes.saturating_sub(self.closing_bytes) <= allowed || closed == CLOSES_PER_TURN_MAX

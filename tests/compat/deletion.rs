@@ -116,6 +116,7 @@ fn what_has_expired_goes_with_its_files_and_a_new_topic_of_the_name_begins_anew(
     assert_eq!(send_values(&broker, "old", 0, &["a", "b"]), [0, 1]);
     until("the log starts at its end", || ends(&broker, "old", 0) == (2, 2));
     until("no segment is left", || files(&scratch, ".log").is_empty());
+    until("nor a summary", || files(&scratch, ".summary").is_empty());
     assert_eq!(send_values(&broker, "old", 0, &["c"]), [2]);
     let options = AdminOptions::new().request_timeout(Some(PATIENCE));
     let deleted = block_on(admin(&broker).delete_topics(&["old"], &options)).expect("answered");

@@ -48,6 +48,8 @@ pub struct DiskMutations {
     pub ignore_sync_errors: bool,
     /// A log start is reported when it is written, not when it is synced.
     pub log_start_not_synced: bool,
+    /// A segment write that begins inside a block has zeros in front of it: not the disk's lie, but the writer's.
+    pub forget_last_block: bool,
     /// A seal is answered before its summary is written and synced.
     pub seal_before_summary: bool,
 }
@@ -105,6 +107,8 @@ struct Open {
     name: SegmentName,
     /// Index into `files`; none until the first write creates it.
     file: Option<usize>,
+    /// Where the writes that were asked for end.
+    end: u64,
 }
 
 pub struct Disk {

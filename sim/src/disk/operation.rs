@@ -84,9 +84,10 @@ impl Disk {
                 return None;
             }
             Effect::WriteSegment { file, position, pieces } => {
-                let bytes = join(&pieces);
+                let mut bytes = join(&pieces);
                 self.check_segment_write(file, position, bytes.len() as u64);
                 let whole = bytes.len() as u64;
+                bytes.resize(((position + whole).next_multiple_of(BLOCK) - position) as usize, 0);
                 Operation::Write { shard, file, position, bytes, whole }
             }
             Effect::SyncSegments { sync, files } => {
@@ -94,8 +95,9 @@ impl Disk {
                 Operation::Sync { shard, sync, files, through: self.stamp }
             }
             Effect::SealSegment { file, position, tail, length, summary } => {
-                if !position.is_multiple_of(BLOCK) || position + tail.len() as u64 != length {
-                    let end = position + tail.len() as u64;
+                let (end, block_end) = (position + tail.len() as u64, position / BLOCK * BLOCK + BLOCK);
+                let follows = self.open.get(&file).is_some_and(|open| open.end == position);
+                if !follows || end != length || end > block_end {
                     self.violations.push(format!("seal of {file:?}: tail ends at {end}, length {length}"));
                 }
                 self.check_summary(file, length, &summary);
@@ -176,8 +178,9 @@ impl Disk {
     }
 
     fn check_segment_write(&mut self, file: FileId, position: u64, length: u64) {
-        if !position.is_multiple_of(BLOCK) || !length.is_multiple_of(BLOCK) || length == 0 {
-            self.violations.push(format!("segment write of {length} bytes at {position}: not whole blocks"));
+        let end = self.open.get_mut(&file).map(|open| std::mem::replace(&mut open.end, position + length));
+        if end != Some(position) || length == 0 {
+            self.violations.push(format!("segment write of {length} bytes at {position}, after {end:?}"));
         }
         let sealed = self.lease(file).is_some_and(|index| self.files[index].sealed);
         if sealed {
@@ -206,7 +209,7 @@ impl Disk {
         if !exists && found.is_some() {
             self.violations.push(format!("{name:?} is opened as new and exists"));
         }
-        if let Some(earlier) = self.open.insert(file, Open { name, file: found }) {
+        if let Some(earlier) = self.open.insert(file, Open { name, file: found, end: 0 }) {
             self.violations.push(format!("{file:?} names {name:?} and {:?}", earlier.name));
         }
     }
@@ -372,13 +375,17 @@ impl Disk {
     ) -> Completion {
         self.counters.segment_writes += 1;
         if self.lacks_room() {
-            let short = &bytes[..self.random.below(bytes.len() as u64 / BLOCK) as usize * BLOCK as usize];
+            let short = &bytes[..(self.random.below(bytes.len() as u64) / BLOCK * BLOCK) as usize];
             self.apply_write(file, position, short);
+            // It is asked for again.
+            if let Some(open) = self.open.get_mut(&file) {
+                open.end = position;
+            }
             let operation = SegmentOperation::Write { length: whole };
             return Completion::Answer(shard, Input::SegmentLacksSpace { file, operation, error: NO_ROOM });
         }
         if self.fails(self.faults.segment_error) {
-            let short = &bytes[..self.random.below(bytes.len() as u64 / BLOCK) as usize * BLOCK as usize];
+            let short = &bytes[..(self.random.below(bytes.len() as u64) / BLOCK * BLOCK) as usize];
             self.apply_write(file, position, short);
             let error = DiskError { operation: "pwritev", errno: EIO };
             return Completion::Answer(shard, Input::SegmentFailed { file, error });
@@ -400,8 +407,9 @@ impl Disk {
 
     fn apply_write(&mut self, file: FileId, position: u64, bytes: &[u8]) {
         let stamp = self.stamp();
+        let within = if self.mutations.forget_last_block { position % BLOCK } else { 0 };
         if let Some(index) = self.create(file) {
-            self.files[index].write(stamp, position, bytes);
+            self.files[index].write(stamp, position - within, &[&vec![0; within as usize], bytes].concat());
         }
     }
 

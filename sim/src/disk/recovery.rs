@@ -180,17 +180,21 @@ impl RecoveryDisk for Disk {
         Ok(())
     }
 
-    fn sync_segment(&mut self, segment: SegmentName) -> Result<(), DiskError> {
-        self.burn(20)?;
-        if self.mutations.never_sync {
-            return Ok(());
+    fn sync_segments(&mut self, segments: &[SegmentName]) -> Result<(), DiskError> {
+        for &segment in segments {
+            // The power may go between two of them.
+            self.burn(20)?;
+            if self.mutations.never_sync {
+                continue;
+            }
+            let stamp = self.stamp;
+            let found = self.find_mut(FileName::Segment(segment)).ok_or(missing("open"))?;
+            found.sync(stamp);
+            found.linked = true;
+            found.sealed = true;
+            self.summaries.sync(segment);
+            self.synced_directory();
         }
-        let stamp = self.stamp;
-        let found = self.find_mut(FileName::Segment(segment)).ok_or(missing("open"))?;
-        found.sync(stamp);
-        found.linked = true;
-        found.sealed = true;
-        self.synced_directory();
         Ok(())
     }
 

@@ -19,21 +19,22 @@ use rustix::fs::{FallocateFlags, OFlags, fallocate};
 
 use crate::effect::{FileId, SyncId};
 use crate::input::{Input, SegmentOperation};
-use crate::limits::{BLOCK_BYTES, BULK_WRITE_BYTES, JOURNAL_FILL_BYTES};
+use crate::limits::{BLOCK_BYTES, BULK_WRITE_BYTES, JOURNAL_FILL_BYTES, SYNCED_ONE_BY_ONE_MAX};
 use crate::model::ShardId;
 use crate::runtime::aligned::Aligned;
-use crate::runtime::chores::{create_journal_file, remove_on_error};
+use crate::runtime::chores::{create_journal_file, remove_on_error, sync_file_system};
 use crate::runtime::files::{Files, SegmentError, SegmentFile, journal_path};
 use crate::runtime::io_threads::thread;
 use crate::runtime::mesh::{Mail, Postbox};
-use crate::runtime::segment_writer::{allocation_end, sync_dirs};
+use crate::runtime::segment_writer::{allocation_end, last_block, read_front, sync_dirs};
 use crate::runtime::summary_file;
 
 use super::{
-    Order, Seal, SegmentCounts, journal_file_answer, read_answer, segment_failed, segment_unwritten,
-    writers_max,
+    Order, Seal, SegmentCounts, file_system_answer, journal_file_answer, read_answer, segment_failed,
+    segment_unwritten, writers_max,
 };
 
+const BLOCK: usize = BLOCK_BYTES as usize;
 const WRITERS: usize = 8;
 const STACK_BYTES: usize = 256 * 1024;
 
@@ -54,7 +55,7 @@ struct SyncGroup {
 /// Gives the orders to the threads.
 struct Router {
     writers: Vec<Sender<Job>>,
-    /// Reads, and the filling of journal files: one at a time each.
+    /// Reads, and the filling of journal files together with syncs of the whole file system: one at a time each.
     readers: Sender<Order>,
     fillers: Sender<Order>,
 }
@@ -88,7 +89,8 @@ pub fn start(
     for name in ["cold", "fill"] {
         let (sender, orders) = unbounded();
         let (reply, data_dir) = (reply.clone(), files.data_dir().to_path_buf());
-        let run = move || read_and_fill(&orders, shard, &data_dir, &reply);
+        let file_system = File::open(&data_dir)?;
+        let run = move || read_and_fill(&orders, shard, (&data_dir, &file_system), &reply);
         threads.push(thread(format!("{name}-{shard}"), STACK_BYTES, run)?);
         others.push(sender);
     }
@@ -116,6 +118,9 @@ impl Router {
             }
             Order::Seal { file, seal } => self.post(file.id, Job::Seal { file, seal }),
             Order::Close { file } => self.post(file, Job::Close { file }),
+            Order::Sync { sync, files } if files.len() > SYNCED_ONE_BY_ONE_MAX => {
+                send(&self.fillers, Order::Sync { sync, files });
+            }
             Order::Sync { sync, files } => self.sync(sync, files),
             order @ (Order::Read { .. } | Order::LoadIndex { .. }) => send(&self.readers, order),
             order @ Order::PrepareJournalFile { .. } => send(&self.fillers, order),
@@ -211,7 +216,12 @@ fn sync_part(
     }
 }
 
-fn read_and_fill(orders: &Receiver<Order>, shard: ShardId, data_dir: &Path, reply: &Reply) {
+fn read_and_fill(
+    orders: &Receiver<Order>,
+    shard: ShardId,
+    (data_dir, file_system): (&Path, &File),
+    reply: &Reply,
+) {
     for order in orders {
         reply.answer(match order {
             Order::Read { read, file, position, length } => {
@@ -223,6 +233,10 @@ fn read_and_fill(orders: &Receiver<Order>, shard: ShardId, data_dir: &Path, repl
             }
             Order::PrepareJournalFile { file, bytes } => {
                 journal_file_answer(shard, file, fill(data_dir.to_path_buf(), shard, file, bytes))
+            }
+            Order::Sync { sync, files } => {
+                reply.counts.syncs.fetch_add(1, Ordering::Relaxed);
+                file_system_answer(sync, &files, sync_file_system(file_system), &reply.counts)
             }
             _ => unreachable!("the router sends all others to the writers"),
         });
@@ -266,6 +280,8 @@ fn open_direct(path: &Path) -> io::Result<File> {
 struct Writer {
     file: Option<File>,
     allocated: u64,
+    /// The bytes of the last block, where the last write ended inside one.
+    last_block: Bytes,
     /// The directory entries are not durable yet.
     is_new: bool,
     /// Closed for want of descriptors: what was written may not be synced.
@@ -281,12 +297,13 @@ impl Writer {
         pieces: &[Bytes],
     ) -> io::Result<()> {
         let length: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
-        assert!(position.is_multiple_of(BLOCK_BYTES) && length.is_multiple_of(BLOCK_BYTES), "whole blocks");
         self.open(path)?;
-        self.allocate(position + length)?;
+        let front = self.front(path, position)?;
+        self.allocate((position + length).next_multiple_of(BLOCK_BYTES))?;
         let file = self.file.as_ref().expect("opened above");
         let scratch = scratch.with_room(BULK_WRITE_BYTES);
-        let (mut at, mut filled) = (position, 0);
+        scratch[..front.len()].copy_from_slice(&front);
+        let (mut at, mut filled) = (position - front.len() as u64, front.len());
         for mut piece in pieces.iter().map(|piece| &piece[..]) {
             while !piece.is_empty() {
                 let take = piece.len().min(scratch.len() - filled);
@@ -300,7 +317,20 @@ impl Writer {
                 }
             }
         }
-        file.write_all_at(&scratch[..filled], at)
+        let padded = filled.next_multiple_of(BLOCK);
+        scratch[filled..padded].fill(0);
+        file.write_all_at(&scratch[..padded], at)?;
+        // Only now: what failed is perhaps asked for again.
+        self.last_block = last_block(&front, pieces, position + length);
+        Ok(())
+    }
+
+    /// What stands in front of `position` in its block.
+    fn front(&mut self, path: &Path, position: u64) -> io::Result<Bytes> {
+        if self.last_block.len() as u64 == position % BLOCK_BYTES {
+            return Ok(std::mem::take(&mut self.last_block));
+        }
+        read_front(path, position)
     }
 
     fn park(&mut self) {
@@ -329,14 +359,16 @@ impl Writer {
         scratch: &mut Aligned,
         Seal { position, tail, length, summary }: &Seal,
     ) -> Result<(), SegmentError> {
-        assert!(position.is_multiple_of(BLOCK_BYTES), "at most the last block");
         self.open(path)?;
+        let front = if tail.is_empty() { Bytes::new() } else { self.front(path, *position)? };
         let file = self.file.as_ref().expect("opened above");
         if !tail.is_empty() {
-            let block = scratch.with_room(tail.len().next_multiple_of(4096));
-            block[..tail.len()].copy_from_slice(tail);
-            block[tail.len()..].fill(0);
-            file.write_all_at(block, *position)?;
+            let length = front.len() + tail.len();
+            let block = scratch.with_room(length.next_multiple_of(BLOCK));
+            block[..front.len()].copy_from_slice(&front);
+            block[front.len()..length].copy_from_slice(tail);
+            block[length..].fill(0);
+            file.write_all_at(block, position - front.len() as u64)?;
         }
         file.set_len(*length)?;
         file.sync_data().map_err(SegmentError::Final)?;
@@ -352,7 +384,8 @@ impl Writer {
             std::fs::create_dir_all(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
             let file = open_direct(path)?;
             let allocated = file.metadata()?.len();
-            *self = Writer { allocated, file: Some(file), is_new: true, parked: false };
+            *self =
+                Writer { file: Some(file), allocated, last_block: Bytes::new(), is_new: true, parked: false };
         }
         Ok(())
     }

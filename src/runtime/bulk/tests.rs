@@ -8,7 +8,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::effect::{FileId, ReadId, SegmentName, SyncId};
 use crate::input::Input;
-use crate::limits::{BLOCK_BYTES, BULK_READ_BYTES, BULK_WRITE_BYTES, JOURNAL_FILL_BYTES};
+use crate::limits::{
+    BLOCK_BYTES, BULK_READ_BYTES, BULK_WRITE_BYTES, JOURNAL_FILL_BYTES, SYNCED_ONE_BY_ONE_MAX,
+};
 use crate::model::{Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
 use crate::runtime::bulk::{By, Seal};
 use crate::runtime::files::{Files, SegmentFile, journal_path, partition_dir};
@@ -164,6 +166,65 @@ fn many(mut world: World) {
         world.io().close(file.id);
         world.io().close(file.id);
     }
+    assert!(world.stop().is_empty());
+}
+
+#[test]
+fn very_many_files_are_synced_with_their_file_system() {
+    for by in BOTH {
+        very_many(World::new("very-many", by));
+    }
+}
+
+fn very_many(mut world: World) {
+    let files: Vec<_> = (0..=SYNCED_ONE_BY_ONE_MAX as u64).map(|number| world.file(number)).collect();
+    for file in &files {
+        world.io().write(Arc::clone(file), 0, vec![pattern(100)]);
+    }
+    for _ in &files {
+        assert!(matches!(world.answer(), Input::SegmentWritten { length: 100, .. }));
+    }
+    world.io().sync(SyncId(1), files.clone());
+    assert!(matches!(world.answer(), Input::SegmentsSynced { sync: SyncId(1) }));
+    let mut metrics = crate::metrics::RuntimeMetrics::default();
+    world.io().add_counts_to(&mut metrics);
+    assert_eq!((metrics.segment_syncs, metrics.file_system_syncs), (1, 1));
+    assert!(world.stop().is_empty());
+}
+
+#[test]
+fn a_block_that_was_written_in_part_is_written_again_with_its_bytes() {
+    for by in BOTH {
+        partial(World::new("partial", by));
+    }
+}
+
+fn partial(mut world: World) {
+    let file = world.file(1);
+    let all = pattern(30_000);
+    // Where each write ends, and whether the writer has forgotten the file before the next one.
+    let ends = [(10, false), (5_000, false), (5_001, true), (8_192, true), (8_193, true), (20_000, false)];
+    let mut from = 0;
+    for (end, forgets) in ends {
+        let middle = from + (end - from) / 2;
+        let pieces = vec![all.slice(from..middle), all.slice(middle..end)];
+        world.io().write(Arc::clone(&file), from as u64, pieces);
+        let answer = world.answer();
+        let Input::SegmentWritten { position, length, .. } = answer else { panic!("{answer:?}") };
+        assert_eq!((position as usize, length as usize), (from, end - from));
+        let found = std::fs::read(&file.path).expect("readable");
+        assert!(found[..end] == all[..end], "up to {end}");
+        let padding = &found[end..end.next_multiple_of(BLOCK_BYTES as usize)];
+        assert!(padding.iter().all(|byte| *byte == 0), "after {end}");
+        if forgets {
+            world.io().close(file.id);
+        }
+        from = end;
+    }
+    let (tail, summary) = (all.slice(20_000..20_400), Bytes::from_static(b"summary"));
+    world.io().seal(Arc::clone(&file), Seal { position: 20_000, tail, length: 20_400, summary });
+    assert!(matches!(world.answer(), Input::SegmentSealed { .. }));
+    assert!(std::fs::read(&file.path).expect("readable") == all[..20_400]);
     assert!(world.stop().is_empty());
 }
 

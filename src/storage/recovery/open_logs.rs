@@ -1,8 +1,8 @@
-//! The logs of all partitions, once the journals have ended: out of the summaries of their segments.
+//! The logs of all partitions: out of the summaries of their segments, and out of what the journals told of those that they completed.
 //!
-//! Decides which segments must be read: those without a good summary, and those behind the last one that tells of epochs and
-//! producers. What was read is summed up again. A summary is never the only copy, so one that cannot be read or written is told of
-//! and done without.
+//! Decides which segments must be read: those of which neither tells, and those behind the last one that tells of epochs and
+//! producers. What was read, and what the journals told, is summed up again. A summary is never the only copy, so one that cannot be
+//! read or written is told of and done without.
 
 use bytes::BytesMut;
 
@@ -11,15 +11,15 @@ use super::{
     segment_error,
 };
 use crate::log::{
-    LeaderEpochs, LogScanner, LogStart, NoSummary, ProducerStates, RecoveredLog, SUMMARY_FRONT_BYTES,
-    SUMMARY_HEADER_BYTES, ScanError, Summary,
+    LeaderEpochs, LogScanner, LogStart, NoSummary, ProducerStates, RecoveredLog, Replayed,
+    SUMMARY_FRONT_BYTES, SUMMARY_HEADER_BYTES, ScanError, Summary,
 };
+
+/// What a log knows at the end of a segment.
+type State = (LeaderEpochs, ProducerStates);
 
 /// By how much a read of the front grows when it did not hold what was wanted.
 const FRONT_GROWTH: usize = 16;
-
-/// What a log knew at the end of one of its segments, by its place in the list.
-type KnownState = (usize, (LeaderEpochs, ProducerStates));
 
 impl Recovery<'_> {
     pub(super) fn open_logs(
@@ -68,22 +68,40 @@ impl Recovery<'_> {
         for (index, (name, length)) in segments.iter().enumerate() {
             let is_newest = index + 1 == segments.len();
             let front_bytes = if is_newest { SUMMARY_FRONT_BYTES } else { SUMMARY_HEADER_BYTES };
-            summaries.push(self.summary(*name, *length, front_bytes)?);
+            let is_replayed = self.replayed.contains_key(name);
+            let summary = if is_replayed { None } else { self.summary(*name, *length, front_bytes)? };
+            summaries.push(summary);
         }
-        let (known, mut state) = self.newest_state(segments, &summaries)?.unzip();
+        let (known, mut state) = self.newest_state(segments, &summaries)?;
         let mut scanner = LogScanner::from(log_start);
+        // Whether the scanner knows all that the log knew where the last segment ends.
+        let mut is_state_known = true;
         for (index, &(name, length)) in segments.iter().enumerate() {
             let batches_tell = known.is_none_or(|known| index > known);
+            if let Some(replayed) = self.replayed.remove(&name) {
+                is_state_known |= replayed.is_whole();
+                let taken = scanner.replayed(replayed, length);
+                taken.map_err(|error| segment_error(name, error.position, RecoveryFault::Scan(error)))?;
+                if let Some(summary) = scanner.summary(is_state_known) {
+                    self.write_summary(name, &summary);
+                }
+                (self.progress)(self.so_far);
+                continue;
+            }
             let summary = summaries[index].as_ref().filter(|_| !batches_tell);
             let taken = match summary {
-                Some(summary) => scanner.summarized(&summary.segment),
+                Some(summary) => {
+                    is_state_known = false;
+                    scanner.summarized(&summary.segment)
+                }
                 None => self.scan(&mut scanner, name, length),
             };
             taken.map_err(|error| segment_error(name, error.position, RecoveryFault::Scan(error)))?;
             if let Some((epochs, producers)) = state.take_if(|_| known == Some(index)) {
                 scanner.set_state(epochs, producers);
+                is_state_known = true;
             }
-            if let Some(summary) = scanner.take_summary(batches_tell) {
+            if let Some(summary) = scanner.take_summary(is_state_known) {
                 self.write_summary(name, &summary);
             }
         }
@@ -101,23 +119,26 @@ impl Recovery<'_> {
         result
     }
 
-    /// The last segment whose summary tells what the log knew at its end.
+    /// The last segment of which it is told what the log knew at its end: by its summary, or by the journal, which keeps it.
     fn newest_state(
         &mut self,
         segments: &[(SegmentName, u64)],
         summaries: &[Option<Summary>],
-    ) -> Result<Option<KnownState>, RecoveryError> {
+    ) -> Result<(Option<usize>, Option<State>), RecoveryError> {
         for (index, &(name, length)) in segments.iter().enumerate().rev() {
+            if self.replayed.get(&name).is_some_and(Replayed::is_whole) {
+                return Ok((Some(index), None));
+            }
             let snapshot = match &summaries[index] {
                 Some(summary) if index + 1 == segments.len() => summary.snapshot.clone(),
                 Some(_) => self.summary(name, length, SUMMARY_FRONT_BYTES)?.and_then(|found| found.snapshot),
                 None => None,
             };
             if let Some(state) = snapshot.and_then(|snapshot| snapshot.decode().ok()) {
-                return Ok(Some((index, state)));
+                return Ok((Some(index), Some(state)));
             }
         }
-        Ok(None)
+        Ok((None, None))
     }
 
     /// What the summary says of the segment, if it is of this segment: with the snapshot, unless `front_bytes` are those of its header.

@@ -113,7 +113,9 @@ impl ModelDisk {
     pub fn write(&mut self, segment: SegmentName, position: u64, bytes: &[u8], ahead: u64) {
         let file = self.segments.entry(segment).or_default();
         file.write(position, bytes);
-        let length = file.seen.len().max(position as usize + bytes.len() + ahead as usize);
+        // What ends inside a block is padded.
+        let end = (position as usize + bytes.len()).next_multiple_of(BLOCK);
+        let length = file.seen.len().max(end + ahead as usize);
         file.seen.resize(length, 0);
     }
 
@@ -269,9 +271,14 @@ impl RecoveryDisk for ModelDisk {
         Ok(())
     }
 
-    fn sync_segment(&mut self, segment: SegmentName) -> Result<(), DiskError> {
-        self.burn()?;
-        self.sync(segment);
+    fn sync_segments(&mut self, segments: &[SegmentName]) -> Result<(), DiskError> {
+        for &segment in segments {
+            self.burn()?;
+            self.sync(segment);
+            if let Some((_, synced)) = self.summaries.get_mut(&segment) {
+                *synced = true;
+            }
+        }
         Ok(())
     }
 

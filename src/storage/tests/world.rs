@@ -10,7 +10,7 @@ use protocol::record::BatchBuilder;
 use super::super::*;
 use super::model_disk::{ModelDisk, Random};
 use crate::effect::{IndexFault, JournalCommit, SyncId, TrimId};
-use crate::log::{ReadPlan, Summary, Unread, index_of_batches, index_of_summary};
+use crate::log::{LogScanner, LogStart, ReadPlan, Summary, Unread, index_of_batches, index_of_summary};
 use crate::model::{DiskSpace, LogDir, PartitionIndex, SealedSegment, TopicId};
 
 pub const DIRECTORY: [u8; 16] = [9; 16];
@@ -22,8 +22,11 @@ pub fn topic_partition(index: i32) -> TopicPartition {
 
 /// One record; `value_bytes` of it are random, so that no batch equals another.
 pub fn batch(random: &mut Random, value_bytes: u64) -> BytesMut {
+    batch_of(BatchBuilder::new(), random, value_bytes)
+}
+
+fn batch_of(mut builder: BatchBuilder, random: &mut Random, value_bytes: u64) -> BytesMut {
     let value: Vec<u8> = (0..value_bytes).map(|_| random.next() as u8).collect();
-    let mut builder = BatchBuilder::new();
     builder.append(1_000, None, Some(&value), &[]);
     BytesMut::from(&builder.build()[..])
 }
@@ -75,12 +78,16 @@ pub struct ShardWorld {
     pub storage: Storage,
     operations: Vec<Operation>,
     files: HashMap<FileId, SegmentName>,
+    /// Where the writes of each file end.
+    ends: HashMap<FileId, u64>,
 }
 
 /// What a partition must hold: every batch that was appended, and how far it was acknowledged.
 #[derive(Debug, Default)]
 pub struct Expected {
     pub batches: Vec<Bytes>,
+    /// Of each batch; -1: none.
+    producers: Vec<i64>,
     pub acknowledged: i64,
     waiting: Vec<(CommitId, i64)>,
     /// As far as anybody could see.
@@ -154,6 +161,8 @@ impl World {
         if let Some(why) = self.offline.values().next().filter(|_| !self.may_be_damaged) {
             return Err(why.clone());
         }
+        let logs = recovered.iter().flat_map(|shard| &shard.logs);
+        logs.for_each(|(of, log)| self.check_against_scan(*of, log));
         self.shards = recovered
             .into_iter()
             .map(|recovered| {
@@ -167,7 +176,7 @@ impl World {
                     mutations,
                 };
                 let storage = Storage::new(config, recovered);
-                ShardWorld { storage, operations: Vec::new(), files: HashMap::new() }
+                ShardWorld { storage, operations: Vec::new(), files: HashMap::new(), ends: HashMap::new() }
             })
             .collect();
         let config = TopicConfig { segment_bytes: self.setup.segment_bytes, ..TopicConfig::default() };
@@ -189,6 +198,30 @@ impl World {
         Ok(())
     }
 
+    /// What journals and summaries say of a log is what its log start and a walk over its batches tell.
+    fn check_against_scan(&self, of: TopicPartition, log: &RecoveredLog) {
+        let mut disk = self.disk.clone();
+        disk.forbid_scans = false;
+        let log_start = disk.log_starts.get(&of).map(|bytes| LogStart::decode(bytes).expect("whole"));
+        let mut scanner = LogScanner::from(log_start.unwrap_or_default());
+        let first = log.segments().first().map_or(log.log_end_offset(), |first| first.base_offset);
+        let segments = disk.segments().expect("a list").into_iter();
+        let kept = segments.filter(|(name, _)| name.topic_partition == of && name.base_offset >= first);
+        for (name, length) in kept {
+            let mut read = |position, into: &mut [u8]| disk.read_segment(name, position, into);
+            scanner.segment(name.base_offset, length, &mut read).expect("a recovered segment is in order");
+        }
+        let scanned = scanner.finish();
+        let known = |log: &RecoveredLog| {
+            let segments = log.segments().iter();
+            let segments: Vec<_> = segments
+                .map(|one| (one.base_offset, one.length, one.next_offset(), one.max_timestamp()))
+                .collect();
+            (segments, log.log_start_offset(), log.log_end_offset(), log.snapshot())
+        };
+        assert_eq!(known(log), known(&scanned), "{of}");
+    }
+
     fn check_recovered(&mut self, of: TopicPartition) {
         let (shard, id) = self.logs[&of];
         let end = self.shards[shard].storage.log(id).log_end_offset().0;
@@ -203,6 +236,7 @@ impl World {
         let allowed = expected.log_start..=expected.trimmed;
         assert!(allowed.contains(&start), "{of}: the log starts at {start}, allowed {allowed:?}");
         expected.batches.truncate(end as usize);
+        expected.producers.truncate(end as usize);
         expected.acknowledged = end;
         expected.waiting.clear();
         self.check_reads(of);
@@ -273,7 +307,20 @@ impl World {
 
     pub fn append(&mut self, of: TopicPartition) {
         let bytes = 1 + self.random.below(self.setup.batch_bytes_max);
-        let records = batch(&mut self.random, bytes);
+        let producer = self.random.below(4) as i64 - 1;
+        self.append_bytes(of, producer, bytes);
+    }
+
+    pub fn append_by(&mut self, of: TopicPartition, producer: i64) {
+        self.append_bytes(of, producer, 10);
+    }
+
+    fn append_bytes(&mut self, of: TopicPartition, producer: i64, bytes: u64) {
+        let expected = self.expected.get_mut(&of).unwrap();
+        let sequence = expected.producers.iter().filter(|one| **one == producer).count() as i32;
+        let builder = BatchBuilder::new();
+        let builder = if producer < 0 { builder } else { builder.producer(producer, 0, sequence) };
+        let records = batch_of(builder, &mut self.random, bytes);
         let (shard, id) = self.logs[&of];
         let storage = &mut self.shards[shard].storage;
         let stored =
@@ -282,6 +329,7 @@ impl World {
         let write = stored.appended.write.expect("no duplicates here");
         assert_eq!(stored.appended.base_offset.0, expected.batches.len() as i64);
         expected.batches.push(write.bytes);
+        expected.producers.push(producer);
         expected.waiting.push((stored.commit, stored.appended.next_offset.0));
     }
 
@@ -361,10 +409,8 @@ impl World {
                 }
                 Effect::WriteSegment { file, position, pieces } => {
                     let bytes = pieces.concat();
-                    assert!(
-                        position.is_multiple_of(BLOCK_BYTES)
-                            && (bytes.len() as u64).is_multiple_of(BLOCK_BYTES)
-                    );
+                    let end = world.ends.insert(file, position + bytes.len() as u64);
+                    assert_eq!(end.unwrap_or(0), position, "a write begins where the one before ended");
                     world.operations.push(Operation::Write { file, position, bytes });
                 }
                 Effect::SyncSegments { sync, files } => {
@@ -424,7 +470,9 @@ impl World {
         match operation {
             Operation::Prepare { file, .. } if self.full => Input::JournalFileLacksSpace { file, error },
             Operation::Write { file, position, bytes } if self.full => {
-                self.disk.write(files[&file], position, &bytes[..BLOCK_BYTES as usize], 0);
+                let written = bytes.len().min(BLOCK_BYTES as usize);
+                self.disk.write(files[&file], position, &bytes[..written], 0);
+                self.shards[shard].ends.insert(file, position);
                 let operation = SegmentOperation::Write { length: bytes.len() as u64 };
                 Input::SegmentLacksSpace { file, operation, error }
             }
@@ -490,7 +538,7 @@ impl World {
         let disk = &mut self.disk;
         let mut read = |position, into: &mut [u8]| disk.read_segment(name, position, into);
         let built = index_of_batches(sealed, found, &mut read)?;
-        disk.put_summary(name, &built.encode(of), false);
+        disk.put_summary(name, &built.encode(of), true);
         Ok(built.index.expect("it was just built"))
     }
 
@@ -553,6 +601,23 @@ impl World {
             }
         }
         self.start()
+    }
+
+    /// Starts again, as above; recovery may not read a byte of a segment.
+    pub fn restart_without_scans(&mut self) -> Result<(), RecoveryError> {
+        self.disk.forbid_scans = true;
+        for _ in 0..self.random.below(4) {
+            self.disk.fuse = Some(self.random.below(12));
+            // Whether the fuse held or not, the power goes.
+            let _ = self.recover();
+            self.disk.fuse = None;
+            self.disk.crash(&mut self.random);
+        }
+        let result = self.recover();
+        self.disk.forbid_scans = false;
+        let logs: Vec<_> = self.logs.keys().copied().collect();
+        logs.into_iter().for_each(|of| self.check_recovered(of));
+        result
     }
 
     /// Ends turns and finishes operations until nothing is left to do.
