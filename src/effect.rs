@@ -8,27 +8,60 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use protocol::Piece;
 
-use crate::model::{ConnectionId, Offset, SealedSegment, ShardId, TopicPartition};
+use crate::model::{ConnectionId, LogDir, Offset, SealedSegment, ShardId, TopicPartition};
 use crate::shard_message::ShardMessage;
 
-/// Counts the commits of one shard's journal, over restarts of nothing: 1 is the first of this run.
+/// Counts the commits of one journal, over restarts of nothing: 1 is the first of this run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CommitId(pub u64);
 
-/// A segment file that is open somewhere in this process: the shard in the upper 16 bits, a count below.
+/// A segment file that is open somewhere in this process: the shard in the upper 16 bits, the log dir in the next 8, a count below.
 /// Unique while the process lives; `Piece::File` carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(pub u64);
 
+impl FileId {
+    #[must_use]
+    pub fn new(shard: ShardId, dir: LogDir, count: u64) -> FileId {
+        assert!(count < 1 << 40, "fewer files are opened in the life of a process");
+        FileId(u64::from(shard.0) << 48 | u64::from(dir.0) << 40 | count)
+    }
+
+    #[must_use]
+    pub fn dir(self) -> LogDir {
+        LogDir((self.0 >> 40) as u8)
+    }
+}
+
+/// One sync of a shard: the log dir in the upper 8 bits, a count below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SyncId(pub u64);
+
+impl SyncId {
+    #[must_use]
+    pub fn new(dir: LogDir, count: u64) -> SyncId {
+        SyncId(u64::from(dir.0) << 56 | count)
+    }
+
+    #[must_use]
+    pub fn dir(self) -> LogDir {
+        LogDir((self.0 >> 56) as u8)
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReadId(pub u64);
 
-/// A log whose start is being moved or whose oldest segments go. One thing at a time for each log.
+/// A log whose start is being moved or whose oldest segments go: the log dir in the upper 8 bits. One thing at a time for each log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrimId(pub u64);
+
+impl TrimId {
+    #[must_use]
+    pub fn dir(self) -> LogDir {
+        LogDir((self.0 >> 56) as u8)
+    }
+}
 
 /// Names a segment on disk: `TOPIC_ID-PARTITION/BASE_OFFSET.log`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,8 +92,9 @@ pub enum IndexFault {
 /// Invariants: position and length are multiples of `BLOCK_BYTES`; the file was prepared.
 #[derive(Debug, Clone)]
 pub struct JournalCommit {
+    pub dir: LogDir,
     pub commit: CommitId,
-    /// The physical file of the ring: `journal/SHARD/FILE.journal`.
+    /// The physical file of the ring: `journal/SHARD/FILE.journal` of the log dir.
     pub file: u32,
     pub position: u64,
     pub length: u64,
@@ -89,6 +123,7 @@ pub enum Effect {
     CommitJournal(JournalCommit),
     /// Fill a new file of the ring with zeros and sync it, in the background.
     PrepareJournalFile {
+        dir: LogDir,
         file: u32,
         bytes: u64,
     },
@@ -154,6 +189,7 @@ pub enum Effect {
     /// Forget the numbers, unlink the directory and its files, off the executor; whoever still sends from one may finish.
     /// Answered by `PartitionDeleted`.
     DeletePartition {
+        dir: LogDir,
         topic_partition: TopicPartition,
         files: Vec<FileId>,
     },

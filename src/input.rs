@@ -40,14 +40,17 @@ pub enum Input {
 
     /// The commit is written and synced. In any order; the journal restores it.
     JournalCommitted {
+        dir: LogDir,
         commit: CommitId,
     },
     /// A write or sync of the journal failed: final for this shard's log dir.
     JournalFailed {
+        dir: LogDir,
         error: DiskError,
     },
     /// `file` of the ring is written full of zeros and synced (answers `PrepareJournalFile`).
     JournalFileReady {
+        dir: LogDir,
         file: u32,
     },
     /// Answers one `WriteSegment`. Not yet synced.
@@ -65,6 +68,7 @@ pub enum Input {
     },
     /// Answers `PrepareJournalFile`: no room. The file is gone again.
     JournalFileLacksSpace {
+        dir: LogDir,
         file: u32,
         error: DiskError,
     },

@@ -123,6 +123,12 @@ pub const SPACE_RETRY_MS_MAX: u64 = 5_000;
 
 const _: () = assert!(SPACE_RETRY_MS_MIN <= SPACE_RETRY_MS_MAX);
 
+/// For so long after a refusal for want of room a producer's later batches may still be on their way.
+pub const OVERTAKING_MS_MAX: u64 = 30_000;
+
+/// Of one broker. Their numbers fit 8 bits.
+pub const LOG_DIRS_MAX: usize = 64;
+
 /// What is kept on each disk for the metadata log, so that a topic can be deleted when nothing else has room.
 pub const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
 

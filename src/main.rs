@@ -216,9 +216,9 @@ fn options(
         }
     }
     let config = Config::validate(&raw).map_err(refused)?;
-    let data_dir = PathBuf::from(&config.log_dir);
+    let data_dirs = config.log_dirs.iter().map(PathBuf::from).collect();
     let cpus = machine.cpus.map(|CpuList(cpus)| cpus);
-    Ok(Options { config, data_dir, cpus, pin: !machine.no_pin, admin: machine.admin, started })
+    Ok(Options { config, data_dirs, cpus, pin: !machine.no_pin, admin: machine.admin, started })
 }
 
 fn set(raw: &mut RawConfig, key: &str, value: &str) -> Result<(), StartError> {
@@ -272,6 +272,11 @@ fn cores(ready: &Ready) -> String {
     }
 }
 
+fn data_dirs(ready: &Ready) -> String {
+    let shown: Vec<String> = ready.data_dirs.iter().map(|path| path.display().to_string()).collect();
+    shown.join(", ")
+}
+
 fn ready_line(ready: &Ready) -> String {
     let listeners: Vec<String> =
         ready.listeners.iter().map(|(name, address)| format!("{name}://{address}")).collect();
@@ -282,7 +287,7 @@ fn serve_banner(ready: &Ready) -> String {
     let admin = ready.admin.map(|address| format!("  admin  http://{address}/metrics\n")).unwrap_or_default();
     format!(
         "  data   {}\n  cores  {}\n  cluster {}\n{admin}{}",
-        ready.data_dir.display(),
+        data_dirs(ready),
         cores(ready),
         ready.cluster_id,
         ready_line(ready)

@@ -11,7 +11,7 @@ use protocol::error_code::ErrorCode;
 
 use crate::model::control::{ControlAnswer, ControlRequest};
 use crate::model::metadata_image::MetadataImage;
-use crate::model::{LeaderEpoch, Offset, TopicPartition};
+use crate::model::{DirectoryId, LeaderEpoch, Offset, TopicPartition};
 
 /// A request that waits at its connection's shard for answers. Unique per shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,6 +83,10 @@ pub enum ShardMessage {
     /// The sender cannot serve these partitions until the broker is started again.
     Offline {
         partitions: Vec<TopicPartition>,
+    },
+    /// To shard 0: the log dir failed at the sender, so new partitions should go elsewhere.
+    LogDirFailed {
+        directory: DirectoryId,
     },
 }
 

@@ -10,9 +10,9 @@ use penstock::effect::{Effect, Effects};
 use penstock::input::Input;
 use penstock::metadata::{Controller, Incarnation};
 use penstock::model::metadata_image::Endpoint;
-use penstock::model::{BrokerId, ConnectionId, Instant, Now, ShardId};
+use penstock::model::{BrokerId, ConnectionId, DirectoryId, Instant, LogDir, Now, ShardId};
 use penstock::shard::{Shard, ShardStart};
-use penstock::storage::{RecoveredShard, StorageConfig, StorageMutations};
+use penstock::storage::{DirStart, RecoveredShard, StorageConfig, StorageMutations};
 use protocol::{Piece, Uuid};
 
 const DIRECTORY_ID: [u8; 16] = *b"no disk anywhere";
@@ -46,7 +46,7 @@ impl Broker {
             now,
             &Incarnation {
                 incarnation_id: Uuid([2; 16]),
-                directory_id: Uuid(DIRECTORY_ID),
+                directories: vec![DirectoryId(DIRECTORY_ID)],
                 endpoints: vec![Endpoint {
                     listener: "PLAINTEXT".into(),
                     host: "localhost".into(),
@@ -72,16 +72,19 @@ impl Broker {
                 shards,
                 config: config.clone(),
                 image: image.clone(),
-                storage: StorageConfig {
-                    shard: ShardId(index),
-                    directory_id: DIRECTORY_ID,
-                    journal_bytes_max: config.journal_bytes_max,
-                    tail_bytes_max,
-                    index_bytes_max: 1 << 20,
-                    free_bytes_min: 0,
-                    mutations: StorageMutations::default(),
-                },
-                recovered: RecoveredShard::empty(ShardId(index)),
+                dirs: vec![DirStart {
+                    config: StorageConfig {
+                        shard: ShardId(index),
+                        dir: LogDir(0),
+                        directory_id: DIRECTORY_ID,
+                        journal_bytes_max: config.journal_bytes_max,
+                        tail_bytes_max,
+                        index_bytes_max: 1 << 20,
+                        free_bytes_min: 0,
+                        mutations: StorageMutations::default(),
+                    },
+                    recovered: Ok(RecoveredShard::empty(ShardId(index))),
+                }],
                 controller: controller.take_if(|_| index == 0),
             };
             broker.shards.push(Shard::new(start, now, &mut effects));
@@ -163,9 +166,11 @@ impl Broker {
                 inputs.push_back(Input::Sent { connection, bytes });
             }
             Effect::CommitJournal(commit) => {
-                inputs.push_back(Input::JournalCommitted { commit: commit.commit });
+                inputs.push_back(Input::JournalCommitted { dir: commit.dir, commit: commit.commit });
             }
-            Effect::PrepareJournalFile { file, .. } => inputs.push_back(Input::JournalFileReady { file }),
+            Effect::PrepareJournalFile { dir, file, .. } => {
+                inputs.push_back(Input::JournalFileReady { dir, file });
+            }
             Effect::WriteSegment { file, position, pieces } => {
                 let length = pieces.iter().map(|piece| piece.len() as u64).sum();
                 inputs.push_back(Input::SegmentWritten { file, position, length });

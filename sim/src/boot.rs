@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use penstock::config::{Config, Origin, RawConfig};
-use penstock::effect::Effects;
+use penstock::effect::{DiskError, Effects};
 use penstock::metadata::{Controller, Incarnation};
-use penstock::model::metadata_image::Endpoint;
-use penstock::model::{BrokerId, Now, ShardId, TopicPartition};
+use penstock::model::metadata_image::{Endpoint, MetadataImage};
+use penstock::model::{BrokerId, DirectoryId, LogDir, Now, ShardId, TopicPartition};
 use penstock::shard::{Shard, ShardStart, shard_of};
-use penstock::storage::{RecoveryProgress, StorageConfig, recover_with};
+use penstock::storage::{DirStart, Keep, RecoveredShard, RecoveryProgress, StorageConfig, recover_with};
 use protocol::Uuid;
 
 use crate::coverage::Coverage;
@@ -17,7 +17,7 @@ use crate::mutations::Mutation;
 use crate::plan::Plan;
 use crate::random::Random;
 
-const DIRECTORY_ID: [u8; 16] = *b"simulated disk 1";
+const DIRECTORY_IDS: [[u8; 16]; 3] = [*b"simulated disk 1", *b"simulated disk 2", *b"simulated disk 3"];
 /// The floor: a world says that there is more or less than this.
 pub const FREE_BYTES_MIN: u64 = 1 << 20;
 const CLUSTER_ID: &str = "c2ltdWxhdGVkIGNsdXN0ZQ";
@@ -30,16 +30,17 @@ pub enum BootFailure {
 }
 
 fn config(shards: u16, plan: &Plan) -> Config {
-    let mut raw = RawConfig::default();
+    let dirs: Vec<String> = (0..plan.log_dirs).map(|dir| format!("/simulated/{dir}")).collect();
     let check_ms = plan.retention_check_ms.to_string();
     let settings = [
-        ("log.dirs", "/simulated"),
-        ("node.id", "1"),
-        ("shards", &shards.to_string()),
-        ("log.retention.check.interval.ms", &check_ms),
-        ("log.initial.task.delay.ms", &check_ms),
+        ("log.dirs", dirs.join(",")),
+        ("node.id", "1".to_owned()),
+        ("shards", shards.to_string()),
+        ("log.retention.check.interval.ms", check_ms.clone()),
+        ("log.initial.task.delay.ms", check_ms),
     ];
-    for (key, value) in settings {
+    let mut raw = RawConfig::default();
+    for (key, value) in &settings {
         raw.set(key, value, Origin::CommandLine).expect("the simulator's settings are valid");
     }
     Config::validate(&raw).expect("the simulator's settings are valid")
@@ -55,9 +56,9 @@ fn random_bytes(random: &mut Random) -> [u8; 16] {
 /// The metadata log, cut where it is torn, with this start recorded in it.
 fn start_controller(
     config: &Arc<Config>,
+    dirs: &[Dir],
     now: Now,
-    disk: &mut Disk,
-    random: &mut Random,
+    (disk, random): (&mut Disk, &mut Random),
     coverage: &mut Coverage,
 ) -> Result<Controller, BootFailure> {
     let replayed =
@@ -69,7 +70,7 @@ fn start_controller(
     }
     let incarnation = Incarnation {
         incarnation_id: Uuid(random_bytes(random)),
-        directory_id: Uuid(DIRECTORY_ID),
+        directories: dirs.iter().filter(|dir| !dir.missing).map(|dir| dir.id).collect(),
         endpoints: vec![Endpoint { listener: "PLAINTEXT".into(), host: "localhost".into(), port: 9092 }],
     };
     let batch = controller.start(now, &incarnation);
@@ -77,9 +78,9 @@ fn start_controller(
     Ok(controller)
 }
 
-/// Each shard with what it wants at once.
+/// Each shard with what it wants at once. `calm`: nothing goes wrong that a start could not mend.
 pub fn start(
-    shards: u16,
+    (shards, calm): (u16, bool),
     plan: &Plan,
     mutation: Mutation,
     now: Now,
@@ -87,14 +88,92 @@ pub fn start(
     coverage: &mut Coverage,
 ) -> Result<Vec<(Shard, Effects)>, BootFailure> {
     let config = Arc::new(config(shards, plan));
-    let controller = start_controller(&config, now, disk, random, coverage)?;
+    let dirs = dirs(plan, calm, random);
+    coverage.add("boot: log dirs missing", dirs.iter().filter(|dir| dir.missing).count() as u64);
+    coverage.add("boot: several log dirs", u64::from(dirs.len() > 1));
+    let controller = start_controller(&config, &dirs, now, (disk, random), coverage)?;
     let image = controller.image();
 
-    let keep = |partition: TopicPartition| image.partition(partition).is_some();
+    let mut by_dir = Vec::new();
+    for dir in &dirs {
+        by_dir.push(recover_dir(dir, shards, mutation, &image, disk, coverage)?.into_iter());
+    }
+    coverage.add("recovery: completed", 1);
+
+    let mut controller = Some(controller);
+    let mut started = Vec::new();
+    for shard in (0..shards).map(ShardId) {
+        let dir_start = |(dir, recovered): (&Dir, Option<RecoveredShard>)| DirStart {
+            config: StorageConfig {
+                shard,
+                dir: dir.number,
+                directory_id: dir.id.0,
+                journal_bytes_max: plan.journal_bytes_max,
+                tail_bytes_max: plan.tail_bytes_max,
+                index_bytes_max: plan.index_bytes_max,
+                free_bytes_min: FREE_BYTES_MIN,
+                mutations: mutation.storage,
+            },
+            recovered: recovered.ok_or(DiskError { operation: "open", errno: 5 }),
+        };
+        let recovered: Vec<Option<RecoveredShard>> = by_dir.iter_mut().map(Iterator::next).collect();
+        let start = ShardStart {
+            shard,
+            shards,
+            config: config.clone(),
+            image: image.clone(),
+            dirs: dirs.iter().zip(recovered).map(dir_start).collect(),
+            controller: controller.take_if(|_| shard.0 == 0),
+        };
+        let mut effects = Effects::default();
+        let made = Shard::new(start, now, &mut effects);
+        started.push((made, effects));
+    }
+    Ok(started)
+}
+
+/// A log dir as a start finds it.
+struct Dir {
+    number: LogDir,
+    id: DirectoryId,
+    /// It cannot be reached in this life.
+    missing: bool,
+}
+
+/// The first has the metadata log: without it there is no broker.
+fn dirs(plan: &Plan, calm: bool, random: &mut Random) -> Vec<Dir> {
+    let misses = plan.log_dirs > 1 && !calm && random.percent(plan.missing_dir_percent);
+    let missing = if misses { Some(random.between(1, u64::from(plan.log_dirs))) } else { None };
+    let dir = |number: u8| Dir {
+        number: LogDir(number),
+        id: DirectoryId(DIRECTORY_IDS[usize::from(number)]),
+        missing: missing == Some(u64::from(number)),
+    };
+    (0..plan.log_dirs).map(dir).collect()
+}
+
+/// By shard; nothing of a dir that is missing.
+fn recover_dir(
+    dir: &Dir,
+    shards: u16,
+    mutation: Mutation,
+    image: &MetadataImage,
+    disk: &mut Disk,
+    coverage: &mut Coverage,
+) -> Result<Vec<RecoveredShard>, BootFailure> {
+    if dir.missing {
+        return Ok(Vec::new());
+    }
+    let keep = |of: TopicPartition| match image.partition(of) {
+        None => Keep::Nowhere,
+        Some(partition) if partition.directory == dir.id => Keep::Here,
+        Some(_) => Keep::Elsewhere,
+    };
     let owner = |partition: TopicPartition| shard_of(partition, shards);
     let mut last = RecoveryProgress::default();
     let mut progress = |so_far| last = so_far;
-    let recovered = recover_with(disk, DIRECTORY_ID, shards, &keep, &owner, &mut progress, mutation.storage);
+    disk.recover_dir(dir.number);
+    let recovered = recover_with(disk, dir.id.0, shards, &keep, &owner, &mut progress, mutation.storage);
     coverage.add("recovery: journals replayed", last.journals_replayed);
     coverage.add("recovery: segments completed", last.segments_completed);
     coverage.add("recovery: bytes replayed", last.bytes_replayed);
@@ -110,32 +189,5 @@ pub fn start(
     if let Some((of, why)) = recovered.iter().flat_map(|shard| &shard.offline).next() {
         return Err(BootFailure::Refused(format!("{of} is offline: {why}")));
     }
-    coverage.add("recovery: completed", 1);
-
-    let mut controller = Some(controller);
-    let mut started = Vec::new();
-    for (index, recovered) in recovered.into_iter().enumerate() {
-        let shard = ShardId(index as u16);
-        let start = ShardStart {
-            shard,
-            shards,
-            config: config.clone(),
-            image: image.clone(),
-            storage: StorageConfig {
-                shard,
-                directory_id: DIRECTORY_ID,
-                journal_bytes_max: plan.journal_bytes_max,
-                tail_bytes_max: plan.tail_bytes_max,
-                index_bytes_max: plan.index_bytes_max,
-                free_bytes_min: FREE_BYTES_MIN,
-                mutations: mutation.storage,
-            },
-            recovered,
-            controller: controller.take_if(|_| index == 0),
-        };
-        let mut effects = Effects::default();
-        let made = Shard::new(start, now, &mut effects);
-        started.push((made, effects));
-    }
-    Ok(started)
+    Ok(recovered)
 }

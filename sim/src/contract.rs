@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use penstock::effect::{Effect, SegmentName};
-use penstock::model::{Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
+use penstock::model::{LogDir, Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
 use penstock::runtime::DataDir;
 use penstock::storage::RecoveryDisk;
 
@@ -96,7 +96,7 @@ fn a_journal_is_removed_as_a_whole(disk: &mut dyn RecoveryDisk) {
 #[test]
 fn the_simulated_disk_keeps_it() {
     let (mut disk, mut schedule) = (Disk::new(1), Schedule::new(1));
-    let prepare = Effect::PrepareJournalFile { file: 0, bytes: JOURNAL_BYTES };
+    let prepare = Effect::PrepareJournalFile { dir: LogDir(0), file: 0, bytes: JOURNAL_BYTES };
     assert!(disk.submit(Life(0), SHARD, prepare, &mut schedule).is_none());
     while let Some(event) = schedule.pop() {
         if let Event::Disk { life, operation } = event {

@@ -47,7 +47,7 @@ impl Coverage {
         self.add("node: stops begun", counters.stops);
         for index in 0..node.shards() {
             if let Some(shard) = node.shard(index) {
-                self.add_storage(shard.storage().counters());
+                self.add_storage(&shard.storage().counters());
             }
         }
     }

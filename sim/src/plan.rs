@@ -22,6 +22,9 @@ pub struct Plan {
     /// The disk is full now and then: the longest time between, in nanoseconds; 0: never.
     pub full_gap_ns_max: u64,
     pub network_faults: NetworkFaults,
+    pub log_dirs: u8,
+    /// Of 100 starts, so many lack one of the log dirs, if there are several.
+    pub missing_dir_percent: u64,
     /// Crashes before the world is allowed to come to rest.
     pub crashes_min: u32,
     pub steps_min: u64,
@@ -44,26 +47,17 @@ impl Plan {
     pub fn of_seed(seed: u64) -> Plan {
         let mut random = Random::stream(seed, "plan");
         let large = random.percent(25);
-        let mut topics = topics(&mut random);
-        let deletes = deletes(&mut topics, seed);
+        let topics = topics(&mut random);
         let churns = topics.iter().any(|topic| topic.churns);
-        let mut producers: Vec<ProducerPlan> =
+        let producers: Vec<ProducerPlan> =
             (0..random.between(1, 5)).map(|_| producer(&topics, large, &mut random)).collect();
         let consumers = (0..random.below(4)).map(|_| consumer(&topics, churns, &mut random)).collect();
         let pause_ns_max = random.log_uniform(1_000_000, 200_000_000);
+        let (log_dirs, missing_dir_percent) = log_dirs(seed);
         let (index_bytes_max, summary_lost) = indexes(seed);
-        if deletes.eagerly {
-            turn_the_ring(&mut producers);
-        }
-        let shards = shards(&mut random);
-        let journal_bytes_max = journal_bytes_max(&producers, &mut random);
-        Plan {
-            shards,
-            journal_bytes_max: if deletes.eagerly {
-                2 * journal_bytes_least(&producers)
-            } else {
-                journal_bytes_max
-            },
+        let mut plan = Plan {
+            shards: shards(&mut random),
+            journal_bytes_max: journal_bytes_max(&producers, &mut random),
             tail_bytes_max: random.log_uniform(64 << 10, 32 << 20),
             index_bytes_max,
             admin: AdminPlan { topics, pause_ns_max },
@@ -72,6 +66,8 @@ impl Plan {
             disk_faults: DiskFaults { summary_lost, ..disk_faults(&mut random) },
             network_faults: network_faults(&mut random),
             full_gap_ns_max: full_gap_ns_max(seed),
+            log_dirs,
+            missing_dir_percent,
             crashes_min: random.between(2, 6) as u32,
             steps_min: 500,
             commits_min: 20,
@@ -79,8 +75,60 @@ impl Plan {
             recovery_crash_percent: if random.percent(60) { 40 } else { 0 },
             stop_percent: if random.percent(40) { 30 } else { 0 },
             wall_jumps: random.percent(20),
-            retention_check_ms: deletes.check_ms,
-            moment_percent: if deletes.eagerly { 40 } else { *random.pick(&[0, 3, 15, 40]) },
+            retention_check_ms: 1_000,
+            moment_percent: *random.pick(&[0, 3, 15, 40]),
+        };
+        plan.let_go(seed);
+        plan.maybe_crowd(seed);
+        plan
+    }
+
+    /// What may be deleted, and how soon. Of most topics nothing goes; of all in few worlds, as much and as soon as can be, while the
+    /// ring turns: what is written now is unlinked a moment later. From a stream of its own: the seeds' plans stay what they were.
+    fn let_go(&mut self, seed: u64) {
+        let mut random = Random::stream(seed, "retention");
+        let eagerly = random.percent(10);
+        for topic in &mut self.admin.topics {
+            topic.retention = if eagerly {
+                Retention { ms: Some(random.log_uniform(1, 400) as i64), bytes: Some(0), by_request: true }
+            } else {
+                retention(&mut random)
+            };
+        }
+        self.retention_check_ms = if eagerly { random.between(1, 10) } else { random.log_uniform(5, 1_000) };
+        if eagerly {
+            turn_the_ring(&mut self.producers);
+            self.journal_bytes_max = 2 * journal_bytes_least(&self.producers);
+            self.moment_percent = 40;
+        }
+    }
+
+    /// Few worlds have so many partitions in so small a ring that what a release has to carry does not fit one commit.
+    fn maybe_crowd(&mut self, seed: u64) {
+        let mut random = Random::stream(seed, "crowd");
+        if !random.percent(12) {
+            return;
+        }
+        let partitions = random.between(30, 60) as i32;
+        let topic = self.admin.topics.first_mut().expect("there is a topic that stays");
+        (topic.partitions, topic.partitions_max) = (partitions, partitions);
+        for producer in &mut self.producers {
+            producer.topics = vec![topic.name.clone()];
+            (producer.idempotent, producer.acks) = (true, -1);
+            producer.batch_bytes_max = producer.batch_bytes_max.min(2_000);
+            producer.value_bytes_max = producer.value_bytes_max.min(1_000);
+            producer.requests_in_flight_max = producer.requests_in_flight_max.min(6);
+            producer.pause_ns_max = producer.pause_ns_max.min(2_000_000);
+            producer.batches_max = 400;
+        }
+        self.shards = vec![1];
+        self.log_dirs = 1;
+        self.journal_bytes_max = 256 << 10;
+        self.life_ns_max = self.life_ns_max.max(500_000_000);
+        self.commits_min = 150;
+        (self.crashes_min, self.moment_percent) = (10, 10);
+        if random.percent(40) {
+            self.disk_faults.segment_error = 10_000;
         }
     }
 }
@@ -123,27 +171,6 @@ fn topics(random: &mut Random) -> Vec<TopicPlan> {
         });
     }
     topics
-}
-
-struct Deletes {
-    /// As much and as soon as can be, while the ring turns: what is written now is unlinked a moment later.
-    eagerly: bool,
-    check_ms: u64,
-}
-
-/// What may go of the topics, how soon. From a stream of its own: the seeds' plans stay what they were.
-fn deletes(topics: &mut [TopicPlan], seed: u64) -> Deletes {
-    let mut random = Random::stream(seed, "retention");
-    let eagerly = random.percent(10);
-    for topic in topics {
-        topic.retention = if eagerly {
-            Retention { ms: Some(random.log_uniform(1, 400) as i64), bytes: Some(0), by_request: true }
-        } else {
-            retention(&mut random)
-        };
-    }
-    let check_ms = if eagerly { random.between(1, 10) } else { random.log_uniform(5, 1_000) };
-    Deletes { eagerly, check_ms }
 }
 
 /// Much more than the smallest ring, in batches that fit it.
@@ -217,6 +244,11 @@ fn disk_faults(random: &mut Random) -> DiskFaults {
         slow: sometimes(30, 10_000),
         summary_lost: 0,
     }
+}
+
+fn log_dirs(seed: u64) -> (u8, u64) {
+    let mut random = Random::stream(seed, "log dirs");
+    (*random.pick(&[1, 1, 1, 2, 3]), *random.pick(&[0, 0, 20]))
 }
 
 /// Memory for indexes, and how often a summary is not found. From a stream of its own: the seeds' plans stay what they were.

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use penstock::model::{Instant, Now, ShardId};
+use penstock::model::{Instant, LogDir, Now, ShardId};
 
 use crate::disk::OperationId;
 use crate::network::LinkId;
@@ -42,7 +42,7 @@ pub enum Event {
     /// The broker starts.
     Start,
     /// The disk is full from now on, or has room again.
-    Space { full: bool },
+    Space { dir: LogDir, full: bool },
 }
 
 /// Invariants: `now` never goes back; events of one instant come in an order that the seed decides.

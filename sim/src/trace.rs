@@ -139,9 +139,9 @@ fn name_input(input: &Input) -> (&'static str, [u64; 3]) {
         }
         Input::Sent { connection, bytes } => ("> Sent", [connection.0, *bytes, 0]),
         Input::Closed { connection } => ("> Closed", [connection.0, 0, 0]),
-        Input::JournalCommitted { commit } => ("> JournalCommitted", [commit.0, 0, 0]),
+        Input::JournalCommitted { commit, .. } => ("> JournalCommitted", [commit.0, 0, 0]),
         Input::JournalFailed { .. } => ("> JournalFailed", [0; 3]),
-        Input::JournalFileReady { file } => ("> JournalFileReady", [u64::from(*file), 0, 0]),
+        Input::JournalFileReady { file, .. } => ("> JournalFileReady", [u64::from(*file), 0, 0]),
         Input::SegmentWritten { file, position, length } => {
             ("> SegmentWritten", [file.0, *position, *length])
         }
@@ -183,7 +183,9 @@ fn name_effect(effect: &Effect) -> (&'static str, [u64; 3]) {
             "< CommitJournal",
             [commit.commit.0, u64::from(commit.file) << 40 | commit.position, commit.length],
         ),
-        Effect::PrepareJournalFile { file, bytes } => ("< PrepareJournalFile", [u64::from(*file), *bytes, 0]),
+        Effect::PrepareJournalFile { file, bytes, .. } => {
+            ("< PrepareJournalFile", [u64::from(*file), *bytes, 0])
+        }
         Effect::OpenSegment { file, segment, exists } => {
             ("< OpenSegment", [file.0, segment.base_offset.0 as u64, u64::from(*exists)])
         }

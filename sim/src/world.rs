@@ -134,34 +134,35 @@ impl World {
     fn plan_full_disk(&mut self) {
         if self.plan.full_gap_ns_max > 0 {
             let gap = self.random.log_uniform(1_000_000, self.plan.full_gap_ns_max);
-            self.schedule.after(gap, Event::Space { full: true });
+            let dir = LogDir(self.random.below(u64::from(self.plan.log_dirs)) as u8);
+            self.schedule.after(gap, Event::Space { dir, full: true });
         }
     }
 
     /// The disk fills up, or somebody makes room. The broker may hear of the first, and hears of the second if it did.
-    fn on_space(&mut self, full: bool) {
+    fn on_space(&mut self, dir: LogDir, full: bool) {
         if full && self.phase != Phase::Chaos {
             return;
         }
-        let free_bytes = self.disk.fill_up(full);
+        let free_bytes = self.disk.fill_up(dir, full);
         if full {
             self.told_full = self.random.percent(50);
             let lasts = self.random.log_uniform(1_000_000, 3_000_000_000);
-            self.schedule.after(lasts, Event::Space { full: false });
+            self.schedule.after(lasts, Event::Space { dir, full: false });
         } else {
             self.plan_full_disk();
         }
         if self.told_full {
             self.told_full = full;
-            self.tell_space(free_bytes);
+            self.tell_space(dir, free_bytes);
         }
     }
 
-    fn tell_space(&mut self, free_bytes: u64) {
+    fn tell_space(&mut self, dir: LogDir, free_bytes: u64) {
         let shards = self.node.as_ref().map_or(0, Node::shards);
         for shard in (0..shards).map(ShardId) {
             let input = Input::DiskSpace {
-                dir: LogDir(0),
+                dir,
                 space: DiskSpace { total_bytes: u64::MAX, usable_bytes: free_bytes },
             };
             self.input(shard, input);
@@ -258,7 +259,7 @@ impl World {
                 self.schedule.after(patience, Event::Crash { life });
             }
             Event::Start => self.start(),
-            Event::Space { full } => self.on_space(full),
+            Event::Space { dir, full } => self.on_space(dir, full),
             // Of an earlier life.
             Event::Disk { .. }
             | Event::Turn { .. }
@@ -384,7 +385,8 @@ impl World {
         }
         let now = self.schedule.now();
         let around = (&mut self.disk, &mut self.random);
-        let started = boot::start(shards, &self.plan, self.mutation, now, around, &mut self.coverage);
+        let started =
+            boot::start((shards, !chaos), &self.plan, self.mutation, now, around, &mut self.coverage);
         self.disk.set_fuse(Fuse::default());
         let number = u64::from(self.life.0);
         match started {
@@ -460,7 +462,9 @@ impl World {
             Phase::Chaos => {
                 if self.is_thick() && self.crashes >= self.plan.crashes_min {
                     self.disk.faults = Default::default();
-                    self.on_space(false);
+                    if let Some(dir) = self.disk.full() {
+                        self.on_space(dir, false);
+                    }
                     self.network.faults = Default::default();
                     self.stages_left = None;
                     self.enter(Phase::Settling);

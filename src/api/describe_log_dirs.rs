@@ -12,11 +12,12 @@ use protocol::messages::describe_log_dirs::{
     DescribeLogDirsPartition, DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeLogDirsResult,
     DescribeLogDirsTopic,
 };
-use protocol::{Array, Message, Piece, Reader};
+use protocol::{Array, Message, Reader};
 
 use super::partition_questions::{PartitionAnswer, QuestionBuilder};
 use super::{ApiContext, Outcome, RequestInfo, answer};
-use crate::model::{DiskSpace, LeaderEpoch};
+use crate::model::metadata_image::MetadataImage;
+use crate::model::{DiskSpace, LeaderEpoch, LogDirStatus, PartitionIndex};
 use crate::shard_message::{Answer, Question};
 
 /// "Unknown", as the schema's default says it.
@@ -26,10 +27,12 @@ pub fn handle(context: &ApiContext<'_>, info: RequestInfo, reader: &mut Reader<'
     let Ok(request) = DescribeLogDirsRequest::decode(reader, info.version) else {
         return Outcome::Close("a DescribeLogDirs request that cannot be read");
     };
-    let log_dir = context.config.log_dir.clone();
-    let space = context.disk_space.first().copied().flatten();
-    let mut questions =
-        QuestionBuilder::new(context, info, move |info, topics| respond(info, &log_dir, space, topics));
+    let dirs = context.log_dirs.to_vec();
+    let places = context.image.clone();
+    let mut questions = QuestionBuilder::new(context, info, move |info, topics| {
+        let results: Vec<_> = dirs.iter().map(|dir| describe(dir, &places, topics)).collect();
+        answer(info, &DescribeLogDirsResponse { results: results.into(), ..Default::default() })
+    });
     match &request.topics {
         Some(topics) => {
             for topic in topics {
@@ -52,31 +55,40 @@ pub fn handle(context: &ApiContext<'_>, info: RequestInfo, reader: &mut Reader<'
     questions.finish()
 }
 
-fn respond(
-    info: RequestInfo,
-    log_dir: &str,
-    space: Option<DiskSpace>,
-    topics: &[(Arc<str>, Vec<PartitionAnswer>)],
-) -> Vec<Piece> {
-    let found = topics.iter().filter_map(|(name, partitions)| {
-        let partitions: Array<'_, _> = partitions.iter().filter_map(partition_row).collect();
-        (!partitions.is_empty()).then_some(DescribeLogDirsTopic { name, partitions })
-    });
-    let found: Array<'_, _> = found.collect();
-    let failed = |of: &PartitionAnswer| of.error == ErrorCode::KAFKA_STORAGE_ERROR;
-    let is_offline = found.is_empty() && topics.iter().flat_map(|(_, partitions)| partitions).any(failed);
-    let bytes = |of: fn(DiskSpace) -> u64| {
-        space.map_or(UNKNOWN_BYTES, |space| i64::try_from(of(space)).unwrap_or(i64::MAX))
+/// One log dir with the partitions that were asked for and live in it. It is offline if it failed as a whole, or if all of them
+/// cannot be read.
+fn describe<'a>(
+    dir: &'a LogDirStatus,
+    places: &MetadataImage,
+    topics: &'a [(Arc<str>, Vec<PartitionAnswer>)],
+) -> DescribeLogDirsResult<'a> {
+    let lives_here = |name: &str, of: &PartitionAnswer| {
+        let place =
+            places.topic_by_name(name).and_then(|topic| topic.partition(PartitionIndex(of.partition)));
+        place.is_some_and(|partition| partition.directory == dir.directory)
     };
-    let result = DescribeLogDirsResult {
+    let mut some_failed = false;
+    let mut found = Vec::new();
+    for (name, partitions) in topics {
+        let here = || partitions.iter().filter(|of| lives_here(name, of));
+        some_failed |= here().any(|of| of.error == ErrorCode::KAFKA_STORAGE_ERROR);
+        let partitions: Array<'_, _> = here().filter_map(partition_row).collect();
+        if !partitions.is_empty() {
+            found.push(DescribeLogDirsTopic { name, partitions });
+        }
+    }
+    let is_offline = found.is_empty() && (dir.failed || some_failed);
+    let bytes = |of: fn(DiskSpace) -> u64| {
+        dir.space.map_or(UNKNOWN_BYTES, |space| i64::try_from(of(space)).unwrap_or(i64::MAX))
+    };
+    DescribeLogDirsResult {
         error_code: if is_offline { ErrorCode::KAFKA_STORAGE_ERROR as i16 } else { 0 },
-        log_dir,
-        topics: found,
+        log_dir: &dir.path,
+        topics: found.into(),
         total_bytes: bytes(|space| space.total_bytes),
         usable_bytes: bytes(|space| space.usable_bytes),
         is_cordoned: false,
-    };
-    answer(info, &DescribeLogDirsResponse { results: Array::from(vec![result]), ..Default::default() })
+    }
 }
 
 /// None: the partition is not here, or cannot be read.

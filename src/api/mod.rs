@@ -41,7 +41,7 @@ use self::partition_questions::QuestionPlan;
 use crate::config::Config;
 use crate::model::control::{ControlAnswer, ControlRequest};
 use crate::model::metadata_image::MetadataImage;
-use crate::model::{DiskSpace, Now, ShardId, TopicPartition};
+use crate::model::{LogDirStatus, Now, ShardId, TopicPartition};
 use crate::shard_message::{AppendItem, AskItem, ReadItem};
 
 /// What a handler may look at.
@@ -52,8 +52,8 @@ pub struct ApiContext<'a> {
     pub listener: u16,
     pub now: Now,
     pub shard_of: &'a dyn Fn(TopicPartition) -> ShardId,
-    /// By log dir; as far as it is known.
-    pub disk_space: &'a [Option<DiskSpace>],
+    /// In the order of their numbers.
+    pub log_dirs: &'a [LogDirStatus],
     /// Partitions whose disk failed or whose files are damaged.
     pub offline: &'a BTreeSet<TopicPartition>,
 }

@@ -32,7 +32,7 @@ use crate::config::{Config, RawConfig};
 use crate::metadata::{Controller, Incarnation};
 use crate::model::control::{ControlAnswer, ControlError};
 use crate::model::metadata_image::{Endpoint, MetadataImage};
-use crate::model::{BrokerId, Instant, Now, ShardId, TopicPartition};
+use crate::model::{BrokerId, DirectoryId, Instant, Now, ShardId, TopicPartition};
 
 const NOW: Now = Now { instant: Instant(0), wall_ms: 1_795_252_975_881 };
 const CORRELATION_ID: i32 = 7;
@@ -64,7 +64,7 @@ impl World {
         };
         let incarnation = Incarnation {
             incarnation_id: Uuid([1; 16]),
-            directory_id: Uuid([2; 16]),
+            directories: vec![DirectoryId([2; 16])],
             endpoints: vec![endpoint("IN", "inside", 9092), endpoint("OUT", "outside", 9093)],
         };
         controller.start(NOW, &incarnation);
@@ -94,7 +94,7 @@ impl World {
     fn context(&self) -> ApiContext<'_> {
         let shard_of = &|_| ShardId(0);
         let World { image, config, listener, offline, .. } = self;
-        ApiContext { image, config, listener: *listener, now: NOW, shard_of, disk_space: &[], offline }
+        ApiContext { image, config, listener: *listener, now: NOW, shard_of, log_dirs: &[], offline }
     }
 
     fn begin<'q>(&self, key: ApiKey, version: i16, request: &impl Message<'q>) -> Outcome {

@@ -60,11 +60,11 @@ pub(super) const BROKER_KEYS: &[Key] = &[
     Key::broker("log.cleanup.policy", ValueType::List).default("delete").allowed(Allowed::EachOf(&["compact", "delete"])).live()
         .effective("Default of the topic key cleanup.policy."),
     Key::broker("log.dir", ValueType::List).default("penstock-data")
-        .effective("The data directory, if log.dirs is not set."),
+        .effective("The log dirs, if log.dirs is not set."),
     Key::broker("log.dir.free.bytes.min", ValueType::Long).default("67108864").min(0).unit(Unit::Bytes).own()
         .effective("With less free on the disk of a log dir its partitions take no records, until there is a quarter more."),
     Key::broker("log.dirs", ValueType::List)
-        .effective("The data directory; one."),
+        .effective("The log dirs: a new partition goes to the one with the fewest."),
     Key::broker("log.flush.interval.messages", ValueType::Long).default(LONG_MAX).min(1).unit(Unit::Count).live()
         .kept("Default of the topic key flush.messages."),
     Key::broker("log.flush.interval.ms", ValueType::Long).unit(Unit::Ms).live()
@@ -121,6 +121,8 @@ pub(super) const BROKER_KEYS: &[Key] = &[
         .effective("The most partitions of one DescribeTopicPartitions response."),
     Key::broker("message.max.bytes", ValueType::Int).default("1048588").min(0).unit(Unit::Bytes).live()
         .effective("Default of the topic key max.message.bytes."),
+    Key::broker("metadata.log.dir", ValueType::String)
+        .effective("Which of the log dirs has the metadata log; if not set, the first."),
     Key::broker("min.insync.replicas", ValueType::Int).default("1").min(1).unit(Unit::Count).live()
         .effective("Default of the topic key of the same name; only the cluster's default counts, not one broker's."),
     Key::broker("node.id", ValueType::Int).default("1").range(0, INT_MAX_NUMBER)

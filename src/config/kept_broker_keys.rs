@@ -130,7 +130,6 @@ pub(super) const KEPT_BROKER_KEYS: &[Key] = &[
     Key::broker("log.flush.start.offset.checkpoint.interval.ms", ValueType::Int).default("60000").min(0).unit(Unit::Ms),
     Key::broker("max.connection.creation.rate", ValueType::Int).default("2147483647").min(0).live(),
     Key::broker("max.connections.per.ip.overrides", ValueType::String).default("").live(),
-    Key::broker("metadata.log.dir", ValueType::String),
     Key::broker("metadata.log.max.record.bytes.between.snapshots", ValueType::Long).default("20971520").min(1),
     Key::broker("metadata.log.max.snapshot.interval.ms", ValueType::Long).default("3600000").min(0).unit(Unit::Ms),
     Key::broker("metadata.log.segment.bytes", ValueType::Int).default("1073741824").min(8_388_608).unit(Unit::Bytes),

@@ -202,7 +202,7 @@ fn contradictions_are_refused() {
         ("advertised.listeners=OTHER://a:1", "there is no listener named OTHER"),
         ("advertised.listeners=PLAINTEXT://0.0.0.0:1", "clients cannot connect to 0.0.0.0"),
         ("process.roles=broker", "this broker is its own controller"),
-        ("log.dirs=/a,/b", "exactly one directory"),
+        ("log.dirs=/a,/b\nmetadata.log.dir=/c", "allowed: one of log.dirs"),
         ("node.id=1\nbroker.id=2", "it must equal node.id, which is 1"),
         ("cluster.id=short", "22 digits"),
         ("default.replication.factor=0", "allowed: 1 to 32767"),
@@ -215,6 +215,19 @@ fn contradictions_are_refused() {
         assert!(error.contains(expect), "{text}: {error}");
     }
     assert_eq!(config("broker.id=5").unwrap().node_id, BrokerId(5));
+}
+
+#[test]
+fn log_dirs_are_named_in_order_and_each_counts_once() {
+    let check = |text: &str, dirs: &[&str], metadata: usize| {
+        let config = config(text).unwrap();
+        assert_eq!(config.log_dirs, dirs, "{text}");
+        assert_eq!(config.metadata_log_dir, metadata, "{text}");
+    };
+    check("log.dir=/a", &["/a"], 0);
+    check("log.dir=/a\nlog.dirs=/c,/b", &["/c", "/b"], 0);
+    check("log.dirs=/a,/b,/a", &["/a", "/b"], 0);
+    check("log.dirs=/a,/b,/c\nmetadata.log.dir=/c", &["/a", "/b", "/c"], 2);
 }
 
 #[test]

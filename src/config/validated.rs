@@ -10,6 +10,7 @@ use super::key::{Key, list_elements};
 use super::layers::{Layers, Source, SynonymValue};
 use super::listeners::{self, Listener};
 use super::raw::{ConfigError, Origin, RawConfig};
+use crate::limits::LOG_DIRS_MAX;
 use crate::model::BrokerId;
 use crate::model::topic_config::TopicConfig;
 
@@ -27,7 +28,10 @@ pub struct Config {
     /// None: the data directory's, or a new one.
     pub cluster_id: Option<String>,
     pub rack: Option<String>,
-    pub log_dir: String,
+    /// At least one, each once.
+    pub log_dirs: Vec<String>,
+    /// Which of them has the metadata log.
+    pub metadata_log_dir: usize,
     /// 0: one for each core.
     pub shards: u16,
 
@@ -126,7 +130,8 @@ impl Config {
             node_id: of.node_id()?,
             cluster_id: of.cluster_id()?,
             rack: of.maybe("broker.rack").map(str::to_owned),
-            log_dir: of.log_dir()?,
+            log_dirs: of.log_dirs()?,
+            metadata_log_dir: of.metadata_log_dir()?,
             shards: u16::try_from(of.number("shards")).unwrap_or(0),
             num_partitions: of.int("num.partitions"),
             default_replication_factor: of.default_replication_factor()?,
@@ -222,14 +227,21 @@ impl<'a> Texts<'a> {
         Err(ConfigError::new("cluster.id", Some(text), "allowed: 22 digits of URL-safe base64"))
     }
 
-    fn log_dir(&self) -> Result<String, ConfigError> {
+    fn log_dirs(&self) -> Result<Vec<String>, ConfigError> {
         let name = if self.maybe("log.dirs").is_some() { "log.dirs" } else { "log.dir" };
         let text = self.maybe(name).unwrap_or_default();
-        let mut dirs = list_elements(text);
-        match (dirs.next(), dirs.next()) {
-            (Some(dir), None) => Ok(dir.to_owned()),
-            _ => Err(ConfigError::new(name, Some(text), "allowed: exactly one directory")),
+        let dirs: Vec<String> = list_elements(text).map(str::to_owned).collect();
+        if dirs.is_empty() || dirs.len() > LOG_DIRS_MAX {
+            let problem = format!("allowed: 1 to {LOG_DIRS_MAX} directories");
+            return Err(ConfigError::new(name, Some(text), problem));
         }
+        Ok(dirs)
+    }
+
+    fn metadata_log_dir(&self) -> Result<usize, ConfigError> {
+        let Some(wanted) = self.maybe("metadata.log.dir") else { return Ok(0) };
+        let found = self.log_dirs()?.iter().position(|dir| dir == wanted);
+        found.ok_or_else(|| ConfigError::new("metadata.log.dir", Some(wanted), "allowed: one of log.dirs"))
     }
 
     fn default_replication_factor(&self) -> Result<i16, ConfigError> {

@@ -23,7 +23,7 @@ pub use ring::RING_FILE_BYTES_MIN;
 
 use crate::effect::{CommitId, Effect, Effects, JournalCommit};
 use crate::limits::{BLOCK_BYTES, CHECKPOINT_BYTES_MAX, COMMIT_BYTES_MAX, COMMITS_IN_FLIGHT_MAX};
-use crate::model::{Offset, ShardId};
+use crate::model::{LogDir, Offset, ShardId};
 use format::{CommitHeader, FORMAT_VERSION, FileHeader, commit_bytes};
 use group::encode_commit;
 use ring::{Lane, Placement, Ring};
@@ -38,6 +38,14 @@ const WAITING_BYTES_MAX: u64 = 4 * COMMIT_BYTES_MAX;
 /// A partition's log in `Storage`: a place in the lower half, the place's generation in the upper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LogId(pub u64);
+
+impl LogId {
+    /// The log dir that the partition lives in.
+    #[must_use]
+    pub fn dir(self) -> LogDir {
+        LogDir((self.0 >> 56) as u8)
+    }
+}
 
 /// One segment of one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,12 +89,26 @@ pub struct JournalCounters {
     pub release_commits: u64,
 }
 
+impl JournalCounters {
+    /// The sum of both.
+    #[must_use]
+    pub fn plus(&self, other: &JournalCounters) -> JournalCounters {
+        JournalCounters {
+            commits: self.commits + other.commits,
+            bytes: self.bytes + other.bytes,
+            entries: self.entries + other.entries,
+            release_commits: self.release_commits + other.release_commits,
+        }
+    }
+}
+
 /// The journal of one shard and log dir.
 ///
 /// Invariants: groups become durable in the order of their ids. A commit never spans files.
 #[derive(Debug)]
 pub struct Journal {
     shard: ShardId,
+    dir: LogDir,
     directory_id: [u8; 16],
     ring: Ring,
     commit_bytes_max: u64,
@@ -114,6 +136,7 @@ impl Journal {
     #[must_use]
     pub fn new(
         shard: ShardId,
+        dir: LogDir,
         directory_id: [u8; 16],
         bytes_max: u64,
         files: &[(u32, u64)],
@@ -124,6 +147,7 @@ impl Journal {
         let commit_bytes_max = (ring.file_bytes() / 4).min(COMMIT_BYTES_MAX);
         Journal {
             shard,
+            dir,
             directory_id,
             ring,
             commit_bytes_max,
@@ -325,6 +349,7 @@ impl Journal {
             done: false,
         });
         effects.push(Effect::CommitJournal(JournalCommit {
+            dir: self.dir,
             commit: CommitId(number),
             file: at.file,
             position: at.position - lead,
@@ -359,7 +384,7 @@ impl Journal {
     /// Asks for a file if the ring should grow; `sparing`: if it cannot do without. Whether it asked.
     pub fn maybe_grow(&mut self, sparing: bool, effects: &mut Effects) -> bool {
         let Some((file, bytes)) = self.ring.maybe_grow(sparing) else { return false };
-        effects.push(Effect::PrepareJournalFile { file, bytes });
+        effects.push(Effect::PrepareJournalFile { dir: self.dir, file, bytes });
         true
     }
 

@@ -84,4 +84,10 @@ mutations! {
     index_load_wakes_nobody,
     /// A segment write that found no room counts as written.
     enospc_is_success,
+    /// After a failure, all that was handed to the journal counts as durable.
+    ack_after_failed_sync,
+    /// A failed sync of segments counts as done.
+    sync_error_is_success,
+    /// A partition is opened in a log dir that its id gives, not in the one that its record names.
+    dir_by_hash_not_by_record,
 }

@@ -9,7 +9,7 @@ use super::replay::{ReplayError, ReplayFault, plan, replay};
 use super::ring::{Lane, Ring};
 use super::*;
 use crate::effect::DiskError;
-use crate::model::{PartitionIndex, TopicId, TopicPartition};
+use crate::model::{LogDir, PartitionIndex, TopicId, TopicPartition};
 
 const DIRECTORY: [u8; 16] = [5; 16];
 const FILE_BYTES: u64 = 64 * BLOCK_BYTES;
@@ -276,8 +276,15 @@ fn a_dead_file_is_free_only_when_a_commit_has_said_so() {
 
 fn journal() -> (Journal, Effects) {
     let files = [(0, 32 * 1024 * 1024), (1, 32 * 1024 * 1024)];
-    let journal =
-        Journal::new(ShardId(2), DIRECTORY, 64 * 1024 * 1024, &files, 1, StorageMutations::default());
+    let journal = Journal::new(
+        ShardId(2),
+        LogDir(0),
+        DIRECTORY,
+        64 * 1024 * 1024,
+        &files,
+        1,
+        StorageMutations::default(),
+    );
     (journal, Effects::default())
 }
 

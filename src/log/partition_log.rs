@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use protocol::record::BatchView;
 
 use crate::effect::FileId;
 use crate::model::topic_config::TopicConfig;
@@ -269,6 +270,16 @@ impl PartitionLog {
     #[must_use]
     pub fn producers(&self) -> Vec<ProducerAnswer> {
         self.producers.answers()
+    }
+
+    /// Whether the batch is of a producer that the log does not know, and not its first.
+    #[must_use]
+    pub fn begins_amid(&self, batch: &[u8]) -> bool {
+        BatchView::parse(batch).is_ok_and(|batch| {
+            batch.has_producer_id()
+                && batch.base_sequence() > 0
+                && !self.producers.0.contains_key(&batch.producer_id())
+        })
     }
 
     #[must_use]

@@ -19,7 +19,7 @@ use super::{ControlPlane, Decision, MetadataError};
 use crate::config::{Config, broker_key};
 use crate::model::control::{ControlAnswer, ControlError, ControlRequest};
 use crate::model::metadata_image::{Endpoint, MetadataImage};
-use crate::model::{BrokerId, Now};
+use crate::model::{BrokerId, DirectoryId, Now};
 
 /// Features that a new log starts with, beside `metadata.version`. With eligible leader replicas, `min.insync.replicas`
 /// is a setting of the cluster, as in every new cluster of Kafka's since 4.1.
@@ -33,7 +33,8 @@ const PRODUCER_IDS: i64 = 1000;
 pub struct Incarnation {
     /// Random; new for each start.
     pub incarnation_id: Uuid,
-    pub directory_id: Uuid,
+    /// Of the log dirs that work, in their order.
+    pub directories: Vec<DirectoryId>,
     /// What clients are told, in the order of the config's listeners.
     pub endpoints: Vec<Endpoint>,
 }
@@ -47,6 +48,8 @@ pub struct Controller {
     pub(super) state: State,
     pub(super) topic_ids: TopicIds,
     pub(super) image: Arc<MetadataImage>,
+    /// Log dirs that new partitions may go to.
+    pub(super) usable_dirs: Vec<DirectoryId>,
 }
 
 /// Where a controller stands: enough to go back there.
@@ -87,7 +90,7 @@ impl Controller {
         let end = state.replay(log)?;
         let image = Arc::new(state.image.clone());
         let topic_ids = TopicIds::new(random, image.version);
-        Ok((Controller { state, topic_ids, image }, end))
+        Ok((Controller { state, topic_ids, image, usable_dirs: Vec::new() }, end))
     }
 
     /// Registers this run of the broker and makes it leader of its partitions anew, under higher leader epochs: what
@@ -96,6 +99,12 @@ impl Controller {
     /// The batch must be appended and synced before the first client is served.
     pub fn start(&mut self, now: Now, incarnation: &Incarnation) -> Bytes {
         self.state.leader_epoch += 1;
+        self.usable_dirs.clone_from(&incarnation.directories);
+        // Partitions that are not assigned were made when there was one log dir: that one has them.
+        let only = match self.state.registered_dirs[..] {
+            [only] => Some(only),
+            _ => incarnation.directories.first().copied(),
+        };
         let mut records = self.records(now);
         if self.state.image.features.is_empty() {
             self.push_bootstrap(&mut records);
@@ -108,12 +117,24 @@ impl Controller {
                     partition_id: index,
                     topic_id: Uuid(topic.topic_id.0),
                     leader: partition.leader.0,
+                    directories: only.filter(|_| partition.directory.is_open()).map(|only| {
+                        let own = self.state.image.broker_id;
+                        let place = |id: &BrokerId| if *id == own { Uuid(only.0) } else { Uuid::ZERO };
+                        partition.replicas.iter().map(place).collect()
+                    }),
                     ..PartitionChangeRecord::default()
                 });
                 records.end_unit();
             }
         }
         self.commit(records).expect("a registration is always written")
+    }
+
+    /// A log dir has failed: new partitions go elsewhere, unless there is nowhere else.
+    pub fn avoid_dir(&mut self, dir: DirectoryId) {
+        if self.usable_dirs.len() > 1 {
+            self.usable_dirs.retain(|usable| *usable != dir);
+        }
     }
 
     pub(super) fn records(&self, now: Now) -> RecordBuffer {
@@ -182,7 +203,7 @@ fn push_registration(records: &mut RecordBuffer, state: &State, incarnation: &In
         features: std::iter::once(own).chain(others).map(feature).collect(),
         rack: state.config.rack.as_deref(),
         fenced: false,
-        log_dirs: vec![incarnation.directory_id].into(),
+        log_dirs: incarnation.directories.iter().map(|dir| Uuid(dir.0)).collect(),
         ..RegisterBrokerRecord::default()
     });
 }

@@ -9,6 +9,7 @@ use protocol::messages::metadata_record::{ConfigRecord, PartitionRecord, TopicRe
 use protocol::{Array, Uuid};
 
 use super::batch::RecordBuffer;
+use super::placement::Placement;
 use super::state::TOPIC_RESOURCE;
 use super::topics::{PARTITIONS_PER_REQUEST_MAX, check_replicas, error, ok};
 use super::{Controller, Decision, names};
@@ -34,6 +35,7 @@ impl Controller {
         let asked: i64 = topics.iter().map(|topic| i64::from(self.partition_count(topic))).sum();
         let too_many = asked > PARTITIONS_PER_REQUEST_MAX;
         let mut records = self.records(now);
+        let mut placement = Placement::new(&self.usable_dirs, &self.state.image);
         let mut answers = Vec::with_capacity(topics.len());
         for topic in topics {
             let planned = if too_many {
@@ -46,7 +48,7 @@ impl Controller {
             answers.push(match planned {
                 Ok(plan) => {
                     if !validate_only {
-                        push_topic(&mut records, &plan, self.state.image.broker_id);
+                        push_topic(&mut records, &plan, self.state.image.broker_id, &mut placement);
                     }
                     created(&plan, validate_only)
                 }
@@ -190,7 +192,7 @@ impl Seen {
     }
 }
 
-fn push_topic(records: &mut RecordBuffer, plan: &Plan, broker: BrokerId) {
+fn push_topic(records: &mut RecordBuffer, plan: &Plan, broker: BrokerId, placement: &mut Placement) {
     let topic_id = Uuid(plan.topic_id.0);
     records.push(&TopicRecord { name: &plan.name, topic_id });
     for (name, value) in &plan.overrides {
@@ -198,26 +200,25 @@ fn push_topic(records: &mut RecordBuffer, plan: &Plan, broker: BrokerId) {
         records.push(&ConfigRecord { resource_type, resource_name: &plan.name, name, value: Some(value) });
     }
     for (replicas, index) in plan.partitions.iter().zip(0..) {
-        push_partition(records, topic_id, PartitionIndex(index), replicas, broker);
+        push_partition(records, topic_id, PartitionIndex(index), replicas, (broker, placement.next()));
     }
     records.end_unit();
 }
 
-/// A new partition: all replicas in sync, the first one leads. It is in the one directory of its broker.
+/// A new partition: all replicas in sync, the first one leads. `broker`: this one, with the log dir of its replica.
 pub(super) fn push_partition(
     records: &mut RecordBuffer,
     topic_id: Uuid,
     index: PartitionIndex,
     replicas: &[BrokerId],
-    broker: BrokerId,
+    (broker, directory): (BrokerId, Uuid),
 ) {
     let ids: Array<'_, i32> = replicas.iter().map(|replica| replica.0).collect();
     records.push(&PartitionRecord {
         partition_id: index.0,
         topic_id,
         isr: ids.clone(),
-        // Kafka's reserved id for "not told": a broker with one directory need not tell.
-        directories: replicas.iter().map(|_| Uuid::ZERO).collect(),
+        directories: replicas.iter().map(|id| if *id == broker { directory } else { Uuid::ZERO }).collect(),
         replicas: ids,
         leader: replicas.first().unwrap_or(&broker).0,
         leader_epoch: 0,

@@ -13,6 +13,7 @@ mod batch;
 mod controller;
 mod create_topics;
 mod names;
+mod placement;
 mod state;
 mod topic_ids;
 mod topics;

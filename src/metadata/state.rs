@@ -18,7 +18,7 @@ use super::names;
 use crate::config::Config;
 use crate::model::metadata_image::{BrokerImage, Endpoint, MetadataImage, PartitionImage, TopicImage};
 use crate::model::topic_config::TopicConfig;
-use crate::model::{BrokerId, LeaderEpoch, TopicId};
+use crate::model::{BrokerId, DirectoryId, LeaderEpoch, TopicId};
 
 /// Resource types of ConfigRecord.
 pub(super) const TOPIC_RESOURCE: i8 = 2;
@@ -41,6 +41,8 @@ pub(super) struct State {
     pub leader_epoch: i32,
     pub broker_epoch: i64,
     pub next_producer_id: i64,
+    /// Log dirs of the broker's last registration.
+    pub registered_dirs: Vec<DirectoryId>,
     /// Collision form -> topics that have it.
     pub collisions: BTreeMap<String, Vec<TopicId>>,
     /// With the dynamic values in force.
@@ -65,6 +67,7 @@ impl State {
             leader_epoch: 0,
             broker_epoch: -1,
             next_producer_id: 0,
+            registered_dirs: Vec::new(),
             collisions: BTreeMap::new(),
             config: (*config).clone(),
             defaults: Arc::new(config.topic_defaults.clone()),
@@ -218,6 +221,7 @@ impl State {
             ));
         }
         self.broker_epoch = record.broker_epoch;
+        self.registered_dirs = record.log_dirs.iter().map(|dir| DirectoryId(dir.0)).collect();
         self.image.brokers = vec![broker];
         Ok(())
     }
@@ -253,6 +257,7 @@ impl State {
     }
 
     fn apply_partition(&mut self, record: &PartitionRecord<'_>) -> Result<(), String> {
+        let directory = self.own_directory(&brokers(&record.replicas), &record.directories);
         let topic = self.topic_mut(TopicId(record.topic_id.0))?;
         if usize::try_from(record.partition_id).ok() != Some(topic.partitions.len()) {
             return Err(format!("topic {} lacks partitions before {}", topic.name, record.partition_id));
@@ -263,12 +268,21 @@ impl State {
             partition_epoch: record.partition_epoch,
             replicas: brokers(&record.replicas),
             isr: brokers(&record.isr),
+            directory,
         });
         Ok(())
     }
 
+    /// Directories are told in the order of the replicas; none at all: not told.
+    fn own_directory(&self, replicas: &[BrokerId], directories: &Array<'_, Uuid>) -> DirectoryId {
+        let own = replicas.iter().position(|id| *id == self.image.broker_id);
+        let told = own.and_then(|own| directories.iter().nth(own));
+        told.map_or(DirectoryId::UNASSIGNED, |directory| DirectoryId(directory.0))
+    }
+
     fn apply_partition_change(&mut self, record: &PartitionChangeRecord<'_>) -> Result<(), String> {
         const UNCHANGED: i32 = -2;
+        let own = self.image.broker_id;
         let topic = self.topic_mut(TopicId(record.topic_id.0))?;
         let index = usize::try_from(record.partition_id).ok();
         let Some(partition) = index.and_then(|index| topic.partitions.get_mut(index)) else {
@@ -279,6 +293,12 @@ impl State {
         }
         if let Some(replicas) = &record.replicas {
             partition.replicas = brokers(replicas);
+        }
+        if let Some(directories) = &record.directories
+            && let Some(place) = partition.replicas.iter().position(|id| *id == own)
+            && let Some(directory) = directories.iter().nth(place)
+        {
+            partition.directory = DirectoryId(directory.0);
         }
         // Kafka's rule: naming a leader, even the same, is a new leadership.
         if record.leader != UNCHANGED {

@@ -15,7 +15,7 @@ use super::*;
 use crate::config::{Config, RawConfig};
 use crate::model::control::*;
 use crate::model::metadata_image::Endpoint;
-use crate::model::{BrokerId, Instant, PartitionIndex, TopicId};
+use crate::model::{BrokerId, DirectoryId, Instant, PartitionIndex, TopicId};
 
 const NOW: Now = Now { instant: Instant(0), wall_ms: 1_795_252_975_881 };
 
@@ -30,6 +30,7 @@ struct World {
     controller: Controller,
     config: Arc<Config>,
     log: Vec<u8>,
+    directories: Vec<DirectoryId>,
 }
 
 fn replay(log: &[u8], config: &Arc<Config>) -> Result<(Controller, u64), MetadataError> {
@@ -41,7 +42,8 @@ impl World {
         let config = config(text);
         let (controller, end) = replay(&[], &config).unwrap();
         assert_eq!(end, 0);
-        let mut world = World { controller, config, log: Vec::new() };
+        let directories = vec![DirectoryId([2; 16])];
+        let mut world = World { controller, config, log: Vec::new(), directories };
         world.start();
         world
     }
@@ -49,7 +51,7 @@ impl World {
     fn start(&mut self) {
         let incarnation = Incarnation {
             incarnation_id: Uuid([1; 16]),
-            directory_id: Uuid([2; 16]),
+            directories: self.directories.clone(),
             endpoints: vec![Endpoint { listener: "PLAINTEXT".into(), host: "localhost".into(), port: 9092 }],
         };
         let batch = self.controller.start(NOW, &incarnation);
@@ -611,4 +613,37 @@ fn a_change_that_was_not_recorded_is_taken_back() {
     assert_eq!(world.create(vec![topic("e_e")]), [(ErrorCode::NONE, String::new())], "its like was not made");
     assert_eq!(world.create(vec![topic("d_d")])[0].0, ErrorCode::INVALID_TOPIC_EXCEPTION, "its like was");
     world.restart();
+}
+
+/// The log dir with the fewest partitions gets the next one, but none that failed; a start gives those without a place to the dir
+/// that was the only one.
+#[test]
+fn a_partition_has_its_place_in_its_record() {
+    let (first, second) = (DirectoryId([2; 16]), DirectoryId([3; 16]));
+    let mut world = World::new("num.partitions=3");
+    world.create(vec![NewTopic { partitions: 3, ..topic("a") }]);
+    world.directories = vec![first, second];
+    world.restart();
+    world.create(vec![NewTopic { partitions: 5, ..topic("b") }]);
+    let places = |world: &World, name| -> Vec<DirectoryId> {
+        let image = world.controller.image();
+        let topic = image.topic_by_name(name).expect("it was made");
+        topic.partitions.iter().map(|partition| partition.directory).collect()
+    };
+    assert_eq!(places(&world, "a"), [first; 3]);
+    assert_eq!(places(&world, "b"), [second, second, second, first, second]);
+    world.controller.avoid_dir(second);
+    world.create(vec![NewTopic { partitions: 2, ..topic("c") }]);
+    assert_eq!(places(&world, "c"), [first; 2]);
+    world.controller.avoid_dir(first);
+    world.create_one("d");
+    assert_eq!(places(&world, "d"), [first], "there is nowhere else");
+    let image = world.controller.image();
+    world.directories = vec![second];
+    world.restart();
+    for name in ["a", "b", "c", "d"] {
+        let before = &image.topic_by_name(name).expect("it was made").partitions;
+        let before: Vec<DirectoryId> = before.iter().map(|partition| partition.directory).collect();
+        assert_eq!(places(&world, name), before, "a dir that is missing keeps its partitions");
+    }
 }

@@ -7,6 +7,7 @@ use protocol::error_code::ErrorCode;
 use protocol::messages::metadata_record::RemoveTopicRecord;
 
 use super::create_topics::push_partition;
+use super::placement::Placement;
 use super::{Controller, Decision};
 use crate::model::control::{ControlAnswer, ControlError, NewPartitions, TopicDone, TopicRef};
 use crate::model::metadata_image::{MetadataImage, TopicImage};
@@ -79,6 +80,7 @@ impl Controller {
         validate_only: bool,
     ) -> Decision {
         let mut records = self.records(now);
+        let mut placement = Placement::new(&self.usable_dirs, &self.state.image);
         let mut times: BTreeMap<&str, u32> = BTreeMap::new();
         for topic in &topics {
             *times.entry(&topic.name).or_default() += 1;
@@ -103,7 +105,7 @@ impl Controller {
                         Uuid(topic_id.0),
                         index,
                         replicas,
-                        self.state.image.broker_id,
+                        (self.state.image.broker_id, placement.next()),
                     );
                 }
                 records.end_unit();

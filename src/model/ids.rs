@@ -22,7 +22,7 @@ number!(
 );
 number!(
     /// One of this broker's log directories, by its place in `log.dirs`.
-    LogDir, u16
+    LogDir, u8
 );
 number!(
     /// A connection of one shard. Assigned by the runtime, never reused while the broker runs.
@@ -67,6 +67,27 @@ impl fmt::Display for TopicId {
 impl fmt::Debug for TopicId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "TopicId({self})")
+    }
+}
+
+/// A log dir's `directory.id`: what a partition's record names as its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DirectoryId(pub [u8; 16]);
+
+impl DirectoryId {
+    /// Kafka's word for "not told": a broker with one log dir need not tell.
+    pub const UNASSIGNED: DirectoryId = DirectoryId([0; 16]);
+
+    /// Kafka keeps the first hundred ids for itself: no log dir has one.
+    #[must_use]
+    pub fn is_reserved(self) -> bool {
+        self.0[..15].iter().all(|byte| *byte == 0) && self.0[15] < 100
+    }
+
+    /// The broker is still to choose: UNASSIGNED, or MIGRATING (2). Of LOST (1) only the controller knows more.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        self.is_reserved() && matches!(self.0[15], 0 | 2)
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::topic_config::TopicConfig;
-use super::{BrokerId, LeaderEpoch, PartitionIndex, TopicId, TopicPartition};
+use super::{BrokerId, DirectoryId, LeaderEpoch, PartitionIndex, TopicId, TopicPartition};
 
 /// One topic of the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct PartitionImage {
     pub partition_epoch: i32,
     pub replicas: Vec<BrokerId>,
     pub isr: Vec<BrokerId>,
+    /// Where this broker's replica is.
+    pub directory: DirectoryId,
 }
 
 /// One broker of the cluster with its advertised address for each listener, by the listener's number.

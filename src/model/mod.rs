@@ -9,10 +9,10 @@ mod sealed_segment;
 mod time;
 pub mod topic_config;
 
-pub use disk_space::DiskSpace;
+pub use disk_space::{DiskSpace, LogDirStatus};
 pub use ids::{
-    BrokerId, ConnectionId, LeaderEpoch, LogDir, PartitionIndex, ProducerEpoch, ProducerId, ShardId, TopicId,
-    TopicPartition,
+    BrokerId, ConnectionId, DirectoryId, LeaderEpoch, LogDir, PartitionIndex, ProducerEpoch, ProducerId,
+    ShardId, TopicId, TopicPartition,
 };
 pub use offset::{DurableOffset, Offset};
 pub use sealed_segment::SealedSegment;

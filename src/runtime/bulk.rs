@@ -34,7 +34,7 @@ use crate::limits::{
     BULK_MEMORY_BYTES, BULK_SYNCS_IN_FLIGHT_MAX, BULK_SYNCS_PER_SHARD_MIN, BULK_WRITES_IN_FLIGHT_MAX,
     SYNCED_ONE_BY_ONE_MAX,
 };
-use crate::model::{SealedSegment, ShardId, TopicPartition};
+use crate::model::{LogDir, SealedSegment, ShardId, TopicPartition};
 
 use super::chores;
 use super::descriptors::descriptors_max;
@@ -77,7 +77,7 @@ pub enum Order {
     Sync { sync: SyncId, files: Vec<Arc<SegmentFile>> },
     Close { file: FileId },
     Read { read: ReadId, file: Arc<SegmentFile>, position: u64, length: u64 },
-    PrepareJournalFile { file: u32, bytes: u64 },
+    PrepareJournalFile { dir: LogDir, file: u32, bytes: u64 },
 }
 
 /// How a segment ends: `Effect::SealSegment`.
@@ -118,15 +118,37 @@ struct Written {
     idle_since: Cell<u64>,
 }
 
+/// One log dir, for the bulk work of one shard.
+struct BulkDir {
+    path: PathBuf,
+    /// The dir, open since the start: an error of writing back is told to who had the file system open before it. Each shard has
+    /// its own, since each is told once. None: it could not be opened, and nothing is written to it in this run.
+    file_system: Option<File>,
+}
+
+impl BulkDir {
+    /// Makes all durable that was written to its file system. May block, for long.
+    fn sync(&self) -> io::Result<()> {
+        match &self.file_system {
+            Some(file_system) => chores::sync_file_system(file_system),
+            None => Err(io::Error::other("the log dir could not be opened at the start")),
+        }
+    }
+}
+
+fn bulk_dirs(files: &Files) -> Arc<[BulkDir]> {
+    let dir = |path: &PathBuf| BulkDir { path: path.clone(), file_system: File::open(path).ok() };
+    files.data_dirs().iter().map(dir).collect()
+}
+
 /// Lives: on the bulk executor's thread, shared by its tasks.
 struct Bulk {
     shard: ShardId,
-    data_dir: PathBuf,
-    /// The data directory, open since the start: an error of writing back is told to who had the file system open before it.
-    file_system: Arc<File>,
+    dirs: Arc<[BulkDir]>,
     reply: Postbox,
     counts: Arc<SegmentCounts>,
-    share: DiskShare,
+    /// By log dir: a slow one takes nothing from the others.
+    shares: Vec<DiskShare>,
     written: RefCell<HashMap<FileId, Rc<Written>>>,
     /// Segments that are open and have nothing to do, by the end of their last work.
     idle: RefCell<BTreeMap<u64, FileId>>,
@@ -181,8 +203,7 @@ fn start_executor(
 ) -> io::Result<(Sender<Order>, JoinHandle<()>)> {
     let shards = files.shards().max(1);
     let syncs = (BULK_SYNCS_IN_FLIGHT_MAX / shards).max(BULK_SYNCS_PER_SHARD_MIN) as u64;
-    let data_dir = files.data_dir().to_path_buf();
-    let file_system = Arc::new(File::open(&data_dir)?);
+    let dirs = bulk_dirs(files);
     let idle_max = writers_max(shards);
     let (orders, waiting) = unbounded();
     let (started, outcome) = bounded(1);
@@ -191,15 +212,17 @@ fn start_executor(
             // The starter waits for exactly this.
             let _ = started.send(Ok(()));
             executor.run(async move {
-                let writes = Rc::new(Semaphore::new(BULK_WRITES_IN_FLIGHT_MAX as u64));
-                let share = DiskShare { writes, syncs: Semaphore::new(syncs) };
+                let share = |_: &BulkDir| DiskShare {
+                    writes: Rc::new(Semaphore::new(BULK_WRITES_IN_FLIGHT_MAX as u64)),
+                    syncs: Semaphore::new(syncs),
+                };
+                let shares = dirs.iter().map(share).collect();
                 let bulk = Bulk {
                     shard,
-                    data_dir,
-                    file_system,
+                    dirs,
                     reply,
                     counts,
-                    share,
+                    shares,
                     written: RefCell::default(),
                     idle: RefCell::default(),
                     idle_max,
@@ -308,9 +331,9 @@ impl Bulk {
                 let bulk = Rc::clone(self);
                 self.spawn(async move { bulk.read(read, file, position, length).await });
             }
-            Order::PrepareJournalFile { file, bytes } => {
+            Order::PrepareJournalFile { dir, file, bytes } => {
                 let bulk = Rc::clone(self);
-                self.spawn(async move { bulk.prepare_journal_file(file, bytes).await });
+                self.spawn(async move { bulk.prepare_journal_file(dir, file, bytes).await });
             }
         }
     }
@@ -377,10 +400,11 @@ impl Bulk {
     }
 
     async fn perform(&self, file: &SegmentFile, writer: &mut SegmentWriter, job: Job) {
+        let share = &self.shares[usize::from(file.id.dir().0)];
         match job {
             Job::Write { position, pieces } => {
                 let length = pieces.iter().map(|piece| piece.len() as u64).sum();
-                let result = writer.write(&file.path, &self.share, position, &pieces).await;
+                let result = writer.write(&file.path, share, position, &pieces).await;
                 self.counts.writes.fetch_add(1, Ordering::Relaxed);
                 self.counts.bytes.fetch_add(length, Ordering::Relaxed);
                 self.answer(match result {
@@ -389,14 +413,14 @@ impl Bulk {
                 });
             }
             Job::Seal(seal) => {
-                let result = writer.seal(&file.path, &self.share, seal).await;
+                let result = writer.seal(&file.path, share, seal).await;
                 self.answer(match result {
                     Ok(()) => Input::SegmentSealed { file: file.id },
                     Err(error) => segment_unwritten(file, SegmentOperation::Seal, error),
                 });
             }
             Job::Sync(group) => {
-                if let Err(error) = writer.sync(&file.path, &self.share).await {
+                if let Err(error) = writer.sync(&file.path, share).await {
                     group.failed.replace(Some(segment_failed(file, "sync segment", &error)));
                 }
                 self.finish_part(&group);
@@ -424,8 +448,8 @@ impl Bulk {
 
     /// All that was written of the files is at the disk already, or in its cache: the storage asks for a sync after the answers.
     async fn sync_file_system(&self, sync: SyncId, files: Vec<Arc<SegmentFile>>) {
-        let file_system = Arc::clone(&self.file_system);
-        let result = glommio::executor().spawn_blocking(move || chores::sync_file_system(&file_system)).await;
+        let dirs = Arc::clone(&self.dirs);
+        let result = glommio::executor().spawn_blocking(move || dirs[usize::from(sync.dir().0)].sync()).await;
         if result.is_ok() {
             for written in files.iter().filter_map(|file| self.written.borrow().get(&file.id).cloned()) {
                 // One that is at work syncs its directories itself, later.
@@ -458,9 +482,10 @@ impl Bulk {
         self.answer(Input::IndexLoaded { file: id, result });
     }
 
-    async fn prepare_journal_file(&self, file: u32, bytes: u64) {
-        let result = chores::prepare_journal_file(self.data_dir.clone(), self.shard, file, bytes).await;
-        self.answer(journal_file_answer(self.shard, file, result));
+    async fn prepare_journal_file(&self, dir: LogDir, file: u32, bytes: u64) {
+        let data_dir = self.dirs[usize::from(dir.0)].path.clone();
+        let result = chores::prepare_journal_file(data_dir, self.shard, file, bytes).await;
+        self.answer(journal_file_answer(self.shard, dir, file, result));
     }
 
     fn answer(&self, input: Input) {
@@ -481,15 +506,15 @@ fn read_answer(
     Input::ReadDone { read, result: result.map_err(|error| disk_error("read segment", &error)) }
 }
 
-fn journal_file_answer(shard: ShardId, file: u32, result: io::Result<()>) -> Input {
+fn journal_file_answer(shard: ShardId, dir: LogDir, file: u32, result: io::Result<()>) -> Input {
     match result {
-        Ok(()) => Input::JournalFileReady { file },
+        Ok(()) => Input::JournalFileReady { dir, file },
         Err(error) if is_full_disk(&error) => {
-            Input::JournalFileLacksSpace { file, error: disk_error("prepare journal file", &error) }
+            Input::JournalFileLacksSpace { dir, file, error: disk_error("prepare journal file", &error) }
         }
         Err(error) => {
-            tracing::error!(%shard, file, %error, "cannot fill a journal file with zeros");
-            Input::JournalFailed { error: disk_error("prepare journal file", &error) }
+            tracing::error!(%shard, %dir, file, %error, "cannot fill a journal file with zeros");
+            Input::JournalFailed { dir, error: disk_error("prepare journal file", &error) }
         }
     }
 }

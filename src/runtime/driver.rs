@@ -151,7 +151,7 @@ impl<C: Core> Driver<C> {
     fn perform_on_disk(&mut self, effect: Effect, turn: &mut Turn) {
         match effect {
             Effect::CommitJournal(commit) => self.journal.commit(commit, &mut turn.inputs),
-            Effect::PrepareJournalFile { file, bytes } => self.io.prepare_journal_file(file, bytes),
+            Effect::PrepareJournalFile { dir, file, bytes } => self.io.prepare_journal_file(dir, file, bytes),
             Effect::OpenSegment { file, segment, exists: _ } => self.files.open(file, segment),
             Effect::CloseSegment { file } => {
                 // Whoever sends from it holds it.
@@ -193,9 +193,9 @@ impl<C: Core> Driver<C> {
                     turn.inputs.push_back(Input::ReadDone { read, result });
                 }
             },
-            Effect::DeletePartition { topic_partition, files } => {
+            Effect::DeletePartition { dir, topic_partition, files } => {
                 let held = self.forget(files);
-                self.io.delete_partition(topic_partition, held);
+                self.io.delete_partition(dir, topic_partition, held);
             }
             Effect::AppendMetadata { append, batch } => self.io.append_metadata(append, batch),
             other => unreachable!("{other:?} is not for the disk"),

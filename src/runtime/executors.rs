@@ -28,8 +28,9 @@ use super::sockets::{SocketConfig, Sockets};
 #[derive(Debug, Clone)]
 pub struct Common {
     pub clock: Clock,
-    pub data_dir: PathBuf,
-    pub reserve: Reserve,
+    /// By the numbers of the log dirs.
+    pub data_dirs: Arc<[PathBuf]>,
+    pub reserves: Arc<[Reserve]>,
     pub shards: u16,
     /// Shard n runs on `cpus[n % len]`; None: not pinned.
     pub cpus: Option<Vec<usize>>,
@@ -62,7 +63,7 @@ impl Executors {
         F: FnOnce(&Clock) -> (C, Effects) + Send + 'static,
     {
         assert_eq!(seeds.len(), usize::from(common.shards), "one seed per shard");
-        let files = Arc::new(Files::new(common.data_dir.clone(), common.shards));
+        let files = Arc::new(Files::new(Arc::clone(&common.data_dirs), common.shards));
         let mut postboxes = Vec::new();
         let mut inboxes = Vec::new();
         for _ in &seeds {
@@ -74,7 +75,7 @@ impl Executors {
         for (index, (seed, inbox)) in seeds.into_iter().zip(inboxes).enumerate() {
             let shard = ShardId(u16::try_from(index).expect("no more than `shards`"));
             let mesh = Mesh::new(shard, postboxes.clone());
-            let io = IoThreads::start(shard, &files, &common.reserve, &postboxes[index], seed.metadata)?;
+            let io = IoThreads::start(shard, &files, &common.reserves, &postboxes[index], seed.metadata)?;
             let parts = Parts { shard, inbox, mesh, io, listeners: seed.listeners };
             let (common, files, ready, make) = (common.clone(), Arc::clone(&files), ready.clone(), seed.make);
             let run = move || match run_shard(&common, parts, files, make, &ready) {
@@ -123,7 +124,7 @@ fn run_shard<C: Core + 'static>(
     }
     let metrics = Rc::new(RefCell::default());
     let mut sockets = Sockets::new(common.sockets.clone(), Arc::clone(&files), Rc::clone(&metrics))?;
-    let journal = JournalWriter::new(common.data_dir.clone(), shard, Rc::clone(&metrics))?;
+    let journal = JournalWriter::new(Arc::clone(&common.data_dirs), shard, Rc::clone(&metrics))?;
     sockets.wake_by(inbox.wake_fd())?;
     sockets.wake_by(journal.completion_fd())?;
     let clock = common.clock;

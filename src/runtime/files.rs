@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::effect::{FileId, SegmentName};
-use crate::model::{ShardId, TopicPartition};
+use crate::model::{LogDir, ShardId, TopicPartition};
 
 pub use super::descriptors::OpenFile;
 use super::descriptors::{Descriptor, Descriptors, HasDescriptor, descriptors_max};
@@ -55,16 +55,16 @@ impl HasDescriptor for SegmentFile {
 /// The registry. Each shard changes only its own part; readers of other shards take its lock for a look-up.
 #[derive(Debug)]
 pub struct Files {
-    data_dir: PathBuf,
+    data_dirs: Arc<[PathBuf]>,
     shards: Vec<RwLock<HashMap<FileId, Arc<SegmentFile>>>>,
     descriptors: Arc<Descriptors<SegmentFile>>,
 }
 
 impl Files {
     #[must_use]
-    pub fn new(data_dir: PathBuf, shards: u16) -> Files {
+    pub fn new(data_dirs: Arc<[PathBuf]>, shards: u16) -> Files {
         let descriptors = Arc::new(Descriptors::new(descriptors_max(), shards));
-        Files { data_dir, shards: (0..shards).map(|_| RwLock::default()).collect(), descriptors }
+        Files { data_dirs, shards: (0..shards).map(|_| RwLock::default()).collect(), descriptors }
     }
 
     /// Segment files of the shard that are open for reading.
@@ -78,13 +78,14 @@ impl Files {
         self.shards.len()
     }
 
+    /// By the numbers of the log dirs.
     #[must_use]
-    pub fn data_dir(&self) -> &Path {
-        &self.data_dir
+    pub fn data_dirs(&self) -> &Arc<[PathBuf]> {
+        &self.data_dirs
     }
 
     pub fn open(&self, id: FileId, segment: SegmentName) {
-        let path = segment_path(&self.data_dir, segment);
+        let path = segment_path(path_of(&self.data_dirs, id.dir()), segment);
         let descriptor = Descriptor::new(Arc::clone(&self.descriptors));
         let file = Arc::new(SegmentFile { id, path, descriptor });
         if let Some(shard) = self.shards.get(shard_of(id)) {
@@ -108,6 +109,12 @@ impl Files {
 /// The upper 16 bits name the shard.
 fn shard_of(id: FileId) -> usize {
     usize::from(u16::try_from(id.0 >> 48).expect("16 bits remain"))
+}
+
+/// The log dir with this number.
+#[must_use]
+pub fn path_of(data_dirs: &[PathBuf], dir: LogDir) -> &Path {
+    &data_dirs[usize::from(dir.0)]
 }
 
 #[must_use]

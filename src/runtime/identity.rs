@@ -14,8 +14,57 @@ use super::preflight::StartError;
 
 const FILE: &str = "meta.properties";
 
-/// Whose directory this is. A configured id that contradicts it refuses the start.
-pub fn identity(data_dir: &Path, config: &Config) -> Result<MetaProperties, StartError> {
+/// Whose directories these are. What is new among them gets an id of its own, and the cluster and node of the others.
+///
+/// Errors: they contradict each other or the configuration; two have the same id, so one is a copy.
+pub fn identities(data_dirs: &[&Path], config: &Config) -> Result<Vec<MetaProperties>, StartError> {
+    let mut found = Vec::with_capacity(data_dirs.len());
+    for data_dir in data_dirs {
+        found.push(read(data_dir, config)?);
+    }
+    let known = data_dirs.iter().zip(&found).filter_map(|(dir, found)| Some((*dir, found.as_ref()?)));
+    let known: Vec<(&Path, &MetaProperties)> = known.collect();
+    for (at, (dir, properties)) in known.iter().enumerate() {
+        for (other, before) in &known[..at] {
+            agree(dir, properties, other, before)?;
+        }
+    }
+    let cluster_id = known.first().map(|(_, first)| first.cluster_id.clone());
+    let cluster_id = cluster_id.or_else(|| config.cluster_id.clone());
+    let cluster_id = cluster_id.unwrap_or_else(|| random_uuid().to_string());
+    let made = data_dirs.iter().zip(found.clone()).map(|(dir, found)| match found {
+        Some(found) => Ok(found),
+        None => make(dir, &cluster_id, config.node_id.0),
+    });
+    made.collect()
+}
+
+/// Two dirs of one broker.
+fn agree(
+    dir: &Path,
+    properties: &MetaProperties,
+    other: &Path,
+    before: &MetaProperties,
+) -> Result<(), StartError> {
+    let (dir, other) = (dir.display(), other.display());
+    if properties.cluster_id != before.cluster_id {
+        let (one, two) = (&before.cluster_id, &properties.cluster_id);
+        return Err(StartError::new(
+            format!("{other} belongs to cluster {one}, but {dir} to cluster {two}"),
+            "remove the one that is not of this cluster from log.dirs",
+        ));
+    }
+    if properties.directory_id == before.directory_id {
+        return Err(StartError::new(
+            format!("{other} and {dir} have the same directory.id: one is a copy of the other"),
+            "remove the copy from log.dirs",
+        ));
+    }
+    Ok(())
+}
+
+/// None: there is no identity yet.
+fn read(data_dir: &Path, config: &Config) -> Result<Option<MetaProperties>, StartError> {
     let path = data_dir.join(FILE);
     let shown = path.display();
     match fs::read_to_string(&path) {
@@ -24,24 +73,23 @@ pub fn identity(data_dir: &Path, config: &Config) -> Result<MetaProperties, Star
                 StartError::new(format!("{shown}: {error}"), "restore the file from a backup")
             })?;
             check(&found, config, &shown.to_string())?;
-            Ok(found)
+            Ok(Some(found))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let made = MetaProperties {
-                cluster_id: config.cluster_id.clone().unwrap_or_else(|| random_uuid().to_string()),
-                node_id: config.node_id.0,
-                directory_id: random_uuid(),
-            };
-            write(data_dir, &made).map_err(|error| {
-                StartError::new(
-                    format!("cannot write {shown}: {error}"),
-                    "give this user the right to write there",
-                )
-            })?;
-            Ok(made)
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(StartError::new(format!("cannot read {shown}: {error}"), String::new())),
     }
+}
+
+fn make(data_dir: &Path, cluster_id: &str, node_id: i32) -> Result<MetaProperties, StartError> {
+    let made = MetaProperties { cluster_id: cluster_id.to_owned(), node_id, directory_id: random_uuid() };
+    write(data_dir, &made).map_err(|error| {
+        let shown = data_dir.join(FILE);
+        StartError::new(
+            format!("cannot write {}: {error}", shown.display()),
+            "give this user the right to write there",
+        )
+    })?;
+    Ok(made)
 }
 
 fn check(found: &MetaProperties, config: &Config, shown: &str) -> Result<(), StartError> {

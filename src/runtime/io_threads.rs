@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -18,11 +18,11 @@ use crate::effect::{DiskError, FileId, ReadId, SyncId, TrimId};
 use crate::input::Input;
 use crate::limits::RECEIVE_BYTES;
 use crate::metrics::RuntimeMetrics;
-use crate::model::{ConnectionId, Offset, SealedSegment, ShardId, TopicPartition};
+use crate::model::{ConnectionId, LogDir, Offset, SealedSegment, ShardId, TopicPartition};
 
 use super::bulk::{self, By, Order, Seal, SegmentCounts};
 use super::chores;
-use super::files::{Files, OpenFile, SegmentFile};
+use super::files::{Files, OpenFile, SegmentFile, path_of};
 use super::log_start_file::LogStartFiles;
 use super::mesh::{Mail, Postbox};
 use super::metadata_file::{AppendError, MetadataFile};
@@ -48,6 +48,7 @@ struct ColdRange {
 /// What unlinks files. A client waits for none of it.
 enum Chore {
     DeletePartition {
+        dir: LogDir,
         topic_partition: TopicPartition,
         held: Vec<Arc<SegmentFile>>,
     },
@@ -87,18 +88,18 @@ impl IoThreads {
     pub fn start(
         shard: ShardId,
         files: &Arc<Files>,
-        reserve: &Reserve,
+        reserves: &Arc<[Reserve]>,
         reply: &Postbox,
         metadata: Option<MetadataFile>,
     ) -> io::Result<IoThreads> {
-        IoThreads::start_by(By::Executor, shard, files, reserve, reply, metadata)
+        IoThreads::start_by(By::Executor, shard, files, reserves, reply, metadata)
     }
 
     pub fn start_by(
         by: By,
         shard: ShardId,
         files: &Arc<Files>,
-        reserve: &Reserve,
+        reserves: &Arc<[Reserve]>,
         reply: &Postbox,
         metadata: Option<MetadataFile>,
     ) -> io::Result<IoThreads> {
@@ -112,12 +113,13 @@ impl IoThreads {
             threads.push(thread(name, STACK_BYTES, move || make_resident(&jobs, &reply))?);
         }
         let (chores, jobs) = unbounded();
-        let (chores_reply, data_dir) = (reply.clone(), files.data_dir().to_path_buf());
+        let (chores_reply, data_dirs) = (reply.clone(), Arc::clone(files.data_dirs()));
         threads.push(thread(format!("chores-{shard}"), STACK_BYTES, move || {
-            unlink_all(&jobs, &data_dir, &chores_reply);
+            unlink_all(&jobs, &data_dirs, &chores_reply);
         })?);
         let (log_starts, jobs) = unbounded();
-        let (starts_reply, starts) = (reply.clone(), LogStartFiles::new(files.data_dir(), reserve.clone()));
+        let starts = LogStartFiles::new(Arc::clone(files.data_dirs()), Arc::clone(reserves));
+        let starts_reply = reply.clone();
         threads.push(thread(format!("starts-{shard}"), STACK_BYTES, move || {
             write_log_starts(&jobs, &starts, &starts_reply);
         })?);
@@ -170,12 +172,17 @@ impl IoThreads {
         post(&self.bulk, Order::Read { read, file, position, length });
     }
 
-    pub fn prepare_journal_file(&self, file: u32, bytes: u64) {
-        post(&self.bulk, Order::PrepareJournalFile { file, bytes });
+    pub fn prepare_journal_file(&self, dir: LogDir, file: u32, bytes: u64) {
+        post(&self.bulk, Order::PrepareJournalFile { dir, file, bytes });
     }
 
-    pub fn delete_partition(&self, topic_partition: TopicPartition, held: Vec<Arc<SegmentFile>>) {
-        post(&self.chores, Chore::DeletePartition { topic_partition, held });
+    pub fn delete_partition(
+        &self,
+        dir: LogDir,
+        topic_partition: TopicPartition,
+        held: Vec<Arc<SegmentFile>>,
+    ) {
+        post(&self.chores, Chore::DeletePartition { dir, topic_partition, held });
     }
 
     pub fn unlink_segments(
@@ -275,27 +282,28 @@ fn fault_in(
     Ok(open)
 }
 
-fn unlink_all(chores: &Receiver<Chore>, data_dir: &Path, reply: &Postbox) {
+fn unlink_all(chores: &Receiver<Chore>, data_dirs: &[PathBuf], reply: &Postbox) {
     for chore in chores {
         let began = Instant::now();
-        reply.send(Mail::Input(unlink(chore, data_dir)));
+        reply.send(Mail::Input(unlink(chore, data_dirs)));
         // Freeing blocks costs the device as much as writing them: it has as much time for others.
         std::thread::sleep(began.elapsed().min(UNLINK_PAUSE_MAX));
     }
 }
 
 /// What cannot be removed now is removed at the next start: no image names it any more, or it lies below the log start.
-fn unlink(chore: Chore, data_dir: &Path) -> Input {
+fn unlink(chore: Chore, data_dirs: &[PathBuf]) -> Input {
     match chore {
-        Chore::DeletePartition { topic_partition, held } => {
+        Chore::DeletePartition { dir, topic_partition, held } => {
             chores::keep_for_holders(&held);
-            if let Err(error) = chores::delete_partition(data_dir, topic_partition) {
+            if let Err(error) = chores::delete_partition(path_of(data_dirs, dir), topic_partition) {
                 tracing::warn!(%topic_partition, %error, "cannot remove a deleted partition's files");
             }
             Input::PartitionDeleted { topic_partition }
         }
         Chore::UnlinkSegments { trim, topic_partition, segments, held } => {
             chores::keep_for_holders(&held);
+            let data_dir = path_of(data_dirs, trim.dir());
             if let Err(error) = chores::unlink_segments(data_dir, topic_partition, &segments) {
                 tracing::warn!(%topic_partition, %error, "cannot unlink old segments");
             }
@@ -306,7 +314,7 @@ fn unlink(chore: Chore, data_dir: &Path) -> Input {
 
 fn write_log_starts(jobs: &Receiver<LogStartWrite>, files: &LogStartFiles, reply: &Postbox) {
     for LogStartWrite { trim, topic_partition, bytes } in jobs {
-        let result = files.write(topic_partition, &bytes).map_err(|error| {
+        let result = files.write(trim.dir(), topic_partition, &bytes).map_err(|error| {
             tracing::warn!(%topic_partition, %error, "cannot write where a log starts");
             disk_error("write log start", &error)
         });

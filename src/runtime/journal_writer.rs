@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use io_uring::squeue::Flags;
@@ -25,10 +26,10 @@ use crate::effect::{CommitId, DiskError, JournalCommit};
 use crate::input::Input;
 use crate::limits::{BLOCK_BYTES, COMMITS_IN_FLIGHT_MAX};
 use crate::metrics::RuntimeMetrics;
-use crate::model::ShardId;
+use crate::model::{LogDir, ShardId};
 
 use super::aligned::Aligned;
-use super::files::journal_path;
+use super::files::{journal_path, path_of};
 use super::io_threads::{disk_error, when_locked_memory_is_back};
 
 /// Two entries per commit.
@@ -38,16 +39,16 @@ const _: () = assert!(COMMITS_IN_FLIGHT_MAX * 2 <= ENTRIES as usize);
 /// Buffers kept for the next commits.
 const BUFFERS_KEPT: usize = COMMITS_IN_FLIGHT_MAX;
 
-/// Lives: one per shard, on its thread.
+/// Lives: one per shard, on its thread, for the journals of all its log dirs.
 ///
 /// Invariants: a buffer is owned by its slot until both completions of its commit were read, whatever happens.
 pub struct JournalWriter {
-    data_dir: PathBuf,
+    data_dirs: Arc<[PathBuf]>,
     shard: ShardId,
     ring: IoUring,
     eventfd: OwnedFd,
     /// Opened at the first commit into them; a ring has few files.
-    files: HashMap<u32, File>,
+    files: HashMap<(LogDir, u32), File>,
     slots: Vec<Option<Commit>>,
     buffers: Vec<Aligned>,
     /// Commits that have not found room in the ring.
@@ -58,6 +59,7 @@ pub struct JournalWriter {
 }
 
 struct Commit {
+    dir: LogDir,
     id: CommitId,
     buffer: Aligned,
     length: usize,
@@ -74,7 +76,7 @@ enum Step {
 
 impl JournalWriter {
     pub fn new(
-        data_dir: PathBuf,
+        data_dirs: Arc<[PathBuf]>,
         shard: ShardId,
         metrics: Rc<RefCell<RuntimeMetrics>>,
     ) -> io::Result<JournalWriter> {
@@ -82,7 +84,7 @@ impl JournalWriter {
         let eventfd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         ring.submitter().register_eventfd(eventfd.as_raw_fd())?;
         Ok(JournalWriter {
-            data_dir,
+            data_dirs,
             shard,
             ring,
             eventfd,
@@ -110,8 +112,8 @@ impl JournalWriter {
         }
         if let Err(error) = self.start(&commit) {
             let error = disk_error("open journal file", &error);
-            tracing::error!(shard = %self.shard, ?error, "a journal commit failed");
-            inputs.push_back(Input::JournalFailed { error });
+            tracing::error!(shard = %self.shard, dir = %commit.dir, ?error, "a journal commit failed");
+            inputs.push_back(Input::JournalFailed { dir: commit.dir, error });
         }
     }
 
@@ -171,7 +173,7 @@ impl JournalWriter {
     fn start(&mut self, commit: &JournalCommit) -> io::Result<()> {
         assert!(commit.position.is_multiple_of(BLOCK_BYTES), "a commit starts on a block");
         assert!(commit.length.is_multiple_of(BLOCK_BYTES) && commit.length > 0, "a commit is whole blocks");
-        let fd = Fd(self.file(commit.file)?.as_raw_fd());
+        let fd = Fd(self.file(commit.dir, commit.file)?.as_raw_fd());
         let length = usize::try_from(commit.length).expect("at most COMMIT_BYTES_MAX");
         let mut buffer = self.buffers.pop().unwrap_or_default();
         let bytes = buffer.with_room(length);
@@ -195,6 +197,7 @@ impl JournalWriter {
         let pushed = unsafe { self.ring.submission().push_multiple(&[write, sync]) };
         pushed.expect("fewer commits are in flight than half the ring's entries");
         self.slots[slot] = Some(Commit {
+            dir: commit.dir,
             id: commit.commit,
             buffer,
             length,
@@ -227,11 +230,11 @@ impl JournalWriter {
         inputs.push_back(match commit.error {
             None => {
                 self.count(&commit);
-                Input::JournalCommitted { commit: commit.id }
+                Input::JournalCommitted { dir: commit.dir, commit: commit.id }
             }
             Some(error) => {
-                tracing::error!(shard = %self.shard, ?error, "a journal commit failed");
-                Input::JournalFailed { error }
+                tracing::error!(shard = %self.shard, dir = %commit.dir, ?error, "a journal commit failed");
+                Input::JournalFailed { dir: commit.dir, error }
             }
         });
         if self.buffers.len() < BUFFERS_KEPT {
@@ -247,14 +250,14 @@ impl JournalWriter {
         metrics.journal_latency.record_ns(elapsed);
     }
 
-    fn file(&mut self, number: u32) -> io::Result<&File> {
-        if !self.files.contains_key(&number) {
-            let path = journal_path(&self.data_dir, self.shard, number);
+    fn file(&mut self, dir: LogDir, number: u32) -> io::Result<&File> {
+        if !self.files.contains_key(&(dir, number)) {
+            let path = journal_path(path_of(&self.data_dirs, dir), self.shard, number);
             let flags = i32::try_from(OFlags::DIRECT.bits()).expect("an open flag");
             let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
-            self.files.insert(number, file);
+            self.files.insert((dir, number), file);
         }
-        Ok(&self.files[&number])
+        Ok(&self.files[&(dir, number)])
     }
 }
 

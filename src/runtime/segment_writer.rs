@@ -31,7 +31,7 @@ const ALLOCATE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const BLOCK: usize = 4096;
 const _: () = assert!(BLOCK as u64 == BLOCK_BYTES);
 
-/// How much of all files of an executor may be at the disk at once.
+/// How much of all files of an executor, in one log dir, may be at the disk at once.
 pub struct DiskShare {
     pub writes: Rc<Semaphore>,
     pub syncs: Semaphore,

@@ -9,23 +9,24 @@ use std::time::{Duration, Instant};
 use protocol::Uuid;
 
 use crate::config::Config;
-use crate::config::meta_properties::MetaProperties;
-use crate::effect::Effects;
+use crate::effect::{DiskError, Effects};
 use crate::input::Input;
 use crate::metadata::{Controller, Incarnation};
 use crate::metrics::ShardMetrics;
-use crate::model::metadata_image::Endpoint;
-use crate::model::{BrokerId, Now, TopicPartition};
+use crate::model::metadata_image::{Endpoint, MetadataImage};
+use crate::model::{BrokerId, DirectoryId, LogDir, Now, ShardId, TopicPartition};
 use crate::shard::{Shard, ShardStart, shard_of};
-use crate::storage::{RecoveredShard, RecoveryProgress, StorageConfig, StorageMutations, recover};
+use crate::storage::{
+    DirStart, Keep, RecoveredShard, RecoveryProgress, StorageConfig, StorageMutations, recover,
+};
 
 use super::clock::Clock;
 use super::driver::Core;
 use super::identity::random_bytes;
+use super::log_dirs::{FoundDir, FoundDirs};
 use super::metadata_file::MetadataFile;
 use super::preflight::StartError;
 use super::recovery_disk::DataDir;
-use super::reserve::Reserve;
 
 /// How often a start that takes long says how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -58,37 +59,25 @@ impl Core for Shard {
     }
 }
 
-/// Everything between the data directory's lock and the first client. `config` names the addresses that clients are told.
+/// Everything between the log dirs' locks and the first client. `config` names the addresses that clients are told.
 pub fn prepare(
-    data_dir: &Path,
+    found: &FoundDirs,
     config: &Arc<Config>,
-    identity: &MetaProperties,
     shards: u16,
-    reserve: &Reserve,
     now: Now,
 ) -> Result<Vec<Prepared>, StartError> {
-    let (controller, metadata) = open_metadata(data_dir, config, identity, reserve, now)?;
+    let (controller, metadata) = open_metadata(found, config, now)?;
     let image = controller.image();
-    let recovered = recover_logs(data_dir, identity, shards, &|of| image.partition(of).is_some())?;
+    let mut dirs = recover_dirs(found, config, shards, &image)?;
     let mut controller = Some(controller);
     let mut metadata = Some(metadata);
-    let prepared = recovered.into_iter().map(|recovered| {
-        let shard = recovered.shard;
+    let prepared = (0..shards).map(ShardId).map(|shard| {
         let start = ShardStart {
             shard,
             shards,
             config: Arc::clone(config),
             image: Arc::clone(&image),
-            storage: StorageConfig {
-                shard,
-                directory_id: identity.directory_id.0,
-                journal_bytes_max: config.journal_bytes_max,
-                tail_bytes_max: config.tail_bytes_max,
-                index_bytes_max: config.index_bytes_max,
-                free_bytes_min: config.free_bytes_min,
-                mutations: StorageMutations::default(),
-            },
-            recovered,
+            dirs: dirs.iter_mut().map(|of_dir| of_dir.remove(0)).collect(),
             controller: if shard.0 == 0 { controller.take() } else { None },
         };
         let metadata = if shard.0 == 0 { metadata.take() } else { None };
@@ -103,12 +92,17 @@ pub fn prepare(
 }
 
 /// How far recovery is, told while it lasts.
-struct Told {
+struct Told<'a> {
+    path: &'a Path,
     last: RecoveryProgress,
     next: Instant,
 }
 
-impl Told {
+impl Told<'_> {
+    fn new(path: &Path) -> Told<'_> {
+        Told { path, last: RecoveryProgress::default(), next: Instant::now() + TELL_EVERY }
+    }
+
     fn on_progress(&mut self, progress: RecoveryProgress) {
         self.last = progress;
         let now = Instant::now();
@@ -119,6 +113,7 @@ impl Told {
         let RecoveryProgress { journals, journals_replayed, bytes_replayed, .. } = progress;
         let RecoveryProgress { segments_completed, segments, segments_scanned, .. } = progress;
         tracing::info!(
+            path = %self.path.display(),
             "recovery: {journals_replayed} of {journals} journals, {} MiB replayed, {segments_completed} segments completed, \
              {segments_scanned} of {segments} segments opened",
             bytes_replayed >> 20
@@ -127,22 +122,21 @@ impl Told {
 }
 
 fn open_metadata(
-    data_dir: &Path,
+    found: &FoundDirs,
     config: &Arc<Config>,
-    identity: &MetaProperties,
-    reserve: &Reserve,
     now: Now,
 ) -> Result<(Controller, MetadataFile), StartError> {
+    let FoundDir { path, reserve, .. } = found.metadata_dir();
     let failed = |error: std::io::Error| {
-        let problem = format!("cannot open the metadata log in {}: {error}", data_dir.display());
+        let problem = format!("cannot open the metadata log in {}: {error}", path.display());
         StartError::new(problem, "give this user the right to write there, and check the disk")
     };
-    let (mut file, bytes) = MetadataFile::open(data_dir, reserve.clone()).map_err(failed)?;
-    let node = BrokerId(identity.node_id);
+    let (mut file, bytes) = MetadataFile::open(path, reserve.clone()).map_err(failed)?;
+    let node = BrokerId(found.node_id);
     let (mut controller, end) =
-        Controller::replay(&bytes, &identity.cluster_id, node, Arc::clone(config), random_bytes()).map_err(
+        Controller::replay(&bytes, &found.cluster_id, node, Arc::clone(config), random_bytes()).map_err(
             |error| {
-                let problem = format!("the metadata log in {} cannot be read: {error}", data_dir.display());
+                let problem = format!("the metadata log in {} cannot be read: {error}", path.display());
                 StartError::new(
                     problem,
                     "if a newer penstock wrote it, use that; else restore the directory from a backup",
@@ -157,7 +151,7 @@ fn open_metadata(
     });
     let incarnation = Incarnation {
         incarnation_id: Uuid(random_bytes()),
-        directory_id: identity.directory_id,
+        directories: found.online().map(|dir| dir.directory_id).collect(),
         endpoints: endpoints.collect(),
     };
     let batch = controller.start(now, &incarnation);
@@ -165,29 +159,82 @@ fn open_metadata(
     Ok((controller, file))
 }
 
-fn recover_logs(
-    data_dir: &Path,
-    identity: &MetaProperties,
+/// By log dir, by shard: what each begins with.
+fn recover_dirs(
+    found: &FoundDirs,
+    config: &Config,
     shards: u16,
-    keep: &dyn Fn(TopicPartition) -> bool,
+    image: &MetadataImage,
+) -> Result<Vec<Vec<DirStart>>, StartError> {
+    let count = u64::try_from(found.dirs.len()).unwrap_or(u64::MAX);
+    let storage = |shard, number, directory_id: DirectoryId| StorageConfig {
+        shard,
+        dir: number,
+        directory_id: directory_id.0,
+        journal_bytes_max: config.journal_bytes_max,
+        tail_bytes_max: config.tail_bytes_max / count,
+        index_bytes_max: config.index_bytes_max / count,
+        free_bytes_min: config.free_bytes_min,
+        mutations: StorageMutations::default(),
+    };
+    let mut started = Vec::new();
+    let mut refused = None;
+    for (number, dir) in (0_u8..).map(LogDir).zip(&found.dirs) {
+        let recovered = if dir.is_online { recover_dir(dir, shards, image).map(Some) } else { Ok(None) };
+        let recovered = recovered.unwrap_or_else(|error| {
+            tracing::error!(path = %dir.path.display(), %error, "a log dir cannot be used: its partitions are offline");
+            refused.get_or_insert(error);
+            None
+        });
+        let shards = (0..shards).map(ShardId);
+        let of_dir: Vec<DirStart> = match recovered {
+            Some(recovered) => recovered
+                .into_iter()
+                .map(|of| DirStart { config: storage(of.shard, number, dir.directory_id), recovered: Ok(of) })
+                .collect(),
+            None => shards
+                .map(|shard| DirStart {
+                    config: storage(shard, number, dir.directory_id),
+                    recovered: Err(DiskError { operation: "recover log dir", errno: libc::EIO }),
+                })
+                .collect(),
+        };
+        started.push(of_dir);
+    }
+    let serves = |of_dir: &Vec<DirStart>| of_dir.iter().any(|start| start.recovered.is_ok());
+    match refused {
+        Some(error) if !started.iter().any(serves) => Err(error),
+        _ => Ok(started),
+    }
+}
+
+fn recover_dir(
+    dir: &FoundDir,
+    shards: u16,
+    image: &MetadataImage,
 ) -> Result<Vec<RecoveredShard>, StartError> {
-    let mut disk = DataDir::new(data_dir.to_owned());
+    let mut disk = DataDir::new(dir.path.clone());
     disk.remove_deleted().map_err(|error| {
-        let problem = format!("cannot remove deleted partitions in {}: {error}", data_dir.display());
+        let problem = format!("cannot remove deleted partitions in {}: {error}", dir.path.display());
         StartError::new(problem, "give this user the right to write there")
     })?;
-    let mut told = Told { last: RecoveryProgress::default(), next: Instant::now() + TELL_EVERY };
-    let directory_id = identity.directory_id.0;
+    let keep = |of: TopicPartition| match image.partition(of) {
+        None => Keep::Nowhere,
+        Some(partition) if partition.directory == dir.directory_id => Keep::Here,
+        Some(_) => Keep::Elsewhere,
+    };
     let owner = |of| shard_of(of, shards);
-    let recovered =
-        recover(&mut disk, directory_id, shards, keep, &owner, &mut |progress| told.on_progress(progress));
-    tracing::info!(last = ?told.last, "recovery");
+    let mut told = Told::new(&dir.path);
+    let recovered = recover(&mut disk, dir.directory_id.0, shards, &keep, &owner, &mut |progress| {
+        told.on_progress(progress);
+    });
+    tracing::info!(path = %dir.path.display(), last = ?told.last, "recovery");
     for (topic_partition, why) in recovered.iter().flatten().flat_map(|shard| &shard.offline) {
-        tracing::error!(%topic_partition, %why, "a partition is offline; nothing of it is changed");
+        tracing::error!(path = %dir.path.display(), %topic_partition, %why, "a partition is offline; nothing of it is changed");
     }
     recovered.map_err(|error| {
         StartError::new(
-            format!("recovery failed: {error}"),
+            format!("recovery of {} failed: {error}", dir.path.display()),
             "nothing was changed that another start cannot repeat; check the disk, or restore this file from a replica or backup",
         )
     })

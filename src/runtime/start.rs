@@ -21,10 +21,9 @@ use super::clock::Clock;
 use super::control_thread::{Health, bind_admin, on_signals, serve_admin};
 use super::disk_space::{self, Watched};
 use super::executors::{Common, Executors, ShardSeed};
-use super::identity::identity;
 use super::listener::{Gate, bind, local_address};
+use super::log_dirs;
 use super::preflight::{self, StartError};
-use super::reserve::Reserve;
 use super::shards;
 use super::sockets::SocketConfig;
 
@@ -32,7 +31,8 @@ use super::sockets::SocketConfig;
 #[derive(Debug, Clone)]
 pub struct Options {
     pub config: Config,
-    pub data_dir: PathBuf,
+    /// In the order of `log.dirs`.
+    pub data_dirs: Vec<PathBuf>,
     /// The cores of the shards; None: all that are allowed.
     pub cpus: Option<Vec<usize>>,
     /// Keep each shard on its core.
@@ -48,7 +48,7 @@ pub struct Ready {
     /// The address of each listener, in their order; port 0 is resolved.
     pub listeners: Vec<(String, SocketAddr)>,
     pub admin: Option<SocketAddr>,
-    pub data_dir: PathBuf,
+    pub data_dirs: Vec<PathBuf>,
     pub shards: u16,
     pub cpus: Option<Vec<usize>>,
     pub cluster_id: String,
@@ -61,24 +61,21 @@ pub fn run(options: Options, on_ready: impl FnOnce(&Ready)) -> Result<ExitCode, 
     preflight::check_process()?;
     let cpus = shard_cpus(&options)?;
     let shards = shard_count(&options.config, &cpus);
-    let _lock = preflight::lock(&options.data_dir)?;
-    preflight::check_data_dir(&options.data_dir)?;
-    let identity = identity(&options.data_dir, &options.config)?;
+    let found = log_dirs::open(&options.data_dirs, &options.config)?;
     let admin = options
         .admin
         .map(|address| bind_admin(address).map_err(|error| preflight::bind_error("admin", address, &error)));
     let admin = admin.transpose()?;
     let Bound { mut config, sockets, addresses } = bind_all(options.config, shards)?;
-    config.log_dir = options.data_dir.display().to_string();
+    config.log_dirs = options.data_dirs.iter().map(|path| path.display().to_string()).collect();
     let config = Arc::new(config);
     let clock = Clock::start();
-    let reserve = Reserve::new(&options.data_dir);
-    let prepared = shards::prepare(&options.data_dir, &config, &identity, shards, &reserve, clock.now())?;
+    let prepared = shards::prepare(&found, &config, shards, clock.now())?;
 
     let common = Common {
         clock,
-        data_dir: options.data_dir.clone(),
-        reserve: reserve.clone(),
+        data_dirs: options.data_dirs.clone().into(),
+        reserves: found.dirs.iter().map(|dir| dir.reserve.clone()).collect(),
         shards,
         cpus: options.pin.then(|| cpus.clone()),
         sockets: socket_config(&config),
@@ -93,9 +90,10 @@ pub fn run(options: Options, on_ready: impl FnOnce(&Ready)) -> Result<ExitCode, 
     let executors = Executors::start(&common, seeds.collect(), &ready).map_err(cannot_start)?;
     let health = Arc::new(Health::default());
     on_signals(executors.postboxes.clone(), Arc::clone(&health)).map_err(cannot_start)?;
-    let watched = Watched::new(LogDir(0), options.data_dir.clone(), reserve);
-    disk_space::watch(vec![watched], config.free_bytes_min, executors.postboxes.clone())
-        .map_err(cannot_start)?;
+    let watched = (0_u8..).map(LogDir).zip(&found.dirs).filter(|(_, dir)| dir.is_online);
+    let watched =
+        watched.map(|(number, dir)| Watched::new(number, dir.path.clone(), dir.reserve.clone())).collect();
+    disk_space::watch(watched, config.free_bytes_min, executors.postboxes.clone()).map_err(cannot_start)?;
     for _ in 0..shards {
         started.recv().map_err(|_| io::ErrorKind::BrokenPipe.into()).flatten().map_err(cannot_start)?;
     }
@@ -111,10 +109,10 @@ pub fn run(options: Options, on_ready: impl FnOnce(&Ready)) -> Result<ExitCode, 
     on_ready(&Ready {
         listeners: addresses,
         admin: admin_address,
-        data_dir: options.data_dir,
+        data_dirs: options.data_dirs,
         shards,
         cpus: options.pin.then_some(cpus),
-        cluster_id: identity.cluster_id,
+        cluster_id: found.cluster_id.clone(),
         took: options.started.elapsed(),
     });
     match executors.join() {

@@ -14,7 +14,9 @@ use crate::effect::{CommitId, Effect, Effects, FileId, JournalCommit, SegmentNam
 use crate::input::Input;
 use crate::limits::BLOCK_BYTES;
 use crate::metrics::ShardMetrics;
-use crate::model::{ConnectionId, Instant, Now, Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
+use crate::model::{
+    ConnectionId, Instant, LogDir, Now, Offset, PartitionIndex, ShardId, TopicId, TopicPartition,
+};
 use crate::shard_message::{RequestId, ShardMessage};
 
 use super::clock::Clock;
@@ -51,7 +53,7 @@ struct EchoCore {
 impl EchoCore {
     fn new(shard: u16, shards: u16) -> (EchoCore, Effects) {
         let mut effects = Effects::default();
-        effects.push(Effect::PrepareJournalFile { file: 0, bytes: JOURNAL_BYTES });
+        effects.push(Effect::PrepareJournalFile { dir: LogDir(0), file: 0, bytes: JOURNAL_BYTES });
         let core = EchoCore {
             shard: ShardId(shard),
             shards,
@@ -72,6 +74,7 @@ impl EchoCore {
                 let length = (frame.len() as u64).next_multiple_of(BLOCK_BYTES);
                 self.commits.push((connection, frame.clone()));
                 effects.push(Effect::CommitJournal(JournalCommit {
+                    dir: LogDir(0),
                     commit: CommitId(self.commits.len() as u64),
                     file: 0,
                     position: 0,
@@ -136,7 +139,7 @@ impl Core for EchoCore {
                     self.on_frame(connection, frame, effects);
                 }
             }
-            Input::JournalCommitted { commit } => {
+            Input::JournalCommitted { commit, .. } => {
                 let index = usize::try_from(commit.0 - 1).expect("small");
                 let (connection, frame) = self.commits[index].clone();
                 answer(connection, frame, effects);
@@ -159,10 +162,11 @@ impl Core for EchoCore {
                 let (connection, frame) = self.mesh[usize::try_from(version).expect("small")].clone();
                 answer(connection, frame, effects);
             }
-            Input::JournalFailed { error } | Input::SegmentFailed { error, .. } => panic!("{error:?}"),
+            Input::JournalFailed { error, .. } | Input::SegmentFailed { error, .. } => panic!("{error:?}"),
             Input::Stop => {
                 if self.shard.0 == 0 {
                     effects.push(Effect::DeletePartition {
+                        dir: LogDir(0),
                         topic_partition: partition(self.shard),
                         files: Vec::new(),
                     });
@@ -220,8 +224,8 @@ fn start(shards: u16, idle_ms_max: u64, connections_max: usize) -> Running {
     let address = local_address(&sockets[0]).expect("bound");
     let common = Common {
         clock: Clock::start(),
-        data_dir: directory.0.clone(),
-        reserve: Reserve::new(&directory.0),
+        data_dirs: [directory.0.clone()].into(),
+        reserves: [Reserve::new(&directory.0)].into(),
         shards,
         cpus: None,
         sockets: SocketConfig {

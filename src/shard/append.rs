@@ -1,16 +1,15 @@
 //! Produce at work: records go to the partitions of this shard, and whoever sent them hears of it when they are durable.
 
-use std::collections::VecDeque;
-
 use protocol::error_code::ErrorCode;
 use protocol::record::BatchView;
 
 use super::Shard;
+use super::durability::{Asker, Split, Undurable};
 use super::requests::Waiting;
 use crate::api::produce::{ProducePlan, refused};
 use crate::effect::{CommitId, Effect, Effects};
 use crate::input::Input;
-use crate::model::{Now, ShardId};
+use crate::model::{LogDir, Now, ShardId};
 use crate::shard_message::{AppendItem, AppendResult, RequestId, ShardMessage};
 use crate::stdx::SlabKey;
 
@@ -24,39 +23,10 @@ pub(super) enum Origin {
 /// The records of one request for this shard.
 #[derive(Debug)]
 pub(super) struct AppendJob {
-    pub origin: Origin,
+    pub asker: Asker,
     pub wait: bool,
     pub transactional: bool,
     pub items: Vec<AppendItem>,
-}
-
-/// Results that wait for their commit.
-#[derive(Debug)]
-struct Undurable {
-    commit: CommitId,
-    origin: Origin,
-    results: Vec<AppendResult>,
-}
-
-/// Invariants: commits do not decrease from front to back.
-#[derive(Debug, Default)]
-pub(super) struct DurabilityQueue(VecDeque<Undurable>);
-
-impl DurabilityQueue {
-    /// A duplicate waits for an older commit: behind others it waits for theirs, so that answers keep their order.
-    fn push(&mut self, commit: CommitId, origin: Origin, results: Vec<AppendResult>) {
-        let commit = self.0.back().map_or(commit, |last| last.commit.max(commit));
-        self.0.push_back(Undurable { commit, origin, results });
-    }
-
-    fn pop_durable(&mut self, durable: CommitId) -> Option<Undurable> {
-        self.0.pop_front_if(|first| first.commit <= durable)
-    }
-
-    /// The last one, if it waits for more than `commit`.
-    fn pop_beyond(&mut self, commit: CommitId) -> Option<Undurable> {
-        self.0.pop_back_if(|last| last.commit > commit)
-    }
 }
 
 impl Shard {
@@ -72,11 +42,7 @@ impl Shard {
     ) {
         for (shard, items) in super::requests::by_shard(items) {
             if shard == self.id {
-                self.append(
-                    now,
-                    AppendJob { origin: Origin::Here(key), wait, transactional, items },
-                    effects,
-                );
+                self.append(now, Origin::Here(key), wait, transactional, items, effects);
             } else {
                 let request = RequestId(key.0);
                 let message = ShardMessage::Append { request, wait, transactional, items };
@@ -85,23 +51,59 @@ impl Shard {
         }
     }
 
-    /// Appends, or waits behind those that wait for room in the journal. While the disk lacks room nobody waits: all are refused.
-    pub(super) fn append(&mut self, now: Now, job: AppendJob, effects: &mut Effects) {
-        if (self.deferred.is_empty() && !self.storage.is_full()) || self.storage.lacks_space() {
-            self.append_now(now, job, effects);
+    /// Takes the records of a request for this shard; if they are in several log dirs, each dir's by themselves.
+    pub(super) fn append(
+        &mut self,
+        now: Now,
+        origin: Origin,
+        wait: bool,
+        transactional: bool,
+        items: Vec<AppendItem>,
+        effects: &mut Effects,
+    ) {
+        let mut parts: Vec<(LogDir, Vec<AppendItem>)> = Vec::new();
+        for item in items {
+            // What is not here is refused, wherever.
+            let dir = self.partitions.get(item.topic_partition).map_or(LogDir(0), |known| known.log.dir());
+            match parts.iter_mut().find(|(other, _)| *other == dir) {
+                Some((_, items)) => items.push(item),
+                None => parts.push((dir, vec![item])),
+            }
+        }
+        let asker = if parts.len() == 1 {
+            Asker::Request(origin)
+        } else if parts.is_empty() {
+            return self.tell_appended(Asker::Request(origin), Vec::new(), effects);
         } else {
-            self.deferred.push_back(job);
+            let split = Split { origin, outstanding: parts.len(), results: Vec::new() };
+            Asker::Part(self.splits.insert(split))
+        };
+        for (dir, items) in parts {
+            self.append_in(now, dir, AppendJob { asker, wait, transactional, items }, effects);
+        }
+    }
+
+    /// Appends, or waits behind those that wait for room in the journal. While the disk lacks room nobody waits: all are refused.
+    fn append_in(&mut self, now: Now, dir: LogDir, job: AppendJob, effects: &mut Effects) {
+        let storage = self.storage.dir(dir);
+        let deferred = &mut self.queues[usize::from(dir.0)].deferred;
+        if (deferred.is_empty() && !storage.is_full()) || storage.lacks_space() {
+            self.append_now(now, dir, job, effects);
+        } else {
+            deferred.push_back(job);
         }
     }
 
     pub(super) fn run_deferred(&mut self, now: Now, effects: &mut Effects) {
-        while !self.storage.is_full() || self.storage.lacks_space() {
-            let Some(job) = self.deferred.pop_front() else { break };
-            self.append_now(now, job, effects);
+        for dir in self.storage.dirs() {
+            while !self.storage.dir(dir).is_full() || self.storage.dir(dir).lacks_space() {
+                let Some(job) = self.queues[usize::from(dir.0)].deferred.pop_front() else { break };
+                self.append_now(now, dir, job, effects);
+            }
         }
     }
 
-    fn append_now(&mut self, now: Now, job: AppendJob, effects: &mut Effects) {
+    fn append_now(&mut self, now: Now, dir: LogDir, job: AppendJob, effects: &mut Effects) {
         let mut results = Vec::with_capacity(job.items.len());
         let mut commit = CommitId(0);
         for item in job.items {
@@ -109,10 +111,10 @@ impl Shard {
             commit = commit.max(item_commit);
             results.push(result);
         }
-        if job.wait && commit > self.storage.durable_commit() {
-            self.durability.push(commit, job.origin, results);
+        if job.wait && commit > self.storage.dir(dir).durable_commit() {
+            self.queues[usize::from(dir.0)].push(commit, job.asker, results);
         } else {
-            self.tell_appended(job.origin, results, effects);
+            self.tell_appended(job.asker, results, effects);
         }
     }
 
@@ -171,48 +173,49 @@ impl Shard {
         }
     }
 
-    /// The journal or a segment has moved on.
+    /// The journal or a segment of a log dir has moved on.
     pub(super) fn on_storage_input(&mut self, now: Now, input: &Input, effects: &mut Effects) {
         let mut durable = Vec::new();
-        let failed_before = self.storage.failed().is_some();
-        self.storage.on_input(now, input, effects, &mut durable);
-        if self.storage.failed().is_some() && !failed_before {
-            let partitions = self.partitions.names().collect();
-            self.tell_offline(partitions, effects);
-        }
+        let Some(dir) = self.storage.on_input(now, input, effects, &mut durable) else { return };
         for (log, end) in durable {
             self.partitions.on_durable(log, end);
             self.tell_watchers(now, log, effects);
         }
-        let durable_commit = self.storage.durable_commit();
-        while let Some(undurable) = self.durability.pop_durable(durable_commit) {
-            assert!(undurable.commit <= self.storage.durable_commit(), "acknowledged implies durable");
-            self.tell_appended(undurable.origin, undurable.results, effects);
+        self.maybe_tell_failure(dir, effects);
+        let durable_commit = self.storage.dir(dir).durable_commit();
+        while let Some(undurable) = self.queues[usize::from(dir.0)].pop_durable(durable_commit) {
+            assert!(
+                undurable.commit <= self.storage.dir(dir).durable_commit(),
+                "acknowledged implies durable"
+            );
+            self.tell_appended(undurable.asker, undurable.results, effects);
         }
         self.run_deferred(now, effects);
     }
 
-    /// The journal has failed for good: nobody who waits for it will see success. Or it is full and the disk has no room: who
+    /// The journal of a dir has failed for good: nobody who waits for it will see success. Or it is full and the disk has no room: who
     /// waits for a commit that cannot be written is told now. Such records may yet become durable, as after any lost answer; an
     /// idempotent producer that sends them again is told so.
     pub(super) fn fail_what_cannot_become_durable(&mut self, effects: &mut Effects) {
-        if let Some(last) = self.storage.stalled_after() {
-            let mut stalled = Vec::new();
-            while let Some(undurable) = self.durability.pop_beyond(last) {
-                stalled.push(undurable);
+        for dir in self.storage.dirs() {
+            let queue = usize::from(dir.0);
+            let mut refuse = Vec::new();
+            if let Some(last) = self.storage.dir(dir).stalled_after() {
+                refuse.extend(std::iter::from_fn(|| self.queues[queue].pop_beyond(last)));
+                refuse.reverse();
             }
-            stalled.into_iter().rev().for_each(|undurable| self.refuse_undurable(undurable, effects));
-        }
-        if self.storage.failed().is_none() {
-            return;
-        }
-        while let Some(undurable) = self.durability.pop_durable(CommitId(u64::MAX)) {
-            self.refuse_undurable(undurable, effects);
-        }
-        while let Some(job) = self.deferred.pop_front() {
-            let results =
-                job.items.iter().map(|item| refused(item.index, ErrorCode::KAFKA_STORAGE_ERROR)).collect();
-            self.tell_appended(job.origin, results, effects);
+            if self.storage.dir(dir).failed().is_some() {
+                let all = CommitId(u64::MAX);
+                refuse.extend(std::iter::from_fn(|| self.queues[queue].pop_durable(all)));
+                while let Some(job) = self.queues[queue].deferred.pop_front() {
+                    let refused =
+                        job.items.iter().map(|item| refused(item.index, ErrorCode::KAFKA_STORAGE_ERROR));
+                    self.tell_appended(job.asker, refused.collect(), effects);
+                }
+            }
+            for undurable in refuse {
+                self.refuse_undurable(undurable, effects);
+            }
         }
     }
 
@@ -220,14 +223,24 @@ impl Shard {
         for result in undurable.results.iter_mut().filter(|result| result.error == ErrorCode::NONE) {
             *result = refused(result.index, ErrorCode::KAFKA_STORAGE_ERROR);
         }
-        self.tell_appended(undurable.origin, undurable.results, effects);
+        self.tell_appended(undurable.asker, undurable.results, effects);
     }
 
-    fn tell_appended(&mut self, origin: Origin, results: Vec<AppendResult>, effects: &mut Effects) {
-        match origin {
-            Origin::Here(key) => self.on_appended(key, results, effects),
-            Origin::Shard(to, request) => {
+    fn tell_appended(&mut self, asker: Asker, results: Vec<AppendResult>, effects: &mut Effects) {
+        match asker {
+            Asker::Request(Origin::Here(key)) => self.on_appended(key, results, effects),
+            Asker::Request(Origin::Shard(to, request)) => {
                 effects.push(Effect::TellShard { to, message: ShardMessage::Appended { request, results } });
+            }
+            Asker::Part(key) => {
+                let Some(split) = self.splits.get_mut(key) else { return };
+                split.results.extend(results);
+                split.outstanding -= 1;
+                if split.outstanding > 0 {
+                    return;
+                }
+                let Some(Split { origin, results, .. }) = self.splits.remove(key) else { return };
+                self.tell_appended(Asker::Request(origin), results, effects);
             }
         }
     }

@@ -247,10 +247,9 @@ impl Shard {
                 Err(_) => self.end_trims(log, &Err(ErrorCode::KAFKA_STORAGE_ERROR), |_| true, effects),
             }
         }
-        if self.storage.failed().is_some() {
-            for log in self.lookups.trims.keys().copied().collect::<Vec<LogId>>() {
-                self.end_trims(log, &Err(ErrorCode::KAFKA_STORAGE_ERROR), |_| true, effects);
-            }
+        let dead = |log: &LogId| self.storage.dir(log.dir()).failed().is_some();
+        for log in self.lookups.trims.keys().copied().filter(dead).collect::<Vec<LogId>>() {
+            self.end_trims(log, &Err(ErrorCode::KAFKA_STORAGE_ERROR), |_| true, effects);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::effect::{DiskError, Effect, Effects};
 use crate::metadata::{Controller, Decision, Mark};
 use crate::model::control::{ControlAnswer, ControlError, ControlRequest};
 use crate::model::metadata_image::{MetadataImage, TopicImage};
-use crate::model::{Now, PartitionIndex, ShardId, TopicPartition};
+use crate::model::{DirectoryId, LogDir, Now, PartitionIndex, ShardId, TopicPartition};
 use crate::replication::Partition;
 use crate::shard_message::{RequestId, ShardMessage};
 use crate::stdx::SlabKey;
@@ -219,10 +219,14 @@ impl Shard {
                 self.close_topic(now, topic, effects);
             }
         }
+        let mut offline = Vec::new();
         for (topic_id, topic) in &image.topics {
             if before.topics.get(topic_id).is_none_or(|known| !Arc::ptr_eq(known, topic)) {
-                self.open_topic(now, topic, effects);
+                self.open_topic(now, topic, &mut offline, effects);
             }
+        }
+        if !offline.is_empty() {
+            self.tell_offline(offline, effects);
         }
     }
 
@@ -249,7 +253,14 @@ impl Shard {
         }
     }
 
-    fn open_topic(&mut self, now: Now, topic: &Arc<TopicImage>, effects: &mut Effects) {
+    /// `offline`: takes those that cannot be served.
+    fn open_topic(
+        &mut self,
+        now: Now,
+        topic: &Arc<TopicImage>,
+        offline: &mut Vec<TopicPartition>,
+        effects: &mut Effects,
+    ) {
         for topic_partition in self.owned(topic) {
             let image =
                 topic.partition(topic_partition.partition).expect("owned partitions are of the topic");
@@ -262,14 +273,43 @@ impl Shard {
                 }
                 continue;
             }
-            let log = self.storage.open(now, topic_partition, topic.config.clone(), effects);
+            let mut dir = self.log_dirs.find(image.directory);
+            if self.storage.dir(LogDir(0)).mutations().dir_by_hash_not_by_record() {
+                let index = usize::from(topic_partition.topic_id.0[1]) % self.log_dirs.len();
+                dir = u8::try_from(index).ok().map(LogDir);
+            }
+            let log = self.storage.open(now, dir, topic_partition, topic.config.clone(), effects);
             self.storage.log_mut(log).begin_leader_epoch(image.leader_epoch);
             let recovered = self.storage.durable_end(log);
             let partition = Partition::new(topic_partition, log, image.leader_epoch, recovered);
             self.partitions.insert(partition, topic.config.clone());
             if !self.storage.serves(log) {
-                self.tell_offline(vec![topic_partition], effects);
+                offline.push(topic_partition);
             }
+        }
+    }
+
+    /// A log dir has failed: its partitions are offline, and no new ones should go there.
+    pub(super) fn maybe_tell_failure(&mut self, dir: LogDir, effects: &mut Effects) {
+        if self.storage.dir(dir).failed().is_none() || !self.log_dirs.note_failure(dir) {
+            return;
+        }
+        let partitions = self.partitions.iter().filter(|partition| partition.log.dir() == dir);
+        let partitions = partitions.map(|partition| partition.topic_partition).collect();
+        self.tell_offline(partitions, effects);
+        let directory = self.log_dirs.id(dir);
+        match &mut self.control {
+            Some(host) => host.controller.avoid_dir(directory),
+            None => {
+                let message = ShardMessage::LogDirFailed { directory };
+                effects.push(Effect::TellShard { to: ShardId(0), message });
+            }
+        }
+    }
+
+    pub(super) fn on_log_dir_failed(&mut self, directory: DirectoryId) {
+        if let Some(host) = &mut self.control {
+            host.controller.avoid_dir(directory);
         }
     }
 

@@ -7,24 +7,27 @@ mod append;
 mod ask;
 mod connection;
 mod control;
+mod durability;
 mod fetch;
 mod frame_receiver;
 mod housekeeping;
 mod indexes;
+mod log_dirs;
 mod partitions;
 mod requests;
 mod topology;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
-use self::append::{AppendJob, DurabilityQueue};
 use self::ask::Lookups;
 use self::connection::Connection;
 use self::control::ControlHost;
+use self::durability::{DirQueues, Split};
 pub use self::frame_receiver::{FrameError, FrameReceiver};
 use self::housekeeping::Housekeeping;
+use self::log_dirs::LogDirs;
 use self::partitions::Partitions;
 use self::requests::{ProducerIds, Request};
 pub use self::topology::shard_of;
@@ -35,10 +38,10 @@ use crate::input::Input;
 use crate::metadata::Controller;
 use crate::metrics::{MemoryMetrics, ShardMetrics, StorageMetrics};
 use crate::model::metadata_image::MetadataImage;
-use crate::model::{ConnectionId, DiskSpace, Instant, LogDir, Now, ShardId, TopicPartition};
+use crate::model::{ConnectionId, Instant, Now, ShardId, TopicPartition};
 use crate::shard_message::ShardMessage;
 use crate::stdx::{IdMap, Slab, SlabKey};
-use crate::storage::{RecoveredShard, Storage, StorageConfig};
+use crate::storage::{DirStart, Storage, Storages};
 
 /// What a shard begins with.
 pub struct ShardStart {
@@ -47,8 +50,8 @@ pub struct ShardStart {
     pub config: Arc<Config>,
     /// As the metadata log says after this start was recorded in it.
     pub image: Arc<MetadataImage>,
-    pub storage: StorageConfig,
-    pub recovered: RecoveredShard,
+    /// In the order of their numbers.
+    pub dirs: Vec<DirStart>,
     /// Shard 0 hosts the controller.
     pub controller: Option<Controller>,
 }
@@ -65,15 +68,15 @@ pub struct Shard {
     /// With what was changed since, by IncrementalAlterConfigs.
     config: Arc<Config>,
     image: Arc<MetadataImage>,
-    storage: Storage,
+    storage: Storages,
     partitions: Partitions,
     connections: IdMap<ConnectionId, Connection>,
     requests: Slab<Request>,
     sessions: FetchSessions,
-    /// Appends whose records are not durable yet, in the order of commits.
-    durability: DurabilityQueue,
-    /// Appends that wait for room in the journal, in order of arrival.
-    deferred: VecDeque<AppendJob>,
+    /// By log dir.
+    queues: Vec<DirQueues>,
+    splits: Slab<Split>,
+    log_dirs: LogDirs,
     lookups: Lookups,
     deadlines: BinaryHeap<Reverse<(Instant, SlabKey)>>,
     producer_ids: ProducerIds,
@@ -87,8 +90,6 @@ pub struct Shard {
     /// Connections that could not begin one because the whole shard has too much under way.
     crowded: Vec<ConnectionId>,
     housekeeping: Housekeeping,
-    /// By log dir; None: not heard of yet.
-    disk_space: Vec<Option<DiskSpace>>,
     /// Partitions, of all shards, whose disk failed or whose files are damaged.
     offline: BTreeSet<TopicPartition>,
     /// How many of them are of this shard.
@@ -102,11 +103,13 @@ pub struct Shard {
 
 impl Shard {
     pub fn new(start: ShardStart, now: Now, effects: &mut Effects) -> Shard {
+        let queues = start.dirs.iter().map(|_| DirQueues::default()).collect();
+        let log_dirs = LogDirs::new(&start.dirs, &start.config.log_dirs);
         let mut shard = Shard {
             id: start.shard,
             shards: start.shards,
             image: Arc::new(start.image.without_topics()),
-            storage: Storage::new(start.storage, start.recovered),
+            storage: Storages::new(start.dirs),
             partitions: Partitions::default(),
             connections: IdMap::default(),
             requests: Slab::default(),
@@ -114,8 +117,9 @@ impl Shard {
                 start.shard,
                 start.config.fetch_sessions_max.div_ceil(usize::from(start.shards)),
             ),
-            durability: DurabilityQueue::default(),
-            deferred: VecDeque::new(),
+            queues,
+            splits: Slab::default(),
+            log_dirs,
             lookups: Lookups::default(),
             deadlines: BinaryHeap::new(),
             producer_ids: ProducerIds::default(),
@@ -125,7 +129,6 @@ impl Shard {
             ready: Vec::new(),
             crowded: Vec::new(),
             housekeeping: Housekeeping::new(now, start.config.retention_delay_ms),
-            disk_space: Vec::new(),
             offline: BTreeSet::new(),
             offline_here: 0,
             stopping: false,
@@ -135,6 +138,9 @@ impl Shard {
             config: start.config.clone(),
             static_config: start.config,
         };
+        for dir in shard.storage.dirs() {
+            shard.maybe_tell_failure(dir, effects);
+        }
         shard.apply_image(now, start.image, effects);
         shard
     }
@@ -173,7 +179,7 @@ impl Shard {
             }
             Input::Shard { from, message } => self.on_shard_message(now, from, message, effects),
             Input::DiskSpace { dir, space } => {
-                self.note_disk_space(dir, space);
+                self.log_dirs.note_space(dir, space);
                 self.on_storage_input(now, &Input::DiskSpace { dir, space }, effects);
             }
             Input::Tick => {}
@@ -214,7 +220,7 @@ impl Shard {
     }
 
     #[must_use]
-    pub fn storage(&self) -> &Storage {
+    pub fn storage(&self) -> &Storages {
         &self.storage
     }
 
@@ -222,7 +228,7 @@ impl Shard {
         match message {
             ShardMessage::Append { request, wait, transactional, items } => {
                 let origin = append::Origin::Shard(from, request);
-                self.append(now, AppendJob { origin, wait, transactional, items }, effects);
+                self.append(now, origin, wait, transactional, items, effects);
             }
             ShardMessage::Appended { request, results } => {
                 self.on_appended(SlabKey(request.0), results, effects)
@@ -257,15 +263,8 @@ impl Shard {
             }
             ShardMessage::ImageApplied { version } => self.on_image_applied(now, version, effects),
             ShardMessage::Offline { partitions } => self.offline.extend(partitions),
+            ShardMessage::LogDirFailed { directory } => self.on_log_dir_failed(directory),
         }
-    }
-
-    fn note_disk_space(&mut self, dir: LogDir, space: DiskSpace) {
-        let index = usize::from(dir.0);
-        if self.disk_space.len() <= index {
-            self.disk_space.resize(index + 1, None);
-        }
-        self.disk_space[index] = Some(space);
     }
 
     fn start_stopping(&mut self, now: Now, effects: &mut Effects) {
@@ -299,9 +298,9 @@ impl Shard {
             unlinked_segments: counters.segments_unlinked,
             index_loads: counters.index_loads,
             index_evictions: counters.index_evictions,
-            failed: self.storage.failed().is_some(),
+            failed: self.storage.iter().any(|storage| storage.failed().is_some()),
             offline_partitions: self.offline_here,
-            lacks_space: self.storage.lacks_space(),
+            lacks_space: self.storage.iter().any(Storage::lacks_space),
             space_refusals: counters.space_refusals,
         };
     }

@@ -37,8 +37,8 @@ impl Partitions {
         self.logs.len()
     }
 
-    pub fn names(&self) -> impl Iterator<Item = TopicPartition> + '_ {
-        self.by_name.keys().copied()
+    pub fn iter(&self) -> impl Iterator<Item = &Partition> {
+        self.logs.values().map(|owned| &owned.partition)
     }
 
     pub fn logs(&self) -> impl Iterator<Item = LogId> + '_ {

@@ -120,7 +120,7 @@ impl Shard {
             listener: known.listener,
             now,
             shard_of: &shard_of,
-            disk_space: &self.disk_space,
+            log_dirs: self.log_dirs.all(),
             offline: &self.offline,
         };
         match api::dispatch(&context, &mut self.sessions, frame) {
@@ -277,7 +277,7 @@ impl Shard {
                     listener,
                     now,
                     shard_of: &shard_of,
-                    disk_space: &self.disk_space,
+                    log_dirs: self.log_dirs.all(),
                     offline: &self.offline,
                 };
                 let pieces = respond(&context, answer);

@@ -17,6 +17,7 @@ mod release;
 mod retention;
 mod slots;
 mod space;
+mod storages;
 mod tail;
 mod trim;
 mod write_behind;
@@ -33,8 +34,10 @@ use protocol::error_code::ErrorCode;
 pub use crate::journal::{JournalCounters, LogId, StorageMutations};
 pub use indexes::{IndexFailure, IndexLoad};
 pub use recovery::{
-    RecoveredShard, RecoveryDisk, RecoveryError, RecoveryFault, RecoveryProgress, recover, recover_with,
+    Keep, RecoveredShard, RecoveryDisk, RecoveryError, RecoveryFault, RecoveryProgress, recover, recover_with,
 };
+
+pub use storages::{DirStart, Storages};
 
 use crate::effect::{CommitId, DiskError, Effect, Effects, FileId, SegmentName};
 use crate::input::{Input, SegmentOperation};
@@ -44,7 +47,8 @@ use crate::limits::BLOCK_BYTES;
 use crate::log::{Appended, PartitionLog, RecoveredLog, Refused, SegmentBytes};
 use crate::model::topic_config::TopicConfig;
 use crate::model::{
-    DurableOffset, Instant, LeaderEpoch, Now, Offset, PartitionIndex, ShardId, TopicId, TopicPartition,
+    DurableOffset, Instant, LeaderEpoch, LogDir, Now, Offset, PartitionIndex, ShardId, TopicId,
+    TopicPartition,
 };
 use indexes::Indexes;
 use release::Release;
@@ -59,6 +63,7 @@ const CARRY_BYTES: u64 = 2 * (crate::journal::format::ENTRY_HEADER_BYTES as u64 
 #[derive(Debug, Clone, Copy)]
 pub struct StorageConfig {
     pub shard: ShardId,
+    pub dir: LogDir,
     pub directory_id: [u8; 16],
     /// What the ring may grow to.
     pub journal_bytes_max: u64,
@@ -105,6 +110,33 @@ pub struct StorageCounters {
     pub space_refusals: u64,
     /// Times that all of them had gone through, and there was room again.
     pub space_ends: u64,
+}
+
+impl StorageCounters {
+    /// The sum of both.
+    #[must_use]
+    pub fn plus(self, other: &StorageCounters) -> StorageCounters {
+        StorageCounters {
+            journal: self.journal.plus(&other.journal),
+            segment_writes: self.segment_writes + other.segment_writes,
+            segment_bytes: self.segment_bytes + other.segment_bytes,
+            segments_sealed: self.segments_sealed + other.segments_sealed,
+            segment_syncs: self.segment_syncs + other.segment_syncs,
+            files_released: self.files_released + other.files_released,
+            carried_bytes: self.carried_bytes + other.carried_bytes,
+            tail_bytes: self.tail_bytes + other.tail_bytes,
+            evicted_bytes: self.evicted_bytes + other.evicted_bytes,
+            log_starts_moved: self.log_starts_moved + other.log_starts_moved,
+            segments_unlinked: self.segments_unlinked + other.segments_unlinked,
+            journal_used_bytes: self.journal_used_bytes + other.journal_used_bytes,
+            journal_capacity_bytes: self.journal_capacity_bytes + other.journal_capacity_bytes,
+            space_refusals: self.space_refusals + other.space_refusals,
+            space_ends: self.space_ends + other.space_ends,
+            index_bytes: self.index_bytes + other.index_bytes,
+            index_loads: self.index_loads + other.index_loads,
+            index_evictions: self.index_evictions + other.index_evictions,
+        }
+    }
 }
 
 /// A segment whose end is not yet recorded as Sealed.
@@ -205,6 +237,7 @@ impl Storage {
         let RecoveredShard { journal_files, next_sequence, logs, offline, .. } = recovered;
         let journal = Journal::new(
             config.shard,
+            config.dir,
             config.directory_id,
             config.journal_bytes_max,
             &journal_files,
@@ -214,7 +247,7 @@ impl Storage {
         Storage {
             config,
             journal,
-            slots: Slots::new(),
+            slots: Slots::new(config.dir),
             recovered: logs,
             offline: offline.into_keys().collect(),
             files: HashMap::new(),
@@ -293,7 +326,7 @@ impl Storage {
 
     fn open_file(&mut self, key: SegmentKey, exists: bool, effects: &mut Effects) -> FileId {
         self.files_opened += 1;
-        let file = FileId(u64::from(self.config.shard.0) << 48 | self.files_opened);
+        let file = FileId::new(self.config.shard, self.config.dir, self.files_opened);
         self.files.insert(file, key);
         let slot = &mut self.slots[key.log];
         slot.log.set_file(key.base_offset, file);
@@ -326,7 +359,8 @@ impl Storage {
 
     /// Appends one batch and puts it into the open group.
     ///
-    /// Errors: KAFKA_STORAGE_ERROR after a failure, while the disk lacks space, and while stopping; else what `PartitionLog::append` refuses.
+    /// Errors: KAFKA_STORAGE_ERROR after a failure, while the disk lacks space, and while stopping; else what `PartitionLog::append`
+    ///         refuses. For a while after the disk lacked space also for a batch that would overtake a refused one.
     pub fn append(
         &mut self,
         id: LogId,
@@ -335,7 +369,7 @@ impl Storage {
         records: BytesMut,
         transactional: bool,
     ) -> Result<StoredAppend, Refused> {
-        let lacks_space = self.lacks_space();
+        let lacks_space = self.refuses(now, id, &records);
         let slot = &mut self.slots[id];
         if self.failed.is_some() || self.stopping || slot.deleted || slot.offline || lacks_space {
             let message = Some("The log directory takes no more records");
@@ -454,7 +488,7 @@ impl Storage {
                 self.files.remove(file);
             }
             self.slots.remove(id);
-            effects.push(Effect::DeletePartition { topic_partition, files });
+            effects.push(Effect::DeletePartition { dir: self.config.dir, topic_partition, files });
         }
         self.deleting = waiting;
     }
@@ -462,7 +496,8 @@ impl Storage {
     /// Everything that was appended with this commit, or an earlier one, is durable.
     #[must_use]
     pub fn durable_commit(&self) -> CommitId {
-        if self.config.mutations.ack_before_commit() {
+        let failed_too = self.config.mutations.ack_after_failed_sync() && self.failed.is_some();
+        if self.config.mutations.ack_before_commit() || failed_too {
             return self.journal.issued();
         }
         self.journal.durable()
@@ -478,20 +513,22 @@ impl Storage {
     ) {
         durable.append(&mut self.early_durable);
         match *input {
-            Input::JournalFailed { error } | Input::SegmentFailed { error, .. } => {
+            Input::SegmentFailed { .. }
+                if self.config.mutations.sync_error_is_success() && self.finish_sync(effects) => {}
+            Input::JournalFailed { error, .. } | Input::SegmentFailed { error, .. } => {
                 self.failed.get_or_insert(error);
             }
             _ if self.failed.is_some() => {}
-            Input::JournalCommitted { commit } => {
+            Input::JournalCommitted { commit, .. } => {
                 let done = self.journal.on_committed(commit);
                 self.note_durable(&done.entries, durable);
                 self.note_recorded();
             }
-            Input::JournalFileReady { file } => {
+            Input::JournalFileReady { file, .. } => {
                 self.journal.on_file_ready(file);
                 self.on_room_found(now, None);
             }
-            Input::JournalFileLacksSpace { file, error } => {
+            Input::JournalFileLacksSpace { file, error, .. } => {
                 self.on_journal_file_lacks_space(now, file, error)
             }
             Input::SegmentWritten { file, position, length } => {
@@ -637,6 +674,11 @@ impl Storage {
     #[must_use]
     pub fn serves(&self, id: LogId) -> bool {
         self.failed.is_none() && !self.slots[id].offline
+    }
+
+    #[must_use]
+    pub fn mutations(&self) -> StorageMutations {
+        self.config.mutations
     }
 
     #[must_use]

@@ -65,6 +65,16 @@ pub trait RecoveryDisk {
     fn keep_aside(&mut self, segment: SegmentName, position: u64, bytes: &[u8]) -> Result<(), DiskError>;
 }
 
+/// Whether a partition belongs into the directory that is recovered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    Here,
+    /// It is assigned to another log dir: what lies here is neither used nor touched.
+    Elsewhere,
+    /// Its topic is gone: what lies here is removed.
+    Nowhere,
+}
+
 /// What recovery hands to one shard.
 #[derive(Debug, Clone)]
 pub struct RecoveredShard {
@@ -202,7 +212,8 @@ fn directory_error(file: &str) -> impl Fn(DiskError) -> RecoveryError + '_ {
     move |error| RecoveryError { file: file.to_owned(), position: 0, fault: RecoveryFault::Disk(error) }
 }
 
-/// Recovers a data directory for `shards` shards, whatever their number was before. `keep`: does the partition exist?
+/// Recovers a data directory for `shards` shards, whatever their number was before. `keep`: does the
+/// partition exist, and is this its place?
 ///
 /// Invariants: nothing that was acknowledged is lost; may be repeated after a crash at any step. What a crash cannot explain in one
 ///             partition takes that partition offline, and nothing of it is changed.
@@ -211,7 +222,7 @@ pub fn recover(
     disk: &mut dyn RecoveryDisk,
     directory_id: [u8; 16],
     shards: u16,
-    keep: &dyn Fn(TopicPartition) -> bool,
+    keep: &dyn Fn(TopicPartition) -> Keep,
     shard_of: &dyn Fn(TopicPartition) -> ShardId,
     progress: &mut dyn FnMut(RecoveryProgress),
 ) -> Result<Vec<RecoveredShard>, RecoveryError> {
@@ -223,7 +234,7 @@ pub fn recover_with(
     disk: &mut dyn RecoveryDisk,
     directory_id: [u8; 16],
     shards: u16,
-    keep: &dyn Fn(TopicPartition) -> bool,
+    keep: &dyn Fn(TopicPartition) -> Keep,
     shard_of: &dyn Fn(TopicPartition) -> ShardId,
     progress: &mut dyn FnMut(RecoveryProgress),
     mutations: StorageMutations,
@@ -259,7 +270,7 @@ pub fn recover_with(
 struct Recovery<'a> {
     disk: &'a mut dyn RecoveryDisk,
     directory_id: [u8; 16],
-    keep: &'a dyn Fn(TopicPartition) -> bool,
+    keep: &'a dyn Fn(TopicPartition) -> Keep,
     progress: &'a mut dyn FnMut(RecoveryProgress),
     so_far: RecoveryProgress,
     /// Of the segment files of partitions that exist.
@@ -361,26 +372,37 @@ impl Recovery<'_> {
     fn list_segments(&mut self) -> Result<(), RecoveryError> {
         let all = self.disk.segments().map_err(directory_error("."))?;
         let mut gone = BTreeSet::new();
+        let mut elsewhere = BTreeSet::new();
         for (name, length) in all {
-            if (self.keep)(name.topic_partition) {
-                self.lengths.insert(name, length);
-            } else {
-                gone.insert(name.topic_partition);
+            match (self.keep)(name.topic_partition) {
+                Keep::Here => drop(self.lengths.insert(name, length)),
+                Keep::Nowhere => drop(gone.insert(name.topic_partition)),
+                Keep::Elsewhere => drop(elsewhere.insert(name.topic_partition)),
             }
         }
         for (topic_partition, bytes) in self.disk.log_starts().map_err(directory_error("."))? {
-            if !(self.keep)(topic_partition) {
-                gone.insert(topic_partition);
-            } else if !self.mutations.ignore_log_start() {
-                self.take_log_start(topic_partition, &bytes)?;
+            match (self.keep)(topic_partition) {
+                Keep::Here if self.mutations.ignore_log_start() => {}
+                Keep::Here => self.take_log_start(topic_partition, &bytes)?,
+                Keep::Nowhere => drop(gone.insert(topic_partition)),
+                Keep::Elsewhere => drop(elsewhere.insert(topic_partition)),
             }
+        }
+        for topic_partition in elsewhere {
+            tracing::warn!(
+                %topic_partition,
+                "a partition that is assigned to another log dir has files here, too: they are left alone and not used"
+            );
         }
         for topic_partition in gone {
             let removed = self.disk.remove_partition(topic_partition);
             removed.map_err(directory_error(&topic_partition.to_string()))?;
         }
         for topic_partition in self.disk.damaged().map_err(directory_error("."))? {
-            if !(self.keep)(topic_partition) {
+            if (self.keep)(topic_partition) == Keep::Elsewhere {
+                continue;
+            }
+            if (self.keep)(topic_partition) == Keep::Nowhere {
                 let removed = self.disk.remove_partition(topic_partition);
                 removed.map_err(directory_error(&topic_partition.to_string()))?;
                 continue;
@@ -471,7 +493,7 @@ impl Recovery<'_> {
         let mut found: BTreeMap<SegmentName, Found> = BTreeMap::new();
         let keep = self.keep;
         self.walk(shard, plan, &mut |_, name, entry, bytes| {
-            if keep(name.topic_partition) {
+            if keep(name.topic_partition) == Keep::Here {
                 found.entry(name).or_default().on_entry(entry, bytes);
             }
             Ok(())

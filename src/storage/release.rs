@@ -169,7 +169,7 @@ impl Storage {
         }
         self.syncs_issued += 1;
         self.counters.segment_syncs += files.len() as u64;
-        let sync = SyncId(self.syncs_issued);
+        let sync = SyncId::new(self.config.dir, self.syncs_issued);
         self.release.as_mut().expect("it was just there").phase = Phase::Syncing { sync, carries };
         effects.push(Effect::SyncSegments { sync, files });
     }
@@ -193,6 +193,13 @@ impl Storage {
     fn unsynced_file(&self, carry: &Carry) -> Option<FileId> {
         let segment = self.slots[carry.key.log].segment(carry.key.base_offset)?;
         segment.file.filter(|_| segment.synced < carry.end)
+    }
+
+    /// As if the sync under way had succeeded. False: there is none.
+    pub(super) fn finish_sync(&mut self, effects: &mut Effects) -> bool {
+        let Some(Release { phase: Phase::Syncing { sync, .. }, .. }) = &self.release else { return false };
+        self.on_segments_synced(*sync, effects);
+        true
     }
 
     pub(super) fn on_segments_synced(&mut self, sync: SyncId, effects: &mut Effects) {

@@ -7,11 +7,16 @@ use std::ops::{Index, IndexMut};
 
 use super::Slot;
 use crate::journal::LogId;
+use crate::model::LogDir;
+
+/// An id is the log dir in 8 bits, the generation of its place in 24, the place in 32.
+const GENERATIONS: u32 = 1 << 24;
 
 /// Lives: per storage.
 /// Invariants: `free` holds exactly the places whose log is gone. A place's generation grows when its log goes.
 #[derive(Debug)]
 pub(super) struct Slots {
+    dir: LogDir,
     places: Vec<Place>,
     free: Vec<u32>,
     gone: Slot,
@@ -24,8 +29,8 @@ struct Place {
 }
 
 impl Slots {
-    pub fn new() -> Slots {
-        Slots { places: Vec::new(), free: Vec::new(), gone: Slot::gone() }
+    pub fn new(dir: LogDir) -> Slots {
+        Slots { dir, places: Vec::new(), free: Vec::new(), gone: Slot::gone() }
     }
 
     pub fn insert(&mut self, slot: Slot) -> LogId {
@@ -44,8 +49,12 @@ impl Slots {
         else {
             return;
         };
-        place.generation = place.generation.checked_add(1).expect("a place is used fewer than 2^32 times");
         place.slot = Slot::gone();
+        place.generation += 1;
+        // A place that was used so often is used no more.
+        if place.generation >= GENERATIONS {
+            return;
+        }
         self.free.push(u32::try_from(index_of(id)).expect("an index is half of an id"));
     }
 
@@ -57,7 +66,7 @@ impl Slots {
     /// The log in a place; a free place gives one that is gone.
     pub fn id_at(&self, index: usize) -> LogId {
         let half = u32::try_from(index).expect("fewer partitions than 2^32");
-        LogId(u64::from(self.places[index].generation) << 32 | u64::from(half))
+        LogId(u64::from(self.dir.0) << 56 | u64::from(self.places[index].generation) << 32 | u64::from(half))
     }
 }
 
@@ -66,7 +75,7 @@ fn index_of(id: LogId) -> usize {
 }
 
 fn generation_of(id: LogId) -> u32 {
-    (id.0 >> 32) as u32
+    (id.0 >> 32) as u32 & (GENERATIONS - 1)
 }
 
 impl Index<LogId> for Slots {

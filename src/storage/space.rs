@@ -9,12 +9,12 @@
 
 use std::collections::VecDeque;
 
-use super::Storage;
 use super::write_behind::SEAL_COST_BYTES;
+use super::{LogId, Storage};
 use crate::effect::{CommitId, DiskError, Effects, FileId};
 use crate::input::SegmentOperation;
 use crate::journal::SegmentKey;
-use crate::limits::{SPACE_RETRY_MS_MAX, SPACE_RETRY_MS_MIN};
+use crate::limits::{OVERTAKING_MS_MAX, SPACE_RETRY_MS_MAX, SPACE_RETRY_MS_MIN};
 use crate::model::{Instant, Now};
 
 /// Lives: one per storage.
@@ -32,6 +32,8 @@ pub(super) struct Space {
     trial: Option<Trial>,
     retry_at: Instant,
     retry_ms: u64,
+    /// When records were last refused.
+    refused_at: Option<Instant>,
     told: bool,
 }
 
@@ -53,6 +55,20 @@ impl Storage {
     #[must_use]
     pub fn lacks_space(&self) -> bool {
         !self.config.mutations.enospc_is_success() && (self.space.is_short() || self.space.below_floor)
+    }
+
+    /// Whether the batch must be refused for want of room. There may be room again, and still it may be: an idempotent producer has
+    /// several batches on their way, and when the first of all was refused the next must not be taken for the beginning.
+    pub(super) fn refuses(&mut self, now: Now, log: LogId, batch: &[u8]) -> bool {
+        if self.lacks_space() {
+            self.space.refused_at = Some(now.instant);
+            return true;
+        }
+        let Some(refused_at) = self.space.refused_at else { return false };
+        if refused_at.after_ms(OVERTAKING_MS_MAX) <= now.instant {
+            self.space.refused_at = None;
+        }
+        self.space.refused_at.is_some() && self.slots[log].log.begins_amid(batch)
     }
 
     /// Nothing but trials is written to segments.
@@ -170,16 +186,17 @@ impl Storage {
             return;
         }
         self.space.told = lacks;
-        let shard = self.config.shard.0;
+        let (shard, dir) = (self.config.shard.0, self.config.dir.0);
         if lacks {
             tracing::warn!(
                 shard,
+                dir,
                 ?error,
                 "a log dir lacks space: it takes no records until there is room again"
             );
         } else {
             self.counters.space_ends += 1;
-            tracing::info!(shard, "a log dir has room again: it takes records");
+            tracing::info!(shard, dir, "a log dir has room again: it takes records");
         }
     }
 }

@@ -8,6 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::effect::IndexFault;
+use crate::model::DiskSpace;
+use model_disk::Random;
 use world::{Setup, World, topic_partition};
 
 #[test]
@@ -81,6 +83,36 @@ fn a_full_disk_is_waited_out() {
     assert!(world.expected.values().all(|expected| expected.acknowledged == expected.batches.len() as i64));
     world.crash();
     world.start().expect("a crash is recovered from");
+}
+
+/// The first of two batches on their way was refused: the second is not taken for the beginning, though there is room again.
+#[test]
+fn a_batch_does_not_overtake_one_that_found_no_room() {
+    let mut world = World::new(Setup::default(), 12);
+    let (_, id) = world.logs[&topic_partition(1)];
+    let mut now = world.now;
+    let storage = &mut world.shards[0].storage;
+    let tell = |storage: &mut Storage, usable_bytes| {
+        let input =
+            Input::DiskSpace { dir: LogDir(0), space: DiskSpace { total_bytes: u64::MAX, usable_bytes } };
+        storage.on_input(now, &input, &mut Effects::default(), &mut Vec::new());
+    };
+    let append = |storage: &mut Storage, now, sequence| {
+        let records = world::batch_by(&mut Random(1), (7, sequence), 10);
+        storage.append(id, now, LeaderEpoch(1), records, false).map(|_| ()).map_err(|refused| refused.error)
+    };
+    let refused = Err(ErrorCode::KAFKA_STORAGE_ERROR);
+    tell(storage, 0);
+    assert_eq!(append(storage, now, 0), refused);
+    tell(storage, u64::MAX);
+    assert_eq!(append(storage, now, 1), refused, "it would overtake the first");
+    assert_eq!(append(storage, now, 0), Ok(()));
+    assert_eq!(append(storage, now, 1), Ok(()));
+    // A producer that was forgotten goes on with any sequence, but not at once.
+    storage.log_mut(id).expire_producers(Now { instant: Instant(u64::MAX), wall_ms: 0 }, 0);
+    assert_eq!(append(storage, now, 2), refused);
+    now.instant = now.instant.after_ms(crate::limits::OVERTAKING_MS_MAX);
+    assert_eq!(append(storage, now, 2), Ok(()));
 }
 
 #[test]
@@ -165,9 +197,16 @@ fn a_stop_seals_every_segment_and_leaves_nothing_to_replay() {
     }
     world.crash();
     let mut completed = 0;
-    recover(&mut world.disk.clone(), world::DIRECTORY, 1, &|_| true, &|_| ShardId(0), &mut |progress| {
-        completed = progress.segments_completed;
-    })
+    recover(
+        &mut world.disk.clone(),
+        world::DIRECTORY,
+        1,
+        &|_| Keep::Here,
+        &|_| ShardId(0),
+        &mut |progress| {
+            completed = progress.segments_completed;
+        },
+    )
     .expect("a stopped broker leaves an exact disk");
     assert_eq!(completed, 0);
     world.start().expect("a stopped broker starts");
@@ -385,7 +424,7 @@ fn after_a_failed_sync_nothing_is_accepted_or_acknowledged() {
     let error = DiskError { operation: "sync", errno: 5 };
     let (mut effects, mut durable) = (Effects::default(), Vec::new());
     let storage = &mut world.shards[0].storage;
-    storage.on_input(world::NOW, &Input::JournalFailed { error }, &mut effects, &mut durable);
+    storage.on_input(world::NOW, &Input::JournalFailed { dir: LogDir(0), error }, &mut effects, &mut durable);
     assert_eq!(storage.failed(), Some(error));
     let records = world::batch(&mut world.random, 10);
     let (_, id) = world.logs[&topic_partition(1)];
@@ -400,8 +439,8 @@ fn after_a_failed_sync_nothing_is_accepted_or_acknowledged() {
 #[test]
 fn every_broken_rule_is_noticed() {
     // Of the first two each stands in for the other, so they are broken together. The others are for the simulator's swarm: these
-    // worlds have no idempotent producers, no summary that is not its segment's, no reader who waits, no disk that is full, nothing
-    // expires, and nobody looks whether it is too early to unlink.
+    // worlds have no idempotent producers, no summary that is not its segment's, no reader who waits, no disk that is full or
+    // fails and is used on, and one log dir; nothing expires, and nobody looks whether it is too early to unlink.
     let others = [
         "no_chain_check",
         "ignore_file_sequence",
@@ -411,6 +450,9 @@ fn every_broken_rule_is_noticed() {
         "enospc_is_success",
         "retention_by_first_timestamp",
         "unlink_unrecorded",
+        "ack_after_failed_sync",
+        "sync_error_is_success",
+        "dir_by_hash_not_by_record",
     ];
     let mut broken: Vec<(&str, StorageMutations)> = StorageMutations::NAMES
         .iter()

@@ -10,6 +10,7 @@ mod broker;
 mod clients;
 mod crash;
 mod deletion;
+mod log_dirs;
 mod offsets;
 mod produce_consume;
 mod wire;

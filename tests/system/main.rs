@@ -135,3 +135,56 @@ fn an_ordinary_user_with_little_locked_memory_can_run_a_broker() {
         assert_eq!(broker.end(&data, Signal::TERM).code, Some(0), "{locked_kib} KiB");
     }
 }
+
+fn meta_properties(data: &Scratch, dir: &str) -> (String, String) {
+    let text = std::fs::read_to_string(data.data().join(dir).join("meta.properties")).expect("it was made");
+    let value = |key: &str| {
+        text.lines().find_map(|line| line.strip_prefix(key)).expect("every key is there").to_owned()
+    };
+    (value("cluster.id="), value("directory.id="))
+}
+
+fn log_dirs(data: &Scratch, dirs: &[&str]) -> String {
+    let paths: Vec<String> = dirs.iter().map(|dir| data.data().join(dir).display().to_string()).collect();
+    format!("log.dirs={}", paths.join(","))
+}
+
+/// Each has an id of its own and the cluster of the others; one that cannot be reached does not keep the broker from starting, unless
+/// the metadata log is in it.
+#[test]
+fn several_log_dirs_start_together_and_without_one_of_them() {
+    let data = Scratch::new();
+    let both = log_dirs(&data, &["a", "b"]);
+    Broker::serve(&data, &["--shards", "2", "--set", &both]).kill();
+    let (cluster, first) = meta_properties(&data, "a");
+    let (same, second) = meta_properties(&data, "b");
+    assert!(cluster == same && first != second);
+    assert!(!data.data().join("b/__cluster_metadata-0").exists(), "the metadata log is in the first");
+    std::fs::rename(data.data().join("b"), data.data().join("away")).expect("ours");
+    std::fs::write(data.data().join("b"), "not a directory").expect("ours");
+    let broker = Broker::serve(&data, &["--shards", "1", "--set", &both]);
+    assert_eq!(api_versions(&mut broker.connect(), 5), 5);
+    let stopped = broker.end(&data, Signal::TERM);
+    assert!(stopped.code == Some(0) && stopped.errors.contains("a log dir cannot be used"), "{stopped:?}");
+    let errors = refused(&data, &["--set", &log_dirs(&data, &["b", "a"])]);
+    assert!(errors.contains("cannot create the data directory"), "{errors}");
+    std::fs::remove_file(data.data().join("b")).expect("ours");
+    std::fs::rename(data.data().join("away"), data.data().join("b")).expect("ours");
+    Broker::serve(&data, &["--shards", "3", "--set", &both]).stop();
+    assert_eq!(meta_properties(&data, "b"), (same, second));
+}
+
+#[test]
+fn log_dirs_that_contradict_each_other_are_refused() {
+    let data = Scratch::new();
+    for dir in ["a", "c"] {
+        Broker::serve(&data, &["--shards", "1", "--set", &log_dirs(&data, &[dir])]).stop();
+    }
+    let errors = refused(&data, &["--set", &log_dirs(&data, &["a", "c"])]);
+    assert!(errors.contains("belongs to cluster") && errors.contains("fix:"), "{errors}");
+    std::fs::create_dir(data.data().join("copy")).expect("ours");
+    let [from, to] = ["a", "copy"].map(|dir| data.data().join(dir).join("meta.properties"));
+    std::fs::copy(from, to).expect("ours");
+    let errors = refused(&data, &["--set", &log_dirs(&data, &["a", "copy"])]);
+    assert!(errors.contains("the same directory.id"), "{errors}");
+}

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use penstock::effect::{DiskError, FileId, SegmentName};
-use penstock::model::{ShardId, TopicPartition};
+use penstock::model::{LogDir, ShardId, TopicPartition};
 
 pub use file::{BLOCK, Block, Damage, File, Loss};
 pub use operation::{Completion, OperationId};
@@ -33,8 +33,8 @@ const STALE_BLOCKS_MAX: usize = 512;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileName {
-    Journal(ShardId, u32),
-    Segment(SegmentName),
+    Journal(LogDir, ShardId, u32),
+    Segment(LogDir, SegmentName),
 }
 
 /// Lies that no disk tells unless it is broken: mutations of the world below the broker.
@@ -126,7 +126,7 @@ pub struct Disk {
     /// Unlinked since the last directory sync: may be back after a crash.
     unlinked: Vec<(FileName, usize)>,
     stale: Vec<(u64, Block)>,
-    log_starts: BTreeMap<TopicPartition, LogStartFile>,
+    log_starts: BTreeMap<(LogDir, TopicPartition), LogStartFile>,
     summaries: Summaries,
     unrecorded: Unrecorded,
     metadata: Vec<u8>,
@@ -137,12 +137,14 @@ pub struct Disk {
     operations: BTreeMap<OperationId, Operation>,
     /// Appends of metadata are done one after the other.
     metadata_queue: Vec<OperationId>,
-    last_commit: BTreeMap<ShardId, u64>,
+    last_commit: BTreeMap<(LogDir, ShardId), u64>,
     fuse: Fuse,
-    /// Nothing that takes room succeeds.
-    full: bool,
+    /// Nothing that takes room succeeds in this log dir.
+    full: Option<LogDir>,
+    /// The log dir that recovery is about.
+    recovers: LogDir,
     /// Partitions that recovery marked.
-    damaged: BTreeSet<TopicPartition>,
+    damaged: BTreeSet<(LogDir, TopicPartition)>,
     /// Something has just happened that recovery must be able to follow: a good moment for a crash.
     moment: bool,
 }
@@ -173,7 +175,8 @@ impl Disk {
             metadata_queue: Vec::new(),
             last_commit: BTreeMap::new(),
             fuse: Fuse::default(),
-            full: false,
+            full: None,
+            recovers: LogDir(0),
             damaged: BTreeSet::new(),
             moment: false,
         }
@@ -184,16 +187,21 @@ impl Disk {
         std::mem::take(&mut self.moment)
     }
 
-    /// Somebody fills the disk, or makes room. Returns how much is free, for the broker.
-    pub fn fill_up(&mut self, full: bool) -> u64 {
-        self.counters.full += u64::from(full && !self.full);
-        self.full = full;
+    /// Somebody fills a log dir, or makes room. Returns how much is free, for the broker.
+    pub fn fill_up(&mut self, dir: LogDir, full: bool) -> u64 {
+        self.counters.full += u64::from(full && self.full.is_none());
+        self.full = full.then_some(dir);
         if full { 0 } else { u64::MAX / 2 }
     }
 
     #[must_use]
-    pub fn is_full(&self) -> bool {
+    pub fn full(&self) -> Option<LogDir> {
         self.full
+    }
+
+    /// Recovery works on this log dir from now on.
+    pub fn recover_dir(&mut self, dir: LogDir) {
+        self.recovers = dir;
     }
 
     fn stamp(&mut self) -> u64 {
@@ -333,7 +341,7 @@ impl Disk {
                 self.counters.files_vanished += 1;
                 continue;
             }
-            let segment = matches!(name, FileName::Segment(_));
+            let segment = matches!(name, FileName::Segment(..));
             if self.files[index].is_synced() && self.files[index].sealed {
                 continue;
             }

@@ -6,7 +6,7 @@ use penstock::effect::{
 };
 use penstock::input::{Input, SegmentOperation};
 use penstock::log::{Summary, index_of_summary};
-use penstock::model::{Offset, SealedSegment, ShardId, TopicPartition};
+use penstock::model::{LogDir, Offset, SealedSegment, ShardId, TopicPartition};
 
 use super::{BLOCK, Disk, File, FileName, Open};
 use crate::schedule::{Event, Life, Schedule};
@@ -21,8 +21,8 @@ const NO_ROOM: DiskError = DiskError { operation: "write", errno: ENOSPC };
 
 pub(super) enum Operation {
     CommitWrite { shard: ShardId, commit: JournalCommit },
-    CommitSync { shard: ShardId, commit: CommitId, file: u32, through: u64, told: bool },
-    Prepare { shard: ShardId, file: u32, bytes: u64 },
+    CommitSync { shard: ShardId, dir: LogDir, commit: CommitId, file: u32, through: u64, told: bool },
+    Prepare { shard: ShardId, dir: LogDir, file: u32, bytes: u64 },
     Write { shard: ShardId, file: FileId, position: u64, bytes: Vec<u8>, whole: u64 },
     Sync { shard: ShardId, sync: SyncId, files: Vec<(FileId, Option<usize>)>, through: u64 },
     SealWrite { shard: ShardId, file: FileId, seal: Seal },
@@ -30,7 +30,7 @@ pub(super) enum Operation {
     SummarySync { shard: ShardId, file: FileId, told: bool },
     LoadIndex { shard: ShardId, file: FileId, index: Option<usize>, sealed: SealedSegment },
     Read { shard: ShardId, read: ReadId, file: FileId, index: Option<usize>, position: u64, length: u64 },
-    Delete { shard: ShardId, topic_partition: TopicPartition },
+    Delete { shard: ShardId, dir: LogDir, topic_partition: TopicPartition },
     LogStart { shard: ShardId, trim: TrimId, topic_partition: TopicPartition, bytes: Bytes },
     Unlink { shard: ShardId, trim: TrimId, topic_partition: TopicPartition, segments: Vec<Offset> },
     Metadata { append: u64, batch: Bytes },
@@ -73,7 +73,7 @@ impl Disk {
                 self.unrecorded.submitted(shard, &commit);
                 Operation::CommitWrite { shard, commit }
             }
-            Effect::PrepareJournalFile { file, bytes } => Operation::Prepare { shard, file, bytes },
+            Effect::PrepareJournalFile { dir, file, bytes } => Operation::Prepare { shard, dir, file, bytes },
             Effect::OpenSegment { file, segment, exists } => {
                 self.open_segment(file, segment, exists);
                 return None;
@@ -109,9 +109,9 @@ impl Disk {
             Effect::ReadSegment { read, file, position, length } => {
                 Operation::Read { shard, read, file, index: self.lease(file), position, length }
             }
-            Effect::DeletePartition { topic_partition, files } => {
+            Effect::DeletePartition { dir, topic_partition, files } => {
                 self.close_all(files);
-                Operation::Delete { shard, topic_partition }
+                Operation::Delete { shard, dir, topic_partition }
             }
             Effect::WriteLogStart { trim, topic_partition, bytes } => {
                 Operation::LogStart { shard, trim, topic_partition, bytes }
@@ -169,7 +169,7 @@ impl Disk {
             self.violations.push(format!("commit of {bytes} bytes at {position} padded to {length}"));
         }
         let end = commit.position + commit.length;
-        match self.find(FileName::Journal(shard, commit.file)) {
+        match self.find(FileName::Journal(commit.dir, shard, commit.file)) {
             Some(file) if file.length() >= end => {}
             _ => self
                 .violations
@@ -202,7 +202,7 @@ impl Disk {
     }
 
     fn open_segment(&mut self, file: FileId, name: SegmentName, exists: bool) {
-        let found = self.names.get(&FileName::Segment(name)).copied();
+        let found = self.names.get(&FileName::Segment(file.dir(), name)).copied();
         if exists && found.is_none() {
             self.violations.push(format!("{name:?} is opened as existing and does not exist"));
         }
@@ -221,20 +221,20 @@ impl Disk {
             Operation::CommitWrite { shard, commit } => {
                 self.commit_written(life, id, shard, commit, schedule)
             }
-            Operation::CommitSync { shard, commit, file, through, told } => {
-                self.commit_synced(shard, commit, file, through, told)
+            Operation::CommitSync { shard, dir, commit, file, through, told } => {
+                self.commit_synced((shard, dir), commit, file, through, told)
             }
-            Operation::Prepare { shard, file, .. } if self.lacks_room() => {
-                Completion::Answer(shard, Input::JournalFileLacksSpace { file, error: NO_ROOM })
+            Operation::Prepare { shard, dir, file, .. } if self.lacks_room(dir) => {
+                Completion::Answer(shard, Input::JournalFileLacksSpace { dir, file, error: NO_ROOM })
             }
-            Operation::Prepare { shard, file, bytes } => {
+            Operation::Prepare { shard, dir, file, bytes } => {
                 self.counters.journal_files += 1;
-                if let Some(index) = self.names.remove(&FileName::Journal(shard, file)) {
-                    self.unlinked.push((FileName::Journal(shard, file), index));
+                if let Some(index) = self.names.remove(&FileName::Journal(dir, shard, file)) {
+                    self.unlinked.push((FileName::Journal(dir, shard, file), index));
                 }
-                self.insert(FileName::Journal(shard, file), File::zeroed(bytes));
+                self.insert(FileName::Journal(dir, shard, file), File::zeroed(bytes));
                 self.synced_directory();
-                Completion::Answer(shard, Input::JournalFileReady { file })
+                Completion::Answer(shard, Input::JournalFileReady { dir, file })
             }
             Operation::Write { shard, file, position, bytes, whole } => {
                 self.segment_written(shard, file, position, &bytes, whole)
@@ -265,18 +265,18 @@ impl Disk {
                 let result = self.segment_read(file, index, position, length);
                 Completion::Answer(shard, Input::ReadDone { read, result })
             }
-            Operation::Delete { shard, topic_partition } => {
+            Operation::Delete { shard, dir, topic_partition } => {
                 self.counters.deletes += 1;
-                self.unlink_partition(topic_partition);
+                self.unlink_partition(dir, topic_partition);
                 Completion::Answer(shard, Input::PartitionDeleted { topic_partition })
             }
             Operation::LogStart { shard, trim, topic_partition, bytes } => {
-                let result = self.log_start_written(topic_partition, &bytes);
+                let result = self.log_start_written(trim.dir(), topic_partition, &bytes);
                 Completion::Answer(shard, Input::LogStartWritten { trim, result })
             }
             Operation::Unlink { shard, trim, topic_partition, segments } => {
                 self.moment = true;
-                self.unlink_segments(topic_partition, &segments);
+                self.unlink_segments(trim.dir(), topic_partition, &segments);
                 Completion::Answer(shard, Input::SegmentsUnlinked { trim })
             }
             Operation::Metadata { append, batch } => self.metadata_appended(life, append, &batch, schedule),
@@ -284,8 +284,8 @@ impl Disk {
     }
 
     /// Whether an operation that takes room finds none: on a full disk, what was allocated before may still do.
-    fn lacks_room(&mut self) -> bool {
-        let lacks = self.full && self.random.percent(80);
+    fn lacks_room(&mut self, dir: LogDir) -> bool {
+        let lacks = self.full == Some(dir) && self.random.percent(80);
         self.counters.no_room += u64::from(lacks);
         lacks
     }
@@ -308,8 +308,10 @@ impl Disk {
         // The first write into a file of the ring.
         self.moment |= commit.position == 0;
         let told = self.mutations.complete_before_sync;
+        let dir = commit.dir;
         let sync = Operation::CommitSync {
             shard,
+            dir,
             commit: commit.commit,
             file: commit.file,
             through: self.stamp,
@@ -318,7 +320,7 @@ impl Disk {
         self.operations.insert(id, sync);
         self.schedule(life, id, schedule);
         if told {
-            return Completion::Answer(shard, Input::JournalCommitted { commit: commit.commit });
+            return Completion::Answer(shard, Input::JournalCommitted { dir, commit: commit.commit });
         }
         Completion::Continues
     }
@@ -327,32 +329,32 @@ impl Disk {
         let mut bytes = join(&commit.pieces);
         bytes.resize(commit.length as usize, 0);
         let stamp = self.stamp();
-        if let Some(file) = self.find_mut(FileName::Journal(shard, commit.file)) {
+        if let Some(file) = self.find_mut(FileName::Journal(commit.dir, shard, commit.file)) {
             file.write(stamp, commit.position, &bytes);
         }
     }
 
     fn commit_synced(
         &mut self,
-        shard: ShardId,
+        (shard, dir): (ShardId, LogDir),
         commit: CommitId,
         file: u32,
         through: u64,
         told: bool,
     ) -> Completion {
         self.counters.commits += 1;
-        let last = self.last_commit.entry(shard).or_default();
+        let last = self.last_commit.entry((dir, shard)).or_default();
         self.counters.commits_out_of_order += u64::from(*last > commit.0);
         *last = commit.0.max(*last);
         let fails = self.fails(self.faults.journal_error);
         let never = self.mutations.never_sync;
-        let name = FileName::Journal(shard, file);
+        let name = FileName::Journal(dir, shard, file);
         if let Some(index) = self.names.get(&name).copied() {
             if fails {
                 self.files[index].fail_sync(through, &mut self.random);
             } else if !never {
                 self.files[index].sync(through);
-                self.unrecorded.durable(shard, commit);
+                self.unrecorded.durable((dir, shard), commit);
             }
         }
         if told {
@@ -360,9 +362,9 @@ impl Disk {
         }
         if fails && !self.mutations.ignore_sync_errors {
             let error = DiskError { operation: "fdatasync", errno: EIO };
-            return Completion::Answer(shard, Input::JournalFailed { error });
+            return Completion::Answer(shard, Input::JournalFailed { dir, error });
         }
-        Completion::Answer(shard, Input::JournalCommitted { commit })
+        Completion::Answer(shard, Input::JournalCommitted { dir, commit })
     }
 
     fn segment_written(
@@ -374,7 +376,7 @@ impl Disk {
         whole: u64,
     ) -> Completion {
         self.counters.segment_writes += 1;
-        if self.lacks_room() {
+        if self.lacks_room(file.dir()) {
             let short = &bytes[..(self.random.below(bytes.len() as u64) / BLOCK * BLOCK) as usize];
             self.apply_write(file, position, short);
             // It is asked for again.
@@ -400,7 +402,7 @@ impl Disk {
         if open.file.is_some() {
             return open.file;
         }
-        let index = self.insert(FileName::Segment(open.name), File::default());
+        let index = self.insert(FileName::Segment(file.dir(), open.name), File::default());
         self.open.get_mut(&file)?.file = Some(index);
         Some(index)
     }
@@ -449,7 +451,7 @@ impl Disk {
         Seal { position, tail, length, summary }: Seal,
         schedule: &mut Schedule,
     ) -> Completion {
-        if self.lacks_room() {
+        if self.lacks_room(file.dir()) {
             let operation = SegmentOperation::Seal;
             return Completion::Answer(shard, Input::SegmentLacksSpace { file, operation, error: NO_ROOM });
         }
@@ -475,7 +477,7 @@ impl Disk {
     /// The segment is exact and durable; now its summary is written. None: nothing is told yet.
     fn seal_synced(&mut self, file: FileId, index: usize, through: u64, summary: Bytes) -> Option<Input> {
         self.counters.seals += 1;
-        if self.lacks_room() {
+        if self.lacks_room(file.dir()) {
             // The segment is exact and synced, but for its summary there is no room.
             self.files[index].sync(through);
             let operation = SegmentOperation::Seal;
@@ -559,26 +561,32 @@ impl Disk {
         }
     }
 
-    pub(super) fn unlink_partition(&mut self, topic_partition: TopicPartition) {
+    pub(super) fn unlink_partition(&mut self, dir: LogDir, topic_partition: TopicPartition) {
         let names: Vec<FileName> = self.names.keys().copied().collect();
         for name in names {
-            if matches!(name, FileName::Segment(segment) if segment.topic_partition == topic_partition) {
+            if matches!(name, FileName::Segment(of, segment) if of == dir && segment.topic_partition == topic_partition)
+            {
                 self.unlink(name);
             }
         }
-        self.log_starts.remove(&topic_partition);
+        self.log_starts.remove(&(dir, topic_partition));
         self.summaries.remove(topic_partition);
     }
 
-    fn log_start_written(&mut self, topic_partition: TopicPartition, bytes: &[u8]) -> Result<(), DiskError> {
-        if self.lacks_room() {
+    fn log_start_written(
+        &mut self,
+        dir: LogDir,
+        topic_partition: TopicPartition,
+        bytes: &[u8],
+    ) -> Result<(), DiskError> {
+        if self.lacks_room(dir) {
             return Err(DiskError { operation: "write", errno: ENOSPC });
         }
         self.counters.log_starts += 1;
         self.moment = true;
         let fails = self.fails(self.faults.segment_error);
         let synced = !self.mutations.never_sync && !self.mutations.log_start_not_synced && !fails;
-        let file = self.log_starts.entry(topic_partition).or_default();
+        let file = self.log_starts.entry((dir, topic_partition)).or_default();
         file.current = Some(bytes.to_vec());
         if synced {
             file.durable.clone_from(&file.current);
@@ -588,11 +596,11 @@ impl Disk {
         if fails { Err(DiskError { operation: "fsync", errno: EIO }) } else { Ok(()) }
     }
 
-    fn unlink_segments(&mut self, topic_partition: TopicPartition, segments: &[Offset]) {
+    fn unlink_segments(&mut self, dir: LogDir, topic_partition: TopicPartition, segments: &[Offset]) {
         for &base_offset in segments {
             self.counters.segments_unlinked += 1;
             let name = SegmentName { topic_partition, base_offset };
-            self.unlink(FileName::Segment(name));
+            self.unlink(FileName::Segment(dir, name));
             self.summaries.unlink(name);
         }
     }
@@ -609,7 +617,7 @@ impl Disk {
         if let Some(next) = self.metadata_queue.first().copied() {
             self.schedule(life, next, schedule);
         }
-        if self.lacks_room() {
+        if self.lacks_room(LogDir(0)) {
             return Completion::Answer(ShardId(0), Input::MetadataLacksSpace { append, error: NO_ROOM });
         }
         self.metadata.extend_from_slice(batch);
@@ -636,19 +644,20 @@ impl Disk {
                     self.files[index].truncate(stamp, length);
                 }
             }
-            Operation::Prepare { shard, file, bytes } => {
-                if self.find(FileName::Journal(shard, file)).is_none() {
+            Operation::Prepare { shard, dir, file, bytes } => {
+                if self.find(FileName::Journal(dir, shard, file)).is_none() {
                     let written = self.random.between(0, bytes / BLOCK + 1) * BLOCK;
-                    self.insert(FileName::Journal(shard, file), File::zeroed(written));
+                    self.insert(FileName::Journal(dir, shard, file), File::zeroed(written));
                 }
             }
-            Operation::Delete { topic_partition, .. } => self.unlink_partition(topic_partition),
-            Operation::LogStart { topic_partition, bytes, .. } => {
-                self.log_starts.entry(topic_partition).or_default().current = Some(bytes.to_vec());
+            Operation::Delete { dir, topic_partition, .. } => self.unlink_partition(dir, topic_partition),
+            Operation::LogStart { trim, topic_partition, bytes, .. } => {
+                self.log_starts.entry((trim.dir(), topic_partition)).or_default().current =
+                    Some(bytes.to_vec());
             }
-            Operation::Unlink { topic_partition, segments, .. } => {
+            Operation::Unlink { trim, topic_partition, segments, .. } => {
                 let count = self.random.below(segments.len() as u64 + 1) as usize;
-                self.unlink_segments(topic_partition, &segments[..count]);
+                self.unlink_segments(trim.dir(), topic_partition, &segments[..count]);
             }
             Operation::Metadata { batch, .. } => self.metadata.extend_from_slice(&batch),
             Operation::CommitSync { .. }

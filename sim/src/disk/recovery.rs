@@ -71,7 +71,9 @@ impl RecoveryDisk for Disk {
         self.burn(1)?;
         let mut journals: Vec<(ShardId, Vec<u32>)> = Vec::new();
         for name in self.names.keys() {
-            if let FileName::Journal(shard, file) = name {
+            if let FileName::Journal(dir, shard, file) = name
+                && *dir == self.recovers
+            {
                 match journals.last_mut() {
                     Some((last, files)) if last == shard => files.push(*file),
                     _ => journals.push((*shard, vec![*file])),
@@ -83,7 +85,7 @@ impl RecoveryDisk for Disk {
 
     fn journal_bytes(&mut self, shard: ShardId, file: u32) -> Result<u64, DiskError> {
         self.burn(1)?;
-        Ok(self.find(FileName::Journal(shard, file)).ok_or(missing("stat"))?.length())
+        Ok(self.find(FileName::Journal(self.recovers, shard, file)).ok_or(missing("stat"))?.length())
     }
 
     fn read_journal(
@@ -94,7 +96,7 @@ impl RecoveryDisk for Disk {
         into: &mut [u8],
     ) -> Result<(), DiskError> {
         self.burn(1)?;
-        let found = self.find(FileName::Journal(shard, file)).ok_or(missing("open"))?;
+        let found = self.find(FileName::Journal(self.recovers, shard, file)).ok_or(missing("open"))?;
         if found.read(position, into) { Ok(()) } else { Err(DiskError { operation: "pread", errno: 0 }) }
     }
 
@@ -109,7 +111,7 @@ impl RecoveryDisk for Disk {
         let happens = burnt.is_ok() || self.random.percent(50);
         let synced = !self.mutations.never_sync;
         let stamp = self.stamp();
-        let found = self.find_mut(FileName::Journal(shard, file)).ok_or(missing("open"))?;
+        let found = self.find_mut(FileName::Journal(self.recovers, shard, file)).ok_or(missing("open"))?;
         if happens {
             found.write(stamp, position, bytes);
         }
@@ -125,7 +127,7 @@ impl RecoveryDisk for Disk {
         self.counters.journals_removed += 1;
         let names: Vec<FileName> = self.names.keys().copied().collect();
         for name in names {
-            if matches!(name, FileName::Journal(owner, _) if owner == shard) {
+            if matches!(name, FileName::Journal(dir, owner, _) if owner == shard && dir == self.recovers) {
                 // The power may go between two files.
                 self.burn(5)?;
                 self.unlink(name);
@@ -137,8 +139,10 @@ impl RecoveryDisk for Disk {
     fn segments(&mut self) -> Result<Vec<(SegmentName, u64)>, DiskError> {
         self.burn(1)?;
         let segments = self.names.iter().filter_map(|(name, index)| match name {
-            FileName::Segment(segment) => Some((*segment, self.files[*index].length())),
-            FileName::Journal(..) => None,
+            FileName::Segment(dir, segment) if *dir == self.recovers => {
+                Some((*segment, self.files[*index].length()))
+            }
+            _ => None,
         });
         Ok(segments.collect())
     }
@@ -153,7 +157,7 @@ impl RecoveryDisk for Disk {
         if self.summaries.is_promised(segment) {
             self.violations.push(format!("{segment:?} is scanned: the summary that was synced is not used"));
         }
-        let found = self.find(FileName::Segment(segment)).ok_or(missing("open"))?;
+        let found = self.find(FileName::Segment(self.recovers, segment)).ok_or(missing("open"))?;
         if found.read(position, into) { Ok(()) } else { Err(DiskError { operation: "pread", errno: 0 }) }
     }
 
@@ -161,7 +165,7 @@ impl RecoveryDisk for Disk {
         let burnt = self.burn(20);
         // The last write may be short.
         let kept = if burnt.is_ok() { bytes.len() as u64 } else { self.random.below(bytes.len() as u64 + 1) };
-        let name = FileName::Segment(segment);
+        let name = FileName::Segment(self.recovers, segment);
         let stamp = self.stamp();
         if self.find(name).is_none() {
             self.insert(name, super::File::default());
@@ -175,7 +179,7 @@ impl RecoveryDisk for Disk {
         self.burn(20)?;
         self.counters.segments_truncated += 1;
         let stamp = self.stamp();
-        let found = self.find_mut(FileName::Segment(segment)).ok_or(missing("open"))?;
+        let found = self.find_mut(FileName::Segment(self.recovers, segment)).ok_or(missing("open"))?;
         found.truncate(stamp, length);
         Ok(())
     }
@@ -188,7 +192,7 @@ impl RecoveryDisk for Disk {
                 continue;
             }
             let stamp = self.stamp;
-            let found = self.find_mut(FileName::Segment(segment)).ok_or(missing("open"))?;
+            let found = self.find_mut(FileName::Segment(self.recovers, segment)).ok_or(missing("open"))?;
             found.sync(stamp);
             found.linked = true;
             found.sealed = true;
@@ -200,8 +204,8 @@ impl RecoveryDisk for Disk {
 
     fn log_starts(&mut self) -> Result<Vec<(TopicPartition, Vec<u8>)>, DiskError> {
         self.burn(1)?;
-        let starts = self.log_starts.iter();
-        Ok(starts.filter_map(|(of, file)| Some((*of, file.current.clone()?))).collect())
+        let starts = self.log_starts.iter().filter(|((dir, _), _)| *dir == self.recovers);
+        Ok(starts.filter_map(|((_, of), file)| Some((*of, file.current.clone()?))).collect())
     }
 
     fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError> {
@@ -223,17 +227,17 @@ impl RecoveryDisk for Disk {
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError> {
         self.burn(20)?;
         self.counters.partitions_removed += 1;
-        self.unlink_partition(topic_partition);
+        self.unlink_partition(self.recovers, topic_partition);
         Ok(())
     }
     fn damaged(&mut self) -> Result<Vec<TopicPartition>, DiskError> {
         self.burn(1)?;
-        Ok(self.damaged.iter().copied().collect())
+        Ok(self.damaged.iter().filter(|(dir, _)| *dir == self.recovers).map(|(_, of)| *of).collect())
     }
 
     fn mark_damaged(&mut self, topic_partition: TopicPartition, _why: &str) -> Result<(), DiskError> {
         self.burn(20)?;
-        self.damaged.insert(topic_partition);
+        self.damaged.insert((self.recovers, topic_partition));
         Ok(())
     }
 

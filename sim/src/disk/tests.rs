@@ -33,6 +33,7 @@ fn submit(disk: &mut Disk, schedule: &mut Schedule, effect: Effect) {
 
 fn commit(number: u64, byte: u8) -> Effect {
     Effect::CommitJournal(JournalCommit {
+        dir: LogDir(0),
         commit: CommitId(number),
         file: 0,
         position: number * BLOCK,
@@ -43,7 +44,11 @@ fn commit(number: u64, byte: u8) -> Effect {
 
 fn with_journal(seed: u64) -> (Disk, Schedule) {
     let (mut disk, mut schedule) = (Disk::new(seed), Schedule::new(seed));
-    submit(&mut disk, &mut schedule, Effect::PrepareJournalFile { file: 0, bytes: 64 * BLOCK });
+    submit(
+        &mut disk,
+        &mut schedule,
+        Effect::PrepareJournalFile { dir: LogDir(0), file: 0, bytes: 64 * BLOCK },
+    );
     assert_eq!(finish(&mut disk, &mut schedule).len(), 1);
     (disk, schedule)
 }

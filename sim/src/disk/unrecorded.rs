@@ -7,7 +7,7 @@ use penstock::effect::{CommitId, JournalCommit, SegmentName};
 use penstock::journal::format::{
     COMMIT_HEADER_BYTES, CommitHeader, ENTRY_HEADER_BYTES, EntryHeader, EntryKind,
 };
-use penstock::model::ShardId;
+use penstock::model::{LogDir, ShardId};
 
 use super::BLOCK;
 use super::operation::join;
@@ -16,7 +16,7 @@ use super::operation::join;
 pub(super) struct Unrecorded {
     segments: BTreeSet<SegmentName>,
     /// What commits that are under way say of sealed segments.
-    words: BTreeMap<(ShardId, CommitId), Vec<SegmentName>>,
+    words: BTreeMap<((LogDir, ShardId), CommitId), Vec<SegmentName>>,
 }
 
 impl Unrecorded {
@@ -28,12 +28,12 @@ impl Unrecorded {
     pub fn submitted(&mut self, shard: ShardId, commit: &JournalCommit) {
         let names = sealed_in(commit);
         if !names.is_empty() {
-            self.words.insert((shard, commit.commit), names);
+            self.words.insert(((commit.dir, shard), commit.commit), names);
         }
     }
 
-    pub fn durable(&mut self, shard: ShardId, commit: CommitId) {
-        for name in self.words.remove(&(shard, commit)).unwrap_or_default() {
+    pub fn durable(&mut self, journal: (LogDir, ShardId), commit: CommitId) {
+        for name in self.words.remove(&(journal, commit)).unwrap_or_default() {
             self.segments.remove(&name);
         }
     }

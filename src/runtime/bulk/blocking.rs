@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -22,7 +22,7 @@ use crate::input::{Input, SegmentOperation};
 use crate::limits::{BLOCK_BYTES, BULK_WRITE_BYTES, JOURNAL_FILL_BYTES, SYNCED_ONE_BY_ONE_MAX};
 use crate::model::ShardId;
 use crate::runtime::aligned::Aligned;
-use crate::runtime::chores::{create_journal_file, remove_on_error, sync_file_system};
+use crate::runtime::chores::{create_journal_file, remove_on_error};
 use crate::runtime::files::{Files, SegmentError, SegmentFile, journal_path};
 use crate::runtime::io_threads::thread;
 use crate::runtime::mesh::{Mail, Postbox};
@@ -30,8 +30,8 @@ use crate::runtime::segment_writer::{allocation_end, last_block, read_front, syn
 use crate::runtime::summary_file;
 
 use super::{
-    Order, Seal, SegmentCounts, file_system_answer, journal_file_answer, read_answer, segment_failed,
-    segment_unwritten, writers_max,
+    BulkDir, Order, Seal, SegmentCounts, bulk_dirs, file_system_answer, journal_file_answer, read_answer,
+    segment_failed, segment_unwritten, writers_max,
 };
 
 const BLOCK: usize = BLOCK_BYTES as usize;
@@ -88,9 +88,8 @@ pub fn start(
     let mut others = Vec::new();
     for name in ["cold", "fill"] {
         let (sender, orders) = unbounded();
-        let (reply, data_dir) = (reply.clone(), files.data_dir().to_path_buf());
-        let file_system = File::open(&data_dir)?;
-        let run = move || read_and_fill(&orders, shard, (&data_dir, &file_system), &reply);
+        let (reply, dirs) = (reply.clone(), bulk_dirs(files));
+        let run = move || read_and_fill(&orders, shard, &dirs, &reply);
         threads.push(thread(format!("{name}-{shard}"), STACK_BYTES, run)?);
         others.push(sender);
     }
@@ -216,12 +215,7 @@ fn sync_part(
     }
 }
 
-fn read_and_fill(
-    orders: &Receiver<Order>,
-    shard: ShardId,
-    (data_dir, file_system): (&Path, &File),
-    reply: &Reply,
-) {
+fn read_and_fill(orders: &Receiver<Order>, shard: ShardId, dirs: &[BulkDir], reply: &Reply) {
     for order in orders {
         reply.answer(match order {
             Order::Read { read, file, position, length } => {
@@ -231,12 +225,13 @@ fn read_and_fill(
                 let result = summary_file::load_index(&file, of, &sealed);
                 Input::IndexLoaded { file: file.id, result }
             }
-            Order::PrepareJournalFile { file, bytes } => {
-                journal_file_answer(shard, file, fill(data_dir.to_path_buf(), shard, file, bytes))
+            Order::PrepareJournalFile { dir, file, bytes } => {
+                let result = fill(&dirs[usize::from(dir.0)].path, shard, file, bytes);
+                journal_file_answer(shard, dir, file, result)
             }
             Order::Sync { sync, files } => {
                 reply.counts.syncs.fetch_add(1, Ordering::Relaxed);
-                file_system_answer(sync, &files, sync_file_system(file_system), &reply.counts)
+                file_system_answer(sync, &files, dirs[usize::from(sync.dir().0)].sync(), &reply.counts)
             }
             _ => unreachable!("the router sends all others to the writers"),
         });
@@ -250,9 +245,9 @@ fn read_range(file: &Arc<SegmentFile>, position: u64, length: u64) -> io::Result
     Ok(bytes.freeze())
 }
 
-fn fill(data_dir: PathBuf, shard: ShardId, file: u32, bytes: u64) -> io::Result<()> {
-    let path = journal_path(&data_dir, shard, file);
-    remove_on_error(&path, try_fill(&data_dir, shard, &path, bytes))
+fn fill(data_dir: &Path, shard: ShardId, file: u32, bytes: u64) -> io::Result<()> {
+    let path = journal_path(data_dir, shard, file);
+    remove_on_error(&path, try_fill(data_dir, shard, &path, bytes))
 }
 
 fn try_fill(data_dir: &Path, shard: ShardId, path: &Path, bytes: u64) -> io::Result<()> {

@@ -11,7 +11,7 @@ use crate::input::Input;
 use crate::limits::{
     BLOCK_BYTES, BULK_READ_BYTES, BULK_WRITE_BYTES, JOURNAL_FILL_BYTES, SYNCED_ONE_BY_ONE_MAX,
 };
-use crate::model::{Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
+use crate::model::{LogDir, Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
 use crate::runtime::bulk::{By, Seal};
 use crate::runtime::files::{Files, SegmentFile, journal_path, partition_dir};
 use crate::runtime::io_threads::IoThreads;
@@ -34,10 +34,10 @@ impl World {
             .map_or_else(|| PathBuf::from("target/tmp"), PathBuf::from);
         let directory = root.join(format!("bulk-{name}-{by:?}-{}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("the target directory is writable");
-        let files = Arc::new(Files::new(directory.clone(), 1));
+        let files = Arc::new(Files::new([directory.clone()].into(), 1));
         let (postbox, inbox) = inbox().expect("an eventfd");
-        let reserve = Reserve::new(&directory);
-        let io = IoThreads::start_by(by, ShardId(0), &files, &reserve, &postbox, None);
+        let reserves = [Reserve::new(&directory)].into();
+        let io = IoThreads::start_by(by, ShardId(0), &files, &reserves, &postbox, None);
         let io = io.expect("the executor starts");
         World { io: Some(io), inbox, files, directory }
     }
@@ -265,11 +265,11 @@ fn stop(mut world: World) {
     }
     world.io().sync(SyncId(1), vec![Arc::clone(&file)]);
     let bytes = 2 * JOURNAL_FILL_BYTES as u64 + BLOCK_BYTES;
-    world.io().prepare_journal_file(3, bytes);
-    world.io().delete_partition(partition(9), Vec::new());
+    world.io().prepare_journal_file(LogDir(0), 3, bytes);
+    world.io().delete_partition(LogDir(0), partition(9), Vec::new());
     let answers = world.stop();
     assert_eq!(answers.len(), 19);
-    assert!(answers.iter().any(|answer| matches!(answer, Input::JournalFileReady { file: 3 })));
+    assert!(answers.iter().any(|answer| matches!(answer, Input::JournalFileReady { file: 3, .. })));
     let synced = answers.iter().position(|answer| matches!(answer, Input::SegmentsSynced { .. }));
     let written = answers.iter().rposition(|answer| matches!(answer, Input::SegmentWritten { .. }));
     assert!(written < synced, "the sync follows the writes that were ordered before it");

@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::effect::{CommitId, JournalCommit};
 use crate::limits::BLOCK_BYTES;
+use crate::model::LogDir;
 
 use super::super::files::journal_path;
 use super::super::listener::Gate;
@@ -39,17 +40,18 @@ impl Core for Idle {
 
 fn driver(data_dir: &Path) -> Driver<Idle> {
     let clock = Clock::start();
-    let files = Arc::new(Files::new(data_dir.to_owned(), 1));
+    let files = Arc::new(Files::new([data_dir.to_owned()].into(), 1));
     let metrics = Rc::new(RefCell::default());
     let (postbox, inbox) = inbox().expect("an eventfd");
     let config =
         SocketConfig { frame_bytes_max: 1 << 20, idle_ms_max: u64::MAX, gate: Arc::new(Gate::new(10, 10)) };
     let sockets = Sockets::new(config, Arc::clone(&files), Rc::clone(&metrics)).expect("an epoll");
-    let journal = JournalWriter::new(data_dir.to_owned(), SHARD, Rc::clone(&metrics)).expect("a ring");
+    let journal =
+        JournalWriter::new([data_dir.to_owned()].into(), SHARD, Rc::clone(&metrics)).expect("a ring");
     sockets.wake_by(inbox.wake_fd()).expect("added");
     sockets.wake_by(journal.completion_fd()).expect("added");
-    let reserve = Reserve::new(data_dir);
-    let io = IoThreads::start(SHARD, &files, &reserve, &postbox, None).expect("threads");
+    let reserves = [Reserve::new(data_dir)].into();
+    let io = IoThreads::start(SHARD, &files, &reserves, &postbox, None).expect("threads");
     let mesh = Mesh::new(SHARD, vec![postbox]);
     let core = Idle { deadline: clock.instant().after_ms(DEADLINE_MS), metrics: ShardMetrics::default() };
     Driver { shard: SHARD, core, clock, inbox, mesh, sockets, journal, io, files, metrics }
@@ -66,7 +68,14 @@ fn a_completion_whose_edge_was_used_up_is_not_slept_over() {
     let mut driver = driver(&data_dir);
     let mut inputs = VecDeque::new();
     let pieces = vec![Bytes::from_static(b"a record")];
-    let commit = JournalCommit { commit: CommitId(1), file: 0, position: 0, length: BLOCK_BYTES, pieces };
+    let commit = JournalCommit {
+        dir: LogDir(0),
+        commit: CommitId(1),
+        file: 0,
+        position: 0,
+        length: BLOCK_BYTES,
+        pieces,
+    };
     driver.journal.commit(commit, &mut inputs);
     driver.journal.submit().expect("submitted");
     while driver.journal.completions() < 2 {

@@ -25,6 +25,11 @@ pub fn batch(random: &mut Random, value_bytes: u64) -> BytesMut {
     batch_of(BatchBuilder::new(), random, value_bytes)
 }
 
+/// Of an idempotent producer, by id and sequence.
+pub fn batch_by(random: &mut Random, (id, sequence): (i64, i32), value_bytes: u64) -> BytesMut {
+    batch_of(BatchBuilder::new().producer(id, 0, sequence), random, value_bytes)
+}
+
 fn batch_of(mut builder: BatchBuilder, random: &mut Random, value_bytes: u64) -> BytesMut {
     let value: Vec<u8> = (0..value_bytes).map(|_| random.next() as u8).collect();
     builder.append(1_000, None, Some(&value), &[]);
@@ -147,7 +152,8 @@ impl World {
     /// The same without a look at what came back.
     pub fn recover(&mut self) -> Result<(), RecoveryError> {
         let (shards, mutations) = (self.setup.shards, self.setup.mutations);
-        let keep = |of: TopicPartition| self.expected.get(&of).is_some_and(|expected| !expected.deleted);
+        let exists = |of| self.expected.get(&of).is_some_and(|expected| !expected.deleted);
+        let keep = |of: TopicPartition| if exists(of) { Keep::Here } else { Keep::Nowhere };
         let recovered = recover_with(
             &mut self.disk,
             DIRECTORY,
@@ -168,6 +174,7 @@ impl World {
             .map(|recovered| {
                 let config = StorageConfig {
                     shard: recovered.shard,
+                    dir: LogDir(0),
                     directory_id: DIRECTORY,
                     journal_bytes_max: self.setup.journal_bytes_max,
                     tail_bytes_max: self.setup.tail_bytes_max,
@@ -400,7 +407,7 @@ impl World {
         while let Some(effect) = effects.pop() {
             match effect {
                 Effect::CommitJournal(commit) => world.operations.push(Operation::Commit(commit)),
-                Effect::PrepareJournalFile { file, bytes } => {
+                Effect::PrepareJournalFile { file, bytes, .. } => {
                     world.operations.push(Operation::Prepare { file, bytes });
                 }
                 Effect::OpenSegment { file, segment, exists } => {
@@ -427,7 +434,7 @@ impl World {
                     world.operations.push(Operation::Unlink { trim, of, segments });
                 }
                 Effect::CloseSegment { file } => assert!(world.files.remove(&file).is_some()),
-                Effect::DeletePartition { topic_partition, files } => {
+                Effect::DeletePartition { topic_partition, files, .. } => {
                     files.iter().for_each(|file| assert!(world.files.remove(file).is_some()));
                     world.operations.push(Operation::Delete(topic_partition));
                 }
@@ -468,7 +475,9 @@ impl World {
         let files = &self.shards[shard].files;
         let error = DiskError { operation: "write", errno: 28 };
         match operation {
-            Operation::Prepare { file, .. } if self.full => Input::JournalFileLacksSpace { file, error },
+            Operation::Prepare { file, .. } if self.full => {
+                Input::JournalFileLacksSpace { dir: LogDir(0), file, error }
+            }
             Operation::Write { file, position, bytes } if self.full => {
                 let written = bytes.len().min(BLOCK_BYTES as usize);
                 self.disk.write(files[&file], position, &bytes[..written], 0);
@@ -483,11 +492,11 @@ impl World {
                 let mut bytes = commit.pieces.concat();
                 bytes.resize(commit.length as usize, 0);
                 self.disk.commit(shard_id, commit.file, commit.position, &bytes, true);
-                Input::JournalCommitted { commit: commit.commit }
+                Input::JournalCommitted { dir: LogDir(0), commit: commit.commit }
             }
             Operation::Prepare { file, bytes } => {
                 self.disk.prepare_journal(shard_id, file, bytes);
-                Input::JournalFileReady { file }
+                Input::JournalFileReady { dir: LogDir(0), file }
             }
             Operation::Write { file, position, bytes } => {
                 self.disk.write(files[&file], position, &bytes, ahead);
