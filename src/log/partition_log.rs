@@ -175,7 +175,7 @@ impl PartitionLog {
         self.tail.len()
     }
 
-    /// Bytes of batches in memory.
+    /// What batches in memory cost.
     #[must_use]
     pub fn tail_bytes(&self) -> u64 {
         self.tail.bytes()
