@@ -58,6 +58,8 @@ pub struct Node {
     pub counters: NodeCounters,
     /// A disk error made (part of) it useless.
     pub failed: bool,
+    /// It was told to.
+    pub stopping: bool,
 }
 
 impl Node {
@@ -69,6 +71,7 @@ impl Node {
             mesh: BTreeMap::new(),
             counters: NodeCounters::default(),
             failed: false,
+            stopping: false,
         };
         let mut wanted = Vec::new();
         for (shard, effects) in shards {
@@ -140,6 +143,7 @@ impl Node {
     /// Everyone is told to stop.
     pub fn stop(&mut self, around: &mut Surroundings<'_>) {
         self.counters.stops += 1;
+        self.stopping = true;
         for index in 0..self.shards() {
             self.input(ShardId(index), Input::Stop, around);
         }

@@ -30,9 +30,13 @@ pub(super) fn block_floor(bytes: u64) -> u64 {
 }
 
 impl OpenSegment {
-    /// How far it should be written, if `durable` bytes of it may be: with the last, partial block if that is wanted.
-    fn through(&self, durable: u64) -> u64 {
+    /// How far it should be written, if `durable` bytes of its `length` may be: with the last, partial block if that is wanted, unless
+    /// it comes with the seal.
+    fn through(&self, durable: u64, length: u64) -> u64 {
         let blocks = block_floor(durable);
+        if self.full && self.durable == length {
+            return blocks;
+        }
         if self.wanted > blocks.max(self.written) { durable } else { blocks }
     }
 }
@@ -49,7 +53,7 @@ impl Storage {
         if segment.queued || segment.sealing || segment.writing > 0 {
             return;
         }
-        let through = segment.through(if undurable_too { length } else { segment.durable });
+        let through = segment.through(if undurable_too { length } else { segment.durable }, length);
         let to_write = through - segment.written.min(through);
         let to_seal = segment.full && segment.durable == length;
         if to_seal || to_write >= write_bytes || (to_write > 0 && segment.written < segment.wanted) {
@@ -80,7 +84,7 @@ impl Storage {
         segment.queued = false;
         assert!(segment.writing == 0 && !segment.sealing, "one operation per segment at a time");
         assert!(segment.durable <= length, "no more is durable than was appended");
-        let through = segment.through(if undurable_too { length } else { segment.durable });
+        let through = segment.through(if undurable_too { length } else { segment.durable }, length);
         let (from, to) = (segment.written, through.min(block_floor(segment.written + WRITE_BYTES_MAX)));
         if to > from {
             segment.writing = to - from;
