@@ -58,6 +58,8 @@ pub struct Node {
     pub counters: NodeCounters,
     /// A disk error made (part of) it useless.
     pub failed: bool,
+    /// It has given up.
+    pub ends: bool,
 }
 
 impl Node {
@@ -69,6 +71,7 @@ impl Node {
             mesh: BTreeMap::new(),
             counters: NodeCounters::default(),
             failed: false,
+            ends: false,
         };
         let mut wanted = Vec::new();
         for (shard, effects) in shards {
@@ -225,6 +228,7 @@ impl Node {
                     around.schedule.after(delay, Event::Mesh { life: self.life, from: shard, to });
                 }
                 Effect::Stopped => self.hosts[usize::from(shard.0)].stopped = true,
+                Effect::NothingToServe => self.ends = true,
                 other => around.disk.violations.push(format!("nobody takes the effect {other:?}")),
             }
         }

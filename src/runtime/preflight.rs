@@ -23,6 +23,9 @@ const OPEN_FILES_WANTED: u64 = 1_048_576;
 const LOCK_TRIES: u32 = 40;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
+/// Held by the broker that runs in a directory.
+pub const LOCK: &str = "lock";
+
 /// Why the broker does not start.
 #[derive(Debug)]
 pub struct StartError {
@@ -60,7 +63,7 @@ pub fn lock(data_dir: &Path) -> Result<DirLock, StartError> {
             "choose another with --data-dir, or give this user the right to create it",
         )
     })?;
-    let path = data_dir.join("lock");
+    let path = data_dir.join(LOCK);
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(
         |error| {
             StartError::new(
@@ -132,6 +135,22 @@ fn check_io_uring() -> Result<(), StartError> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Recovery writes what the journals hold into segments, and for that there is no room.
+pub fn no_room_for_recovery(data_dir: &Path, free_bytes: u64, journal_bytes: u64) -> StartError {
+    let shown = data_dir.display();
+    StartError::new(
+        format!(
+            "the disk of {shown} is too full for recovery: {free_bytes} bytes are free, and what the journals hold may need up to \
+             {journal_bytes}"
+        ),
+        format!(
+            "free {} more bytes there, or make the file system larger, and start again; nothing is lost. The journals themselves \
+             ({shown}/journal) must stay",
+            journal_bytes.saturating_sub(free_bytes)
+        ),
+    )
 }
 
 /// Direct I/O works here. Little room is no reason not to start: a broker that runs is what topics can be deleted with.

@@ -17,15 +17,18 @@ use crate::model::metadata_image::{Endpoint, MetadataImage};
 use crate::model::{BrokerId, DirectoryId, LogDir, Now, ShardId, TopicPartition};
 use crate::shard::{Shard, ShardStart, shard_of};
 use crate::storage::{
-    DirStart, Keep, RecoveredShard, RecoveryProgress, StorageConfig, StorageMutations, recover,
+    DirStart, Keep, RecoveredShard, RecoveryError, RecoveryFault, RecoveryProgress, StorageConfig,
+    StorageMutations, recover,
 };
 
 use super::clock::Clock;
+use super::disk_space;
 use super::driver::Core;
+use super::files::is_full_disk_errno;
 use super::identity::random_bytes;
 use super::log_dirs::{FoundDir, FoundDirs};
 use super::metadata_file::MetadataFile;
-use super::preflight::StartError;
+use super::preflight::{self, StartError};
 use super::recovery_disk::DataDir;
 
 /// How often a start that takes long says how far it is.
@@ -225,17 +228,31 @@ fn recover_dir(
     };
     let owner = |of| shard_of(of, shards);
     let mut told = Told::new(&dir.path);
-    let recovered = recover(&mut disk, dir.directory_id.0, shards, &keep, &owner, &mut |progress| {
-        told.on_progress(progress);
-    });
+    let mut once = || {
+        let mut progress = |progress| told.on_progress(progress);
+        recover(&mut disk, dir.directory_id.0, shards, &keep, &owner, &mut progress)
+    };
+    let mut recovered = once();
+    if recovered.as_ref().is_err_and(found_no_room) && dir.reserve.give_up().unwrap_or(false) {
+        tracing::warn!(path = %dir.path.display(), "no room for recovery: the reserve is given up for it");
+        recovered = once();
+    }
     tracing::info!(path = %dir.path.display(), last = ?told.last, "recovery");
     for (topic_partition, why) in recovered.iter().flatten().flat_map(|shard| &shard.offline) {
         tracing::error!(path = %dir.path.display(), %topic_partition, %why, "a partition is offline; nothing of it is changed");
     }
     recovered.map_err(|error| {
+        if found_no_room(&error) {
+            let free_bytes = disk_space::space(&dir.path).map_or(0, |space| space.usable_bytes);
+            return preflight::no_room_for_recovery(&dir.path, free_bytes, disk.all_journal_bytes());
+        }
         StartError::new(
             format!("recovery of {} failed: {error}", dir.path.display()),
             "nothing was changed that another start cannot repeat; check the disk, or restore this file from a replica or backup",
         )
     })
+}
+
+fn found_no_room(error: &RecoveryError) -> bool {
+    matches!(error.fault, RecoveryFault::Disk(error) if is_full_disk_errno(error.errno))
 }
