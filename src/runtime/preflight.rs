@@ -14,6 +14,8 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::sched_getaffinity;
 
+use crate::limits::RESERVE_BYTES;
+
 use super::files::is_full_disk;
 
 /// Enough for 10,000 connections and as many segments.
@@ -135,6 +137,19 @@ fn check_io_uring() -> Result<(), StartError> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Every start is recorded in the metadata log, and for that there is no room; nor was there a reserve to give up.
+pub fn no_room_for_metadata(data_dir: &Path, free_bytes: u64) -> StartError {
+    StartError::new(
+        format!(
+            "the disk of {} is too full for the metadata log: {free_bytes} bytes are free",
+            data_dir.display()
+        ),
+        format!(
+            "free {RESERVE_BYTES} bytes there, or make the file system larger, and start again; nothing is lost"
+        ),
+    )
 }
 
 /// Recovery writes what the journals hold into segments, and for that there is no room.

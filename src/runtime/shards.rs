@@ -24,7 +24,7 @@ use crate::storage::{
 use super::clock::Clock;
 use super::disk_space;
 use super::driver::Core;
-use super::files::is_full_disk_errno;
+use super::files::{is_full_disk, is_full_disk_errno};
 use super::identity::random_bytes;
 use super::log_dirs::{FoundDir, FoundDirs};
 use super::metadata_file::MetadataFile;
@@ -131,6 +131,9 @@ fn open_metadata(
 ) -> Result<(Controller, MetadataFile), StartError> {
     let FoundDir { path, reserve, .. } = found.metadata_dir();
     let failed = |error: std::io::Error| {
+        if is_full_disk(&error) {
+            return preflight::no_room_for_metadata(path, free_bytes(path));
+        }
         let problem = format!("cannot open the metadata log in {}: {error}", path.display());
         StartError::new(problem, "give this user the right to write there, and check the disk")
     };
@@ -243,14 +246,19 @@ fn recover_dir(
     }
     recovered.map_err(|error| {
         if found_no_room(&error) {
-            let free_bytes = disk_space::space(&dir.path).map_or(0, |space| space.usable_bytes);
-            return preflight::no_room_for_recovery(&dir.path, free_bytes, disk.all_journal_bytes());
+            let (free_bytes, journal_bytes) = (free_bytes(&dir.path), disk.all_journal_bytes());
+            return preflight::no_room_for_recovery(&dir.path, free_bytes, journal_bytes);
         }
         StartError::new(
             format!("recovery of {} failed: {error}", dir.path.display()),
             "nothing was changed that another start cannot repeat; check the disk, or restore this file from a replica or backup",
         )
     })
+}
+
+/// 0 if the volume cannot be asked: it is said to be full then, too.
+fn free_bytes(path: &Path) -> u64 {
+    disk_space::space(path).map_or(0, |space| space.usable_bytes)
 }
 
 fn found_no_room(error: &RecoveryError) -> bool {
