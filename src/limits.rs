@@ -92,6 +92,10 @@ pub const BULK_SYNCS_IN_FLIGHT_MAX: usize = 64;
 /// More files than this at once are made durable by one sync of their file system (docs/decisions/0004).
 pub const SYNCED_ONE_BY_ONE_MAX: usize = 256;
 
+/// Threads that bring journaled bytes into segment files at a start, and the orders that wait for each of them: a batch each.
+pub const RESTORE_THREADS: usize = 4;
+pub const RESTORE_QUEUE: usize = 64;
+
 /// What each shard may have of them at least.
 pub const BULK_SYNCS_PER_SHARD_MIN: usize = 4;
 

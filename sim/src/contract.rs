@@ -53,10 +53,10 @@ fn a_summary_is_replaced_as_a_whole(disk: &mut dyn RecoveryDisk) {
     assert_eq!(disk.read_summary(name, &mut front), Ok(0), "there is none");
     disk.write_summary(name, &[1; 6]).expect("creates it");
     disk.write_summary(name, &[2; 5]).expect("replaces it");
+    assert_eq!(disk.segments().map(|segments| segments.len()), Ok(1), "it is no segment");
     assert_eq!(disk.read_summary(name, &mut front), Ok(5));
     assert_eq!(front, [2, 2, 2, 2, 2, 9, 9, 9]);
     assert_eq!(disk.read_summary(name, &mut front[..3]), Ok(3), "its front");
-    assert_eq!(disk.segments().map(|segments| segments.len()), Ok(1), "it is no segment");
     disk.remove_partition(name.topic_partition).expect("removes");
     assert_eq!(disk.read_summary(name, &mut front), Ok(0), "it is gone with its segment");
 }

@@ -9,6 +9,16 @@ use protocol::record::BatchHeader;
 
 use crate::model::Offset;
 
+/// What a batch costs in memory beside its bytes: its places in two queues, which double when they grow, and the head of the request
+/// that it came with, which stands in the same chunk.
+const OVERHEAD_BYTES: u64 = 256;
+
+/// What a batch of `length` bytes costs in memory.
+#[must_use]
+pub fn tail_cost_bytes(length: u64) -> u64 {
+    length + OVERHEAD_BYTES
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct TailBatch {
     /// Base offset of its segment.
@@ -33,6 +43,7 @@ impl TailBatch {
 #[derive(Debug, Default)]
 pub(super) struct HotTail {
     batches: VecDeque<TailBatch>,
+    /// What they cost.
     bytes: u64,
 }
 
@@ -51,14 +62,14 @@ impl HotTail {
             let follows = if last.segment == batch.segment { last.end() } else { 0 };
             assert_eq!(batch.position, follows, "positions of the tail are contiguous");
         }
-        self.bytes += batch.bytes.len() as u64;
+        self.bytes += tail_cost_bytes(batch.bytes.len() as u64);
         self.batches.push_back(batch);
     }
 
-    /// Drops the oldest batch and says how many bytes it had.
+    /// Drops the oldest batch and says how many bytes that frees.
     pub fn pop_front(&mut self) -> Option<u64> {
         let batch = self.batches.pop_front()?;
-        let bytes = batch.bytes.len() as u64;
+        let bytes = tail_cost_bytes(batch.bytes.len() as u64);
         self.bytes -= bytes;
         if self.batches.is_empty() {
             // A log that has gone quiet keeps no memory.

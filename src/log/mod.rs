@@ -45,6 +45,7 @@ mod tests_summary;
 
 pub use append::{Appended, Refused, SegmentBytes};
 pub use checkpoint::Checkpoint;
+pub use hot_tail::tail_cost_bytes;
 pub use leader_epochs::LeaderEpochs;
 pub use load_index::{index_of_batches, index_of_summary};
 pub use lookup::{DamagedBatch, Lookup, offset_in_batch, offset_in_read_batch};

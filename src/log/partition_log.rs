@@ -169,7 +169,7 @@ impl PartitionLog {
         self.segments.iter().map(|segment| segment.length).sum()
     }
 
-    /// Bytes of batches in memory.
+    /// What batches in memory cost.
     #[must_use]
     pub fn tail_bytes(&self) -> u64 {
         self.tail.bytes()

@@ -91,7 +91,10 @@ fn appends_give_dense_offsets_and_contiguous_positions() {
     let (first, second) = (first.write.unwrap(), second.write.unwrap());
     assert_eq!((first.segment, first.position), (Offset(0), 0));
     assert_eq!((second.segment, second.position), (Offset(0), first.bytes.len() as u64));
-    assert_eq!(log.tail_bytes(), (first.bytes.len() + second.bytes.len()) as u64);
+    assert_eq!(
+        log.tail_bytes(),
+        [&first, &second].map(|one| tail_cost_bytes(one.bytes.len() as u64)).iter().sum::<u64>()
+    );
 }
 
 #[test]
@@ -274,14 +277,14 @@ fn evicted_batches_are_read_from_one_range_of_their_file_and_the_rest_from_memor
     assert_eq!(log.evict_oldest(), None, "nothing is in the file");
     log.set_file(Offset(0), FileId(9));
     log.on_written(Offset(0), lengths[0] + lengths[1] + 5);
-    assert_eq!(log.evict_oldest(), Some(lengths[0]));
-    assert_eq!(log.evict_oldest(), Some(lengths[1]));
+    assert_eq!(log.evict_oldest(), Some(tail_cost_bytes(lengths[0])));
+    assert_eq!(log.evict_oldest(), Some(tail_cost_bytes(lengths[1])));
     assert_eq!(log.evict_oldest(), None, "the third batch is in the file only in part");
     let plan = log.plan_read(Offset(0), Offset(4), u64::MAX).unwrap();
     let range = protocol::FileRange { file: 9, position: 0, length: lengths[0] + lengths[1] };
     assert_eq!(plan.pieces[0], Piece::File(range));
     assert!(matches!(plan.pieces[1..], [Piece::Bytes(_), Piece::Bytes(_)]));
-    assert_eq!(log.tail_bytes(), lengths[2] + lengths[3]);
+    assert_eq!(log.tail_bytes(), tail_cost_bytes(lengths[2]) + tail_cost_bytes(lengths[3]));
 }
 
 #[test]

@@ -37,7 +37,7 @@ use crate::limits::{
 use crate::model::{LogDir, SealedSegment, ShardId, TopicPartition};
 
 use super::chores;
-use super::descriptors::descriptors_max;
+use super::descriptors::writer_descriptors_max;
 use super::dma;
 use super::files::{Files, SegmentError, SegmentFile, is_full_disk};
 use super::io_threads::{disk_error, thread, when_locked_memory_is_back};
@@ -240,9 +240,9 @@ fn start_executor(
     Ok((orders, thread))
 }
 
-/// Segments that one shard keeps open for writing though nothing is written to them: as many as the process keeps for reading.
+/// Segments that one shard keeps open for writing though nothing is written to them.
 fn writers_max(shards: usize) -> usize {
-    usize::try_from(descriptors_max()).unwrap_or(usize::MAX) / shards.max(1)
+    usize::try_from(writer_descriptors_max()).unwrap_or(usize::MAX) / shards.max(1)
 }
 
 fn executor(shard: ShardId, shards: usize) -> io::Result<LocalExecutor> {

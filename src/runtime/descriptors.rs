@@ -150,5 +150,11 @@ pub fn descriptors_max() -> u64 {
     (limit / SEGMENT_DESCRIPTORS_SHARE).clamp(SEGMENT_DESCRIPTORS_MIN, SEGMENT_DESCRIPTORS_MAX)
 }
 
+/// The same of files that are open for writing: twice as many, as a partition's file is written again at each lap of the journal.
+#[must_use]
+pub fn writer_descriptors_max() -> u64 {
+    2 * descriptors_max()
+}
+
 #[cfg(test)]
 mod tests;

@@ -5,10 +5,13 @@
 //! one keeps it.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+
+use rustix::fs::OFlags;
 
 use crate::effect::{FileId, SegmentName};
 use crate::model::{LogDir, ShardId, TopicPartition};
@@ -155,6 +158,20 @@ pub fn is_full_disk(error: &io::Error) -> bool {
 #[must_use]
 pub fn is_full_disk_errno(errno: i32) -> bool {
     matches!(errno, libc::ENOSPC | libc::EDQUOT)
+}
+
+/// Opens the file, and creates it with its directory if it is not there.
+pub fn open_or_create(path: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = i32::try_from(flags.bits()).expect("open flags are few");
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).custom_flags(flags);
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+            options.open(path)
+        }
+        opened => opened,
+    }
 }
 
 /// Makes a directory's entries durable.

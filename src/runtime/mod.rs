@@ -32,6 +32,7 @@ mod receive_chunks;
 mod recovery_disk;
 mod reserve;
 mod residency;
+mod segment_restorers;
 mod segment_writer;
 mod shards;
 mod sockets;

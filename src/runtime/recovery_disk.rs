@@ -1,9 +1,13 @@
-//! The files of a data directory, for recovery: synchronous, before any shard runs.
+//! The files of a data directory, for recovery, before any shard runs. Segments are written by threads of their own; all else has
+//! happened when it is answered.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use crate::effect::{DiskError, SegmentName};
 use crate::limits::SYNCED_ONE_BY_ONE_MAX;
@@ -11,9 +15,10 @@ use crate::model::{Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
 use crate::storage::RecoveryDisk;
 
 use super::chores::{self, DELETED_SUFFIX};
-use super::files::{journal_dir, journal_path, partition_dir, segment_path, sync_dir};
+use super::files::{journal_dir, journal_path, open_or_create, partition_dir, segment_path, sync_dir};
 use super::io_threads::disk_error;
-use super::summary_file::{self, summary_path};
+use super::segment_restorers::{SegmentRestorers, Work};
+use super::summary_file::summary_path;
 
 /// Tells later starts, and people, that a partition lacks bytes.
 const DAMAGED: &str = "damaged";
@@ -21,19 +26,23 @@ const DAMAGED: &str = "damaged";
 /// Bytes that a journal held of a segment of such a partition, at their positions.
 const ASIDE: &str = "journal";
 
-/// Lives: one per start. Keeps the file that was used last open: recovery reads a file in many pieces.
+/// Lives: one per start. Keeps the file that was read last open: recovery reads a file in many pieces.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
     last: Option<(PathBuf, File)>,
-    /// The directory, open since before the first write.
+    /// From the first write on.
+    restorers: Option<SegmentRestorers>,
+    /// The directory, open since before that.
     file_system: Option<File>,
+    /// Partitions with the mark, once the directories were listed.
+    marked: Option<BTreeSet<TopicPartition>>,
 }
 
 impl DataDir {
     #[must_use]
     pub fn new(path: PathBuf) -> DataDir {
-        DataDir { path, last: None, file_system: None }
+        DataDir { path, last: None, restorers: None, file_system: None, marked: None }
     }
 
     /// Removes what a crash left of deleted partitions.
@@ -56,19 +65,23 @@ impl DataDir {
         Ok(&self.last.as_ref().expect("set above").1)
     }
 
-    fn write(&mut self, name: SegmentName, position: u64, bytes: &[u8]) -> io::Result<()> {
-        self.write_at(&segment_path(&self.path, name), position, bytes)
+    fn restore(&mut self, segment: SegmentName, work: Work) -> Result<(), DiskError> {
+        if self.file_system.is_none() {
+            self.file_system = Some(File::open(&self.path).map_err(failed("open data directory"))?);
+        }
+        let restorers = match &self.restorers {
+            Some(restorers) => restorers,
+            None => {
+                let started = SegmentRestorers::start(&self.path).map_err(failed("start threads"))?;
+                self.restorers.insert(started)
+            }
+        };
+        restorers.begin(segment, work)
     }
 
-    fn write_at(&mut self, path: &Path, position: u64, bytes: &[u8]) -> io::Result<()> {
-        if self.file_system.is_none() {
-            self.file_system = Some(File::open(&self.path)?);
-        }
-        if !path.exists() {
-            fs::create_dir_all(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
-            File::create_new(path)?;
-        }
-        self.opened(path)?.write_all_at(bytes, position)
+    /// Waits for what is being written.
+    fn settle(&self) -> Result<(), DiskError> {
+        self.restorers.as_ref().map_or(Ok(()), SegmentRestorers::finish)
     }
 
     /// Whole or not at all, after everything else in the directory.
@@ -89,24 +102,20 @@ impl DataDir {
         sync_dir(&self.path)
     }
 
-    fn sync(&mut self, names: &[SegmentName]) -> io::Result<()> {
-        let Some(file_system) = self.file_system.take_if(|_| names.len() > SYNCED_ONE_BY_ONE_MAX) else {
-            return names.iter().try_for_each(|name| self.sync_one(*name));
-        };
-        // Open before the first of these writes, so that it hears of the errors of all of them.
-        chores::sync_file_system(&file_system)
-    }
-
-    fn sync_one(&mut self, name: SegmentName) -> io::Result<()> {
-        let path = segment_path(&self.path, name);
-        self.opened(&path)?.sync_all()?;
-        match File::open(summary_path(&path)) {
-            Ok(summary) => summary.sync_all()?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+    fn sync(&mut self, names: &[SegmentName]) -> Result<(), DiskError> {
+        self.settle()?;
+        match &self.file_system {
+            // Open before the first of these writes, so that it hears of the errors of all of them.
+            Some(file_system) if names.len() > SYNCED_ONE_BY_ONE_MAX => {
+                chores::sync_file_system(file_system).map_err(failed("sync the file system of segments"))
+            }
+            _ if names.is_empty() => Ok(()),
+            _ => {
+                names.iter().try_for_each(|name| self.restore(*name, Work::Sync))?;
+                self.settle()?;
+                sync_dir(&self.path).map_err(failed("sync data directory"))
+            }
         }
-        sync_dir(&partition_dir(&self.path, name.topic_partition))?;
-        sync_dir(&self.path)
     }
 
     /// What all journal files take on the disk, as far as that can be seen.
@@ -129,19 +138,23 @@ impl DataDir {
         Ok(journals)
     }
 
-    fn list_segments(&self) -> io::Result<Vec<(SegmentName, u64)>> {
-        let mut segments = Vec::new();
+    fn list_segments(&mut self) -> io::Result<Vec<(SegmentName, u64)>> {
+        let (mut segments, mut marked) = (Vec::new(), BTreeSet::new());
         for (name, path) in entries(&self.path)? {
             let Some(topic_partition) = parse_partition(&name) else { continue };
             for entry in fs::read_dir(&path)? {
                 let entry = entry?;
                 let name = entry.file_name();
+                if name == DAMAGED {
+                    marked.insert(topic_partition);
+                }
                 let base = name.to_str().and_then(|name| name.strip_suffix(".log")?.parse().ok());
                 let Some(base) = base else { continue };
                 let name = SegmentName { topic_partition, base_offset: Offset(base) };
                 segments.push((name, entry.metadata()?.len()));
             }
         }
+        self.marked = Some(marked);
         Ok(segments)
     }
 }
@@ -228,6 +241,7 @@ impl RecoveryDisk for DataDir {
     }
 
     fn segments(&mut self) -> Result<Vec<(SegmentName, u64)>, DiskError> {
+        self.settle()?;
         self.list_segments().map_err(failed("list segments"))
     }
 
@@ -237,22 +251,22 @@ impl RecoveryDisk for DataDir {
         position: u64,
         into: &mut [u8],
     ) -> Result<(), DiskError> {
+        self.settle()?;
         let path = segment_path(&self.path, segment);
         let read = self.opened(&path).and_then(|file| file.read_exact_at(into, position));
         read.map_err(failed("read segment"))
     }
 
     fn write_segment(&mut self, segment: SegmentName, position: u64, bytes: &[u8]) -> Result<(), DiskError> {
-        self.write(segment, position, bytes).map_err(failed("write segment"))
+        self.restore(segment, Work::Write { position, bytes: bytes.to_vec() })
     }
 
     fn truncate_segment(&mut self, segment: SegmentName, length: u64) -> Result<(), DiskError> {
-        let path = segment_path(&self.path, segment);
-        self.opened(&path).and_then(|file| file.set_len(length)).map_err(failed("truncate segment"))
+        self.restore(segment, Work::Truncate { length })
     }
 
     fn sync_segments(&mut self, segments: &[SegmentName]) -> Result<(), DiskError> {
-        self.sync(segments).map_err(failed("sync segments"))
+        self.sync(segments)
     }
 
     fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError> {
@@ -261,27 +275,33 @@ impl RecoveryDisk for DataDir {
     }
 
     fn write_summary(&mut self, segment: SegmentName, summary: &[u8]) -> Result<(), DiskError> {
-        let written = summary_file::write(&segment_path(&self.path, segment), summary);
-        written.map_err(failed("write summary"))
+        self.restore(segment, Work::Summary { bytes: summary.to_vec() })
     }
 
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError> {
+        self.settle()?;
+        // They keep its files open.
+        self.restorers = None;
         self.last = None;
         chores::delete_partition(&self.path, topic_partition).map_err(failed("remove partition"))
     }
 
     fn damaged(&mut self) -> Result<Vec<TopicPartition>, DiskError> {
-        let found = entries(&self.path).map_err(failed("list partitions"))?;
-        let marked = found.into_iter().filter(|(_, path)| path.join(DAMAGED).exists());
-        Ok(marked.filter_map(|(name, _)| parse_partition(&name)).collect())
+        if self.marked.is_none() {
+            self.list_segments().map_err(failed("list partitions"))?;
+        }
+        Ok(self.marked.iter().flatten().copied().collect())
     }
 
     fn mark_damaged(&mut self, topic_partition: TopicPartition, why: &str) -> Result<(), DiskError> {
+        self.marked = None;
         self.mark(topic_partition, why).map_err(failed("mark partition"))
     }
 
     fn keep_aside(&mut self, segment: SegmentName, position: u64, bytes: &[u8]) -> Result<(), DiskError> {
         let path = segment_path(&self.path, segment).with_extension(ASIDE);
-        self.write_at(&path, position, bytes).map_err(failed("keep journal bytes aside"))
+        let written =
+            open_or_create(&path, OFlags::empty()).and_then(|file| file.write_all_at(bytes, position));
+        written.map_err(failed("keep journal bytes aside"))
     }
 }

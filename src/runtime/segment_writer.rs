@@ -6,7 +6,7 @@
 //! Lives on a bulk executor: the copy into DMA buffers, the allocation of blocks and the syncs cost the shards nothing. The
 //! core decides what is written where; nothing here looks at bytes.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -16,11 +16,13 @@ use bytes::{Bytes, BytesMut};
 use glommio::io::{DmaBuffer, DmaFile};
 use glommio::sync::Semaphore;
 
+use rustix::fs::OFlags;
+
 use crate::limits::{BLOCK_BYTES, BULK_WRITE_BYTES};
 
 use super::bulk::Seal;
 use super::dma::{self, Opened};
-use super::files::{SegmentError, sync_dir};
+use super::files::{SegmentError, open_or_create, sync_dir};
 use super::summary_file;
 
 /// Space is allocated in steps as large as what the file has, between these bounds: a slow partition wastes little, a fast one
@@ -226,10 +228,7 @@ impl SegmentWriter {
 }
 
 fn create(path: &Path) -> io::Result<Opened> {
-    let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    std::fs::create_dir_all(directory)?;
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-    Ok(Opened { file, writes: true })
+    Ok(Opened { file: open_or_create(path, OFlags::empty())?, writes: true })
 }
 
 /// How far to allocate when `end` is needed.

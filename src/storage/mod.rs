@@ -42,7 +42,7 @@ use crate::input::{Input, SegmentOperation};
 use crate::journal::format::{EntryHeader, EntryKind};
 use crate::journal::{Entry, EntryMeta, Issued, Journal, SegmentKey};
 use crate::limits::BLOCK_BYTES;
-use crate::log::{Appended, PartitionLog, RecoveredLog, Refused, SegmentBytes};
+use crate::log::{Appended, PartitionLog, RecoveredLog, Refused, SegmentBytes, tail_cost_bytes};
 use crate::model::topic_config::TopicConfig;
 use crate::model::{
     DurableOffset, Instant, LeaderEpoch, LogDir, Now, Offset, PartitionIndex, ShardId, TopicId,
@@ -385,7 +385,7 @@ impl Storage {
         };
         let commit = self.journal.append(entry);
         slot.last_commit = commit;
-        self.tail_bytes += bytes;
+        self.tail_bytes += tail_cost_bytes(bytes);
         self.tail.push_back(TailEntry::new(id));
         self.measure_checkpoint(id);
         commit

@@ -19,7 +19,9 @@ use crate::limits::BLOCK_BYTES;
 use crate::log::{Checkpoint, RecoveredLog, Replayed, ScanError};
 use crate::model::{ShardId, TopicPartition};
 
-/// The files of a data directory before the shards run. Every call has finished when it returns.
+/// The files of a data directory before the shards run. Every call has finished when it returns, but for writes, truncations and
+/// summaries of segments: these have when `sync_segments`, `segments` or a read of a segment returns; until then any call may tell that one
+/// failed.
 pub trait RecoveryDisk {
     /// Every journal with the numbers of its files.
     fn journals(&mut self) -> Result<Vec<(ShardId, Vec<u32>)>, DiskError>;

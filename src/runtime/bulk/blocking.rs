@@ -5,9 +5,9 @@
 //! there are threads.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ use crate::limits::{BLOCK_BYTES, BULK_WRITE_BYTES, JOURNAL_FILL_BYTES, SYNCED_ON
 use crate::model::ShardId;
 use crate::runtime::aligned::Aligned;
 use crate::runtime::chores::{create_journal_file, remove_on_error};
-use crate::runtime::files::{Files, SegmentError, SegmentFile, journal_path};
+use crate::runtime::files::{Files, SegmentError, SegmentFile, journal_path, open_or_create};
 use crate::runtime::io_threads::thread;
 use crate::runtime::mesh::{Mail, Postbox};
 use crate::runtime::segment_writer::{allocation_end, last_block, read_front, sync_dirs};
@@ -252,7 +252,7 @@ fn fill(data_dir: &Path, shard: ShardId, file: u32, bytes: u64) -> io::Result<()
 
 fn try_fill(data_dir: &Path, shard: ShardId, path: &Path, bytes: u64) -> io::Result<()> {
     create_journal_file(data_dir, shard, path)?;
-    let file = open_direct(path)?;
+    let file = open_or_create(path, OFlags::DIRECT)?;
     let mut scratch = Aligned::default();
     let zeros = scratch.with_room(JOURNAL_FILL_BYTES);
     let mut at = 0;
@@ -262,12 +262,6 @@ fn try_fill(data_dir: &Path, shard: ShardId, path: &Path, bytes: u64) -> io::Res
         at += take as u64;
     }
     file.sync_all()
-}
-
-fn open_direct(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    let flags = i32::try_from(OFlags::DIRECT.bits()).expect("an open flag");
-    options.write(true).create(true).truncate(false).custom_flags(flags).open(path)
 }
 
 /// The writing side of one segment. Empty until the first write.
@@ -376,8 +370,7 @@ impl Writer {
 
     fn open(&mut self, path: &Path) -> io::Result<()> {
         if self.file.is_none() {
-            std::fs::create_dir_all(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
-            let file = open_direct(path)?;
+            let file = open_or_create(path, OFlags::DIRECT)?;
             let allocated = file.metadata()?.len();
             *self =
                 Writer { file: Some(file), allocated, last_block: Bytes::new(), is_new: true, parked: false };
