@@ -219,8 +219,7 @@ fn recover_dir(
     shards: u16,
     image: &MetadataImage,
 ) -> Result<Vec<RecoveredShard>, StartError> {
-    let mut disk = DataDir::new(dir.path.clone());
-    disk.remove_deleted().map_err(|error| {
+    DataDir::new(dir.path.clone()).remove_deleted().map_err(|error| {
         let problem = format!("cannot remove deleted partitions in {}: {error}", dir.path.display());
         StartError::new(problem, "give this user the right to write there")
     })?;
@@ -232,6 +231,8 @@ fn recover_dir(
     let owner = |of| shard_of(of, shards);
     let mut told = Told::new(&dir.path);
     let mut once = || {
+        // Each time anew: one that has failed writes nothing more.
+        let mut disk = DataDir::new(dir.path.clone());
         let mut progress = |progress| told.on_progress(progress);
         recover(&mut disk, dir.directory_id.0, shards, &keep, &owner, &mut progress)
     };
@@ -246,8 +247,8 @@ fn recover_dir(
     }
     recovered.map_err(|error| {
         if found_no_room(&error) {
-            let (free_bytes, journal_bytes) = (free_bytes(&dir.path), disk.all_journal_bytes());
-            return preflight::no_room_for_recovery(&dir.path, free_bytes, journal_bytes);
+            let journal_bytes = DataDir::new(dir.path.clone()).all_journal_bytes();
+            return preflight::no_room_for_recovery(&dir.path, free_bytes(&dir.path), journal_bytes);
         }
         StartError::new(
             format!("recovery of {} failed: {error}", dir.path.display()),
