@@ -52,6 +52,17 @@ impl SyncId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReadId(pub u64);
 
+/// A log whose start is being moved or whose oldest segments go: the log dir in the upper 8 bits. One thing at a time for each log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrimId(pub u64);
+
+impl TrimId {
+    #[must_use]
+    pub fn dir(self) -> LogDir {
+        LogDir((self.0 >> 56) as u8)
+    }
+}
+
 /// Names a segment on disk: `TOPIC_ID-PARTITION/BASE_OFFSET.log`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentName {
@@ -160,10 +171,27 @@ pub enum Effect {
         position: u64,
         length: u64,
     },
-    /// Unlink the directory and its files, off the executor.
+    /// Make `bytes` the partition's `log-start` file: a new file, synced, renamed, and its directories synced. Answered by
+    /// `LogStartWritten`.
+    WriteLogStart {
+        trim: TrimId,
+        topic_partition: TopicPartition,
+        bytes: Bytes,
+    },
+    /// Forget the numbers and unlink the segments with their summaries, oldest first, off the executor; whoever still sends from
+    /// one may finish. Nothing need be synced. Answered by `SegmentsUnlinked`.
+    UnlinkSegments {
+        trim: TrimId,
+        topic_partition: TopicPartition,
+        segments: Vec<Offset>,
+        files: Vec<FileId>,
+    },
+    /// Forget the numbers, unlink the directory and its files, off the executor; whoever still sends from one may finish.
+    /// Answered by `PartitionDeleted`.
     DeletePartition {
         dir: LogDir,
         topic_partition: TopicPartition,
+        files: Vec<FileId>,
     },
     /// Append and sync, in order. Shard 0 only.
     AppendMetadata {

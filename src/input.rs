@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::effect::{CommitId, DiskError, FileId, IndexFault, ReadId, SyncId};
+use crate::effect::{CommitId, DiskError, FileId, IndexFault, ReadId, SyncId, TrimId};
 use crate::model::{ConnectionId, DiskSpace, LogDir, ShardId, TopicPartition};
 use crate::shard_message::ShardMessage;
 
@@ -94,6 +94,15 @@ pub enum Input {
     ReadDone {
         read: ReadId,
         result: Result<Bytes, DiskError>,
+    },
+    /// Answers `WriteLogStart`. An error is not final: the old file or the new one is there.
+    LogStartWritten {
+        trim: TrimId,
+        result: Result<(), DiskError>,
+    },
+    /// Answers `UnlinkSegments`. What could not be unlinked goes at the next start.
+    SegmentsUnlinked {
+        trim: TrimId,
     },
     /// Answers `DeletePartition`: its directory is gone.
     PartitionDeleted {

@@ -77,6 +77,15 @@ pub const HOUSEKEEPING_INTERVAL_MS: u64 = 60_000;
 /// Partitions that one turn looks at.
 pub const HOUSEKEEPING_LOGS_PER_TURN: usize = 1024;
 
+/// Logs of one shard whose start moves or whose segments are being unlinked; others wait.
+pub const TRIMS_IN_FLIGHT_MAX: usize = 4;
+
+/// Segments that one order to unlink names: a log with thousands of them must not keep others waiting.
+pub const UNLINKS_PER_TRIM_MAX: usize = 16;
+
+/// DeleteRecords waits this long for the disk at least: its timeout is meant for replicas.
+pub const DELETE_RECORDS_WAIT_MS_MIN: u64 = 5_000;
+
 /// What one direct write of a segment carries at most: one DMA buffer. Half of it cost a fifth more processor time per byte.
 pub const BULK_WRITE_BYTES: usize = 1024 * 1024;
 
@@ -111,6 +120,9 @@ const _: () = assert!((BULK_READ_BYTES as u64).is_multiple_of(BLOCK_BYTES));
 const _: () = assert!((JOURNAL_FILL_BYTES as u64).is_multiple_of(BLOCK_BYTES));
 const _: () = assert!(BULK_WRITES_IN_FLIGHT_MAX * BULK_WRITE_BYTES < BULK_MEMORY_BYTES);
 const _: () = assert!(BULK_SYNCS_PER_SHARD_MIN <= BULK_SYNCS_IN_FLIGHT_MAX);
+
+/// A fetch that would be answered with nothing waits so long for the index of the records that it asks for, whatever its own limit is.
+pub const FETCH_INDEX_WAIT_MS: u64 = 10_000;
 
 /// What a full disk refused is tried again after a pause that doubles from the first to the second.
 pub const SPACE_RETRY_MS_MIN: u64 = 100;

@@ -160,6 +160,8 @@ pub enum Question {
     EpochEnd { leader_epoch: LeaderEpoch },
     /// DescribeProducers.
     Producers,
+    /// DeleteRecords: the log shall start at this offset, or, at -1, at the high watermark. Answered when that is durable.
+    Trim { offset: i64 },
     /// DescribeLogDirs: bytes of all segments, wherever they are.
     Size,
 }
@@ -186,6 +188,7 @@ pub enum Answer {
     },
     Producers(Vec<ProducerAnswer>),
     Size(u64),
+    LogStart(Offset),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -201,6 +201,7 @@ pub const SUPPORTED: &[ApiVersionRange] = &[
     range(ApiKey::ApiVersions, 0, 5, 3),
     range(ApiKey::CreateTopics, 2, 7, 5),
     range(ApiKey::DeleteTopics, 1, 6, 4),
+    range(ApiKey::DeleteRecords, 0, 2, 2),
     range(ApiKey::InitProducerId, 0, 5, 2),
     range(ApiKey::OffsetForLeaderEpoch, 2, 4, 4),
     range(ApiKey::DescribeConfigs, 1, 4, 4),

@@ -29,12 +29,18 @@ pub enum BootFailure {
     Refused(String),
 }
 
-fn config(shards: u16, log_dirs: u8) -> Config {
-    let dirs: Vec<String> = (0..log_dirs).map(|dir| format!("/simulated/{dir}")).collect();
+fn config(shards: u16, plan: &Plan) -> Config {
+    let dirs: Vec<String> = (0..plan.log_dirs).map(|dir| format!("/simulated/{dir}")).collect();
+    let check_ms = plan.retention_check_ms.to_string();
+    let settings = [
+        ("log.dirs", dirs.join(",")),
+        ("node.id", "1".to_owned()),
+        ("shards", shards.to_string()),
+        ("log.retention.check.interval.ms", check_ms.clone()),
+        ("log.initial.task.delay.ms", check_ms),
+    ];
     let mut raw = RawConfig::default();
-    for (key, value) in
-        [("log.dirs", dirs.join(",").as_str()), ("node.id", "1"), ("shards", &shards.to_string())]
-    {
+    for (key, value) in &settings {
         raw.set(key, value, Origin::CommandLine).expect("the simulator's settings are valid");
     }
     Config::validate(&raw).expect("the simulator's settings are valid")
@@ -81,7 +87,7 @@ pub fn start(
     (disk, random): (&mut Disk, &mut Random),
     coverage: &mut Coverage,
 ) -> Result<Vec<(Shard, Effects)>, BootFailure> {
-    let config = Arc::new(config(shards, plan.log_dirs));
+    let config = Arc::new(config(shards, plan));
     let dirs = dirs(plan, calm, random);
     coverage.add("boot: log dirs missing", dirs.iter().filter(|dir| dir.missing).count() as u64);
     coverage.add("boot: several log dirs", u64::from(dirs.len() > 1));

@@ -60,6 +60,8 @@ impl Coverage {
         self.add("storage: segment writes", counters.segment_writes);
         self.add("storage: segments sealed", counters.segments_sealed);
         self.add("storage: segment syncs", counters.segment_syncs);
+        self.add("storage: log starts moved", counters.log_starts_moved);
+        self.add("storage: segments unlinked", counters.segments_unlinked);
         self.add("indexes: evicted", counters.index_evictions);
         self.add("storage: room found after a refusal", counters.space_ends);
     }
@@ -73,6 +75,9 @@ impl Coverage {
         self.add("disk: partitions deleted", disk.deletes);
         self.add("disk: metadata appends", disk.metadata_appends);
         self.add("disk: errors", disk.errors);
+        self.add("disk: log starts written", disk.log_starts);
+        self.add("disk: segments unlinked", disk.segments_unlinked);
+        self.add("crash: log starts lost", disk.log_starts_lost);
         self.add("summaries: unsynced kept by a crash", disk.summaries.kept);
         self.add("summaries: unsynced lost by a crash", disk.summaries.lost);
         self.add("summaries: unsynced torn by a crash", disk.summaries.torn);
@@ -101,6 +106,7 @@ impl Coverage {
         self.add("clients: records acknowledged", ledger.acknowledged);
         self.add("clients: records read", ledger.observed);
         self.add("clients: batches refused", ledger.refused);
+        self.add("clients: log starts moved", ledger.log_starts_moved);
         self.add("clients: topics deleted", ledger.topics.deletions);
     }
 

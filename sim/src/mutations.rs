@@ -12,11 +12,12 @@ pub struct Mutation {
     pub disk: DiskMutations,
 }
 
-const DISK: [&str; 5] = [
+const DISK: [&str; 6] = [
     "disk_never_syncs",
     "disk_completes_before_sync",
     "disk_hides_sync_errors",
     "seal_answers_before_summary",
+    "log_start_not_synced",
     "writer_forgets_last_block",
 ];
 
@@ -34,6 +35,7 @@ impl Mutation {
             "writer_forgets_last_block" => mutation.disk.forget_last_block = true,
             "seal_answers_before_summary" => mutation.disk.seal_before_summary = true,
             "disk_hides_sync_errors" => mutation.disk.ignore_sync_errors = true,
+            "log_start_not_synced" => mutation.disk.log_start_not_synced = true,
             name => mutation.storage = StorageMutations::named(name)?,
         }
         Some(mutation)

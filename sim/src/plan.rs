@@ -1,5 +1,6 @@
 //! What a seed stands for: the shape of the broker, its clients, and how the world misbehaves. Few features at a time.
 
+use crate::checkers::log_start::Retention;
 use crate::client::admin::{AdminPlan, TopicPlan};
 use crate::client::consumer::ConsumerPlan;
 use crate::client::producer::ProducerPlan;
@@ -35,6 +36,8 @@ pub struct Plan {
     /// Of 100 ends of a life, so many are orderly stops.
     pub stop_percent: u64,
     pub wall_jumps: bool,
+    /// How often the broker looks for expired segments.
+    pub retention_check_ms: u64,
     /// Of 100 moments at which a crash is most interesting, so many have one.
     pub moment_percent: u64,
 }
@@ -72,10 +75,32 @@ impl Plan {
             recovery_crash_percent: if random.percent(60) { 40 } else { 0 },
             stop_percent: if random.percent(40) { 30 } else { 0 },
             wall_jumps: random.percent(20),
+            retention_check_ms: 1_000,
             moment_percent: *random.pick(&[0, 3, 15, 40]),
         };
+        plan.let_go(seed);
         plan.maybe_crowd(seed);
         plan
+    }
+
+    /// What may be deleted, and how soon. Of most topics nothing goes; of all in few worlds, as much and as soon as can be, while the
+    /// ring turns: what is written now is unlinked a moment later. From a stream of its own: the seeds' plans stay what they were.
+    fn let_go(&mut self, seed: u64) {
+        let mut random = Random::stream(seed, "retention");
+        let eagerly = random.percent(10);
+        for topic in &mut self.admin.topics {
+            topic.retention = if eagerly {
+                Retention { ms: Some(random.log_uniform(1, 400) as i64), bytes: Some(0), by_request: true }
+            } else {
+                retention(&mut random)
+            };
+        }
+        self.retention_check_ms = if eagerly { random.between(1, 10) } else { random.log_uniform(5, 1_000) };
+        if eagerly {
+            turn_the_ring(&mut self.producers);
+            self.journal_bytes_max = 2 * journal_bytes_least(&self.producers);
+            self.moment_percent = 40;
+        }
     }
 
     /// Few worlds have so many partitions in so small a ring that what a release has to carry does not fit one commit.
@@ -102,18 +127,25 @@ impl Plan {
         self.life_ns_max = self.life_ns_max.max(500_000_000);
         self.commits_min = 150;
         (self.crashes_min, self.moment_percent) = (10, 10);
+        if random.percent(40) {
+            self.disk_faults.segment_error = 10_000;
+        }
     }
 }
 
 /// From a ring that is always full to one that is never reused. A file takes the largest batch twice.
 fn journal_bytes_max(producers: &[ProducerPlan], random: &mut Random) -> u64 {
-    let batch_bytes_max = producers.iter().map(|producer| producer.batch_bytes_max).max().unwrap_or(0);
-    let least = (batch_bytes_max * 9).max(256 << 10);
+    let least = journal_bytes_least(producers);
     if random.percent(50) {
         random.log_uniform(least, least * 2)
     } else {
         random.log_uniform(least, 64 << 20)
     }
+}
+
+fn journal_bytes_least(producers: &[ProducerPlan]) -> u64 {
+    let batch_bytes_max = producers.iter().map(|producer| producer.batch_bytes_max).max().unwrap_or(0);
+    (batch_bytes_max * 9).max(256 << 10)
 }
 
 fn shards(random: &mut Random) -> Vec<u16> {
@@ -124,19 +156,38 @@ fn shards(random: &mut Random) -> Vec<u16> {
 fn topics(random: &mut Random) -> Vec<TopicPlan> {
     let churn = random.percent(35);
     let count = random.between(1, 3) + u64::from(churn);
-    let topics = (0..count).map(|index| {
+    let mut topics = Vec::new();
+    for index in 0..count {
         let churns = churn && index == count - 1;
         let partitions = random.log_uniform(1, 12) as i32;
         let grows = random.percent(20);
-        TopicPlan {
+        topics.push(TopicPlan {
             name: if churns { "churning".to_owned() } else { format!("steady-{index}") },
             partitions,
             partitions_max: if grows && !churns { partitions + 2 } else { partitions },
             segment_bytes: 1 << 20,
             churns,
-        }
-    });
-    topics.collect()
+            retention: Retention::default(),
+        });
+    }
+    topics
+}
+
+/// Much more than the smallest ring, in batches that fit it.
+fn turn_the_ring(producers: &mut [ProducerPlan]) {
+    for producer in producers {
+        producer.batch_bytes_max = 24_000;
+        producer.value_bytes_max = 20_000;
+        producer.pause_ns_max = producer.pause_ns_max.min(1_000_000);
+        producer.batches_max = 400;
+    }
+}
+
+/// Of most topics nothing goes.
+fn retention(random: &mut Random) -> Retention {
+    let ms = random.percent(20).then(|| random.log_uniform(20, 20_000) as i64);
+    let bytes = random.percent(15).then(|| random.log_uniform(1, 400_000) as i64 - 1);
+    Retention { ms, bytes, by_request: random.percent(35) }
 }
 
 fn some_topics(topics: &[TopicPlan], random: &mut Random) -> (Vec<String>, bool) {

@@ -1,5 +1,6 @@
 //! Named worlds: that a seed repeats itself, that a few rules are noticed, and everything that once found something.
 
+use crate::checkers::log_start::Retention;
 use crate::client::admin::TopicPlan;
 use crate::mutations::Mutation;
 use crate::plan::Plan;
@@ -19,6 +20,7 @@ fn topic(name: &str, partitions: i32, churns: bool) -> TopicPlan {
         partitions_max: partitions,
         segment_bytes: 1 << 20,
         churns,
+        retention: Retention::default(),
     }
 }
 
@@ -101,6 +103,30 @@ fn what_is_left_of_a_removed_journal_stays_dead() {
         plan.life_ns_max = 30_000_000;
         plan.disk_faults = Default::default();
         plan.recovery_crash_percent = if seed % 2 == 0 { 60 } else { 0 };
+        check(seed, plan);
+    }
+}
+
+/// A log start was written together with what the log knew of its producers, batches included that were not durable yet. After a
+/// crash those were taken for duplicates, and acknowledged.
+#[test]
+fn a_log_start_remembers_no_batch_that_is_not_there() {
+    for seed in 1..40 {
+        let mut plan = Plan::of_seed(seed);
+        let retention = Retention { ms: None, bytes: None, by_request: true };
+        plan.admin.topics = vec![TopicPlan { retention, ..topic("steady-0", 6, false) }];
+        plan.admin.pause_ns_max = 1_000_000;
+        plan.retention_check_ms = 5;
+        for producer in &mut plan.producers {
+            producer.topics = vec!["steady-0".to_owned()];
+            producer.idempotent = true;
+            producer.acks = -1;
+            producer.requests_in_flight_max = 1;
+        }
+        for consumer in &mut plan.consumers {
+            consumer.topics = vec!["steady-0".to_owned()];
+        }
+        plan.life_ns_max = 60_000_000;
         check(seed, plan);
     }
 }

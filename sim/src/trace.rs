@@ -105,6 +105,7 @@ impl Trace {
             }
             Effect::CommitJournal(commit) => self.mix_all(&commit.pieces),
             Effect::WriteSegment { pieces, .. } => self.mix_all(pieces),
+            Effect::WriteLogStart { bytes, .. } => self.mix_bytes(bytes),
             Effect::SealSegment { summary, .. } => self.mix_bytes(summary),
             Effect::AppendMetadata { batch, .. } => self.mix_bytes(batch),
             _ => {}
@@ -153,6 +154,10 @@ fn name_input(input: &Input) -> (&'static str, [u64; 3]) {
             ("> IndexLoaded", [file.0, u64::from(result.is_ok()), bytes])
         }
         Input::PartitionDeleted { .. } => ("> PartitionDeleted", [0; 3]),
+        Input::LogStartWritten { trim, result } => {
+            ("> LogStartWritten", [trim.0, u64::from(result.is_ok()), 0])
+        }
+        Input::SegmentsUnlinked { trim } => ("> SegmentsUnlinked", [trim.0, 0, 0]),
         Input::MetadataAppended { append, result } => {
             ("> MetadataAppended", [*append, u64::from(result.is_ok()), 0])
         }
@@ -195,6 +200,10 @@ fn name_effect(effect: &Effect) -> (&'static str, [u64; 3]) {
             ("< LoadIndex", [file.0, sealed.base_offset.0 as u64, sealed.length])
         }
         Effect::DeletePartition { .. } => ("< DeletePartition", [0; 3]),
+        Effect::WriteLogStart { trim, bytes, .. } => ("< WriteLogStart", [trim.0, bytes.len() as u64, 0]),
+        Effect::UnlinkSegments { trim, segments, .. } => {
+            ("< UnlinkSegments", [trim.0, segments.len() as u64, segments[0].0 as u64])
+        }
         Effect::AppendMetadata { append, batch } => ("< AppendMetadata", [*append, batch.len() as u64, 0]),
         Effect::TellShard { to, .. } => ("< TellShard", [u64::from(to.0), 0, 0]),
         Effect::Stopped => ("< Stopped", [0; 3]),

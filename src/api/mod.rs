@@ -8,6 +8,7 @@ mod config_rows;
 mod control_error;
 pub mod create_partitions;
 pub mod create_topics;
+pub mod delete_records;
 pub mod delete_topics;
 pub mod describe_cluster;
 pub mod describe_configs;
@@ -141,6 +142,7 @@ pub fn dispatch(context: &ApiContext<'_>, sessions: &mut FetchSessions, frame: B
         ApiKey::ApiVersions => api_versions::handle(context, info, &mut reader),
         ApiKey::CreateTopics => create_topics::handle(context, info, &mut reader),
         ApiKey::DeleteTopics => delete_topics::handle(context, info, &mut reader),
+        ApiKey::DeleteRecords => delete_records::handle(context, info, &mut reader),
         ApiKey::InitProducerId => init_producer_id::handle(context, info, &mut reader),
         ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch::handle(context, info, &mut reader),
         ApiKey::DescribeConfigs => describe_configs::handle(context, info, &mut reader),

@@ -25,6 +25,8 @@ pub struct QuestionPlan {
     topics: Vec<(Arc<str>, Vec<i32>)>,
     answers: Vec<Option<AnswerItem>>,
     respond: Responder,
+    /// What has no answer by then is answered with REQUEST_TIMED_OUT.
+    wait_ms_max: Option<u64>,
 }
 
 /// Collects a request's questions; resolves topic names.
@@ -41,7 +43,13 @@ impl<'a, 'c> QuestionBuilder<'a, 'c> {
         info: RequestInfo,
         respond: impl FnOnce(RequestInfo, &[(Arc<str>, Vec<PartitionAnswer>)]) -> Vec<Piece> + 'static,
     ) -> Self {
-        let plan = QuestionPlan { info, topics: Vec::new(), answers: Vec::new(), respond: Box::new(respond) };
+        let plan = QuestionPlan {
+            info,
+            topics: Vec::new(),
+            answers: Vec::new(),
+            respond: Box::new(respond),
+            wait_ms_max: None,
+        };
         QuestionBuilder { context, plan, items: Vec::new(), topic: None }
     }
 
@@ -69,6 +77,11 @@ impl<'a, 'c> QuestionBuilder<'a, 'c> {
         self.items.extend(item.ok().map(|item| ((self.context.shard_of)(item.topic_partition), item)));
     }
 
+    /// An answer comes after this long, whatever is missing.
+    pub fn wait_at_most(&mut self, ms: u64) {
+        self.plan.wait_ms_max = Some(ms);
+    }
+
     pub fn finish(self) -> super::Outcome {
         super::Outcome::Ask { plan: self.plan, items: self.items }
     }
@@ -80,6 +93,19 @@ impl QuestionPlan {
             let slot = &mut self.answers[answer.index as usize];
             assert!(slot.is_none(), "a question is answered once");
             *slot = Some(answer);
+        }
+    }
+
+    #[must_use]
+    pub fn wait_ms_max(&self) -> Option<u64> {
+        self.wait_ms_max
+    }
+
+    /// Whatever has no answer yet gets none.
+    pub fn time_out(&mut self) {
+        for (index, answer) in (0_u32..).zip(&mut self.answers) {
+            let error = ErrorCode::REQUEST_TIMED_OUT;
+            answer.get_or_insert(AnswerItem { index, error, answer: Answer::Nothing });
         }
     }
 

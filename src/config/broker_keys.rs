@@ -75,6 +75,8 @@ pub(super) const BROKER_KEYS: &[Key] = &[
         .kept("Default of the topic key index.interval.bytes."),
     Key::broker("log.index.size.max.bytes", ValueType::Int).default("10485760").min(4).unit(Unit::Bytes).live()
         .kept("Default of the topic key segment.index.bytes."),
+    Key::broker("log.initial.task.delay.ms", ValueType::Long).default("30000").min(0).unit(Unit::Ms)
+        .effective("How long after a start the first look for expired segments comes."),
     Key::broker("log.local.retention.bytes", ValueType::Long).default("-2").min(-2).unit(Unit::Bytes).live()
         .kept("Default of the topic key local.retention.bytes."),
     Key::broker("log.local.retention.ms", ValueType::Long).default("-2").min(-2).unit(Unit::Ms).live()
@@ -89,6 +91,8 @@ pub(super) const BROKER_KEYS: &[Key] = &[
         .kept("Default of the topic key preallocate."),
     Key::broker("log.retention.bytes", ValueType::Long).default("-1").unit(Unit::Bytes).live()
         .effective("Default of the topic key retention.bytes."),
+    Key::broker("log.retention.check.interval.ms", ValueType::Long).default("300000").min(1).unit(Unit::Ms).live()
+        .effective("How often each partition is looked at for segments that retention.ms and retention.bytes let go."),
     Key::broker("log.retention.hours", ValueType::Int).default("168").unit(Unit::Hours)
         .effective("Default of the topic key retention.ms, where neither .ms nor .minutes is set."),
     Key::broker("log.retention.minutes", ValueType::Int).unit(Unit::Minutes)

@@ -128,8 +128,6 @@ pub(super) const KEPT_BROKER_KEYS: &[Key] = &[
     Key::broker("log.dir.failure.timeout.ms", ValueType::Long).default("30000").min(1).unit(Unit::Ms),
     Key::broker("log.flush.offset.checkpoint.interval.ms", ValueType::Int).default("60000").min(0).unit(Unit::Ms),
     Key::broker("log.flush.start.offset.checkpoint.interval.ms", ValueType::Int).default("60000").min(0).unit(Unit::Ms),
-    Key::broker("log.initial.task.delay.ms", ValueType::Long).default("30000").min(0).unit(Unit::Ms),
-    Key::broker("log.retention.check.interval.ms", ValueType::Long).default("300000").min(1).unit(Unit::Ms),
     Key::broker("max.connection.creation.rate", ValueType::Int).default("2147483647").min(0).live(),
     Key::broker("max.connections.per.ip.overrides", ValueType::String).default("").live(),
     Key::broker("metadata.log.max.record.bytes.between.snapshots", ValueType::Long).default("20971520").min(1),

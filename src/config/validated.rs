@@ -49,6 +49,9 @@ pub struct Config {
     pub connections_max: u32,
     pub connections_per_ip_max: u32,
     pub producer_id_expiration_ms: u64,
+    pub retention_check_ms: u64,
+    /// Of the first check after a start.
+    pub retention_delay_ms: u64,
 
     /// Of each shard.
     pub journal_bytes_max: u64,
@@ -144,6 +147,8 @@ impl Config {
             connections_max: u32::try_from(of.number("max.connections")).unwrap_or(0),
             connections_per_ip_max: u32::try_from(of.number("max.connections.per.ip")).unwrap_or(0),
             producer_id_expiration_ms: of.unsigned("producer.id.expiration.ms"),
+            retention_check_ms: of.unsigned("log.retention.check.interval.ms"),
+            retention_delay_ms: of.unsigned("log.initial.task.delay.ms"),
             journal_bytes_max: of.unsigned("journal.bytes.max"),
             free_bytes_min: of.unsigned("log.dir.free.bytes.min"),
             tail_bytes_max: of.unsigned("tail.memory.bytes"),

@@ -68,6 +68,14 @@ mutations! {
     seal_without_truncate,
     /// Write-behind does not wait for the commit.
     write_undurable_bytes,
+    /// Segments are unlinked while the log start above them is still being written.
+    unlink_before_log_start,
+    /// Segments are unlinked before the journal's word that they are sealed is durable.
+    unlink_unrecorded,
+    /// The age of a segment is that of its first batch.
+    retention_by_first_timestamp,
+    /// Recovery does not read where logs start.
+    ignore_log_start,
     /// Neither file headers nor commits say which files are dead.
     no_oldest_live,
     /// A summary is believed whatever segment it speaks of.

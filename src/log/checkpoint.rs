@@ -95,7 +95,8 @@ impl PartitionLog {
             return Checkpoint { length, next_offset, max_timestamp, snapshot: snapshot.clone() };
         }
         let next_offset = self.offset_at_position(segment, length);
-        let max_timestamp = found.max_timestamp_below(next_offset).expect("what is not sealed has its index");
+        let max_timestamp =
+            found.max_timestamp_between(segment, next_offset).expect("what is not sealed has its index");
         self.settle(next_offset);
         assert!(self.settled.next_offset == next_offset, "what is behind a checkpoint is in the tail");
         let snapshot = Snapshot::of(&self.epochs, &self.settled.producers, next_offset);
@@ -115,7 +116,7 @@ impl PartitionLog {
         (HEADER_BYTES + epochs + self.producers.len() * PRODUCER_BYTES_MAX) as u64
     }
 
-    fn settle(&mut self, through: Offset) {
+    pub(super) fn settle(&mut self, through: Offset) {
         let from = self.settled.next_offset;
         for batch in self.tail.batches_from(from).take_while(|batch| batch.base_offset < through) {
             self.settled.on_batch(batch.header());

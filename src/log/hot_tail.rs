@@ -52,6 +52,10 @@ impl HotTail {
         self.bytes
     }
 
+    pub fn len(&self) -> usize {
+        self.batches.len()
+    }
+
     pub fn front(&self) -> Option<&TailBatch> {
         self.batches.front()
     }

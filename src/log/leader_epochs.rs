@@ -32,6 +32,19 @@ impl LeaderEpochs {
         self.0.push((epoch, start));
     }
 
+    /// Forgets the epochs that begin at `offset` or later.
+    pub fn end_before(&mut self, offset: Offset) {
+        self.0.retain(|(_, start)| *start < offset);
+    }
+
+    /// The log begins at `log_start` from now on: {1@0, 2@10, 3@20} at 15 becomes {2@15, 3@20}.
+    pub fn begin_at(&mut self, log_start: Offset) {
+        let after = self.0.partition_point(|(_, start)| *start <= log_start);
+        let Some(kept) = after.checked_sub(1) else { return };
+        self.0.drain(..kept);
+        self.0[0].1 = log_start;
+    }
+
     /// The largest epoch not above `epoch` that wrote here, and the offset after its last record.
     ///
     /// Shape:  {1@0, 4@10}, log end 20:  0 -> (0, 0)  1 -> (1, 10)  3 -> (1, 10)  4 -> (4, 20)  5 -> (-1, -1)

@@ -12,13 +12,14 @@
 //! no leader and no request. Who makes bytes durable tells it so (`on_written`, `on_sealed`); what may be read is the
 //! caller's bound (`below`), because durability and replication are decided above.
 //!
-//! Deliberately absent: the high watermark, transactions' last stable offset, retention, compaction.
+//! Deliberately absent: the high watermark, transactions' last stable offset, what retention lets go, compaction.
 
 mod append;
 mod checkpoint;
 mod hot_tail;
 mod leader_epochs;
 mod load_index;
+mod log_start;
 mod lookup;
 mod offset_index;
 mod partition_log;
@@ -48,6 +49,7 @@ pub use checkpoint::Checkpoint;
 pub use hot_tail::tail_cost_bytes;
 pub use leader_epochs::LeaderEpochs;
 pub use load_index::{index_of_batches, index_of_summary};
+pub use log_start::{LogStart, LogStartFault};
 pub use lookup::{DamagedBatch, Lookup, offset_in_batch, offset_in_read_batch};
 pub use partition_log::PartitionLog;
 pub use producer_state::ProducerStates;

@@ -139,9 +139,14 @@ impl OffsetIndex {
 
     /// The batch that holds `offset`.
     pub fn batch_holding(&self, offset: Offset) -> Option<IndexedBatch> {
-        let relative = offset.0.checked_sub(self.base_offset.0).filter(|relative| *relative >= 0)?;
+        self.batches_holding(offset).next().filter(|batch| batch.base_offset <= offset)
+    }
+
+    /// The batches that end behind `offset`.
+    fn batches_holding(&self, offset: Offset) -> impl Iterator<Item = IndexedBatch> + '_ {
+        let relative = offset.0 - self.base_offset.0;
         let after = self.marks.partition_point(|mark| i64::from(mark.relative_offset) <= relative);
-        self.batches_from(after.checked_sub(1)?).find(|batch| batch.next_offset > offset)
+        self.batches_from(after.saturating_sub(1)).skip_while(move |batch| batch.next_offset <= offset)
     }
 
     /// The last batch that ends at or before `position`.
@@ -161,17 +166,25 @@ impl OffsetIndex {
         self.batch_holding(offset.plus(-1)).map_or(0, |batch| batch.end())
     }
 
-    /// The first batch with a `max_timestamp` of at least `timestamp`.
-    pub fn batch_reaching(&self, timestamp: i64) -> Option<IndexedBatch> {
+    /// The first batch that ends behind `from` and has a `max_timestamp` of at least `timestamp`.
+    pub fn batch_reaching(&self, timestamp: i64, from: Offset) -> Option<IndexedBatch> {
         if self.max_timestamp < timestamp {
             return None;
+        }
+        if from > self.base_offset {
+            // Marks tell of what lies before `from`, too: no shortcut by time.
+            return self.batches_holding(from).find(|batch| batch.max_timestamp >= timestamp);
         }
         let after = self.marks.partition_point(|mark| mark.max_timestamp() < timestamp);
         self.batches_from(after.saturating_sub(1)).find(|batch| batch.max_timestamp >= timestamp)
     }
 
-    /// The largest timestamp of the batches with a base offset below `offset`; -1 if none has one.
-    pub fn max_timestamp_below(&self, offset: Offset) -> i64 {
+    /// The largest timestamp of the batches that end behind `from` and have a base offset below `offset`; -1 if none has one.
+    pub fn max_timestamp_between(&self, from: Offset, offset: Offset) -> i64 {
+        if from > self.base_offset {
+            let batches = self.batches_holding(from).take_while(|batch| batch.base_offset < offset);
+            return batches.map(|batch| batch.max_timestamp).max().unwrap_or(NO_TIMESTAMP);
+        }
         if offset >= self.next_offset {
             return self.max_timestamp;
         }

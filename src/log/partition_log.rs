@@ -49,7 +49,7 @@ impl PartitionLog {
         config: Arc<TopicConfig>,
         recovered: RecoveredLog,
     ) -> PartitionLog {
-        let RecoveredLog { log_start, log_end, segments, epochs, producers } = recovered;
+        let RecoveredLog { log_start, log_end, segments, epochs, producers, left_over: _ } = recovered;
         let settled = Settled { producers: producers.clone(), next_offset: log_end };
         let log = PartitionLog {
             topic_partition,
@@ -169,6 +169,12 @@ impl PartitionLog {
         self.segments.iter().map(|segment| segment.length).sum()
     }
 
+    /// Batches in memory.
+    #[must_use]
+    pub fn tail_batches(&self) -> usize {
+        self.tail.len()
+    }
+
     /// What batches in memory cost.
     #[must_use]
     pub fn tail_bytes(&self) -> u64 {
@@ -185,6 +191,40 @@ impl PartitionLog {
         }
         self.settled.on_batch(batch.header());
         self.tail.pop_front()
+    }
+
+    /// The log begins at `log_start`: records below it are gone for readers. Segments stay until they are forgotten.
+    ///
+    /// Invariants: never back, never above the log end; that the new start is durable is the caller's to know.
+    pub fn advance_log_start(&mut self, log_start: Offset) {
+        if log_start <= self.log_start {
+            return;
+        }
+        assert!(log_start <= self.log_end, "the log starts at or before its end");
+        self.log_start = log_start;
+        self.epochs.begin_at(log_start);
+        self.assert_invariants();
+    }
+
+    /// The oldest segment, if it lies wholly below the log start and in its file.
+    #[must_use]
+    pub fn forgettable(&self) -> Option<&Segment> {
+        let oldest = self.segments.first()?;
+        (oldest.state == SegmentState::Sealed && oldest.next_offset() <= self.log_start).then_some(oldest)
+    }
+
+    /// Forgets the oldest segment. Returns it, and how many of its batches were in memory with how many bytes.
+    pub fn forget_oldest(&mut self) -> (Segment, usize, u64) {
+        let oldest = self.segments.remove(0);
+        assert!(oldest.next_offset() <= self.log_start, "what readers may ask for is not forgotten");
+        let (mut batches, mut bytes) = (0, 0);
+        while let Some(batch) = self.tail.front().filter(|batch| batch.segment == oldest.base_offset) {
+            self.settled.on_batch(batch.header());
+            batches += 1;
+            bytes += self.tail.pop_front().unwrap_or(0);
+        }
+        self.assert_invariants();
+        (oldest, batches, bytes)
     }
 
     /// Ends the active segment: the next append begins another. Returns it, None if there is none.

@@ -153,6 +153,11 @@ impl ProducerStates {
         before - self.0.len()
     }
 
+    /// Forgets batches from `offset` on, and producers of which nothing is left: what they did there is known from elsewhere.
+    pub fn end_before(&mut self, offset: Offset) {
+        self.0.retain(|_, producer| producer.end_before(offset));
+    }
+
     /// Forgets those that `others` does not know.
     pub(super) fn keep_known(&mut self, others: &ProducerStates) {
         self.0.retain(|producer_id, _| others.0.contains_key(producer_id));
@@ -209,6 +214,21 @@ impl ProducerState {
 
     pub fn batches(&self) -> &[ProducedBatch] {
         &self.batches[..usize::from(self.batches_count)]
+    }
+
+    /// Whether a batch is left.
+    fn end_before(&mut self, offset: Offset) -> bool {
+        let kept = self.batches().iter().take_while(|batch| batch.base_offset < offset).count();
+        let Some(last) = self.batches()[..kept].last().copied() else { return false };
+        self.batches_count = u8::try_from(kept).expect("fewer than before");
+        if self.latest_offset >= offset {
+            self.latest_offset = last.base_offset;
+            self.last_timestamp = last.max_timestamp;
+        }
+        if self.transaction_start_offset >= offset.0 {
+            self.transaction_start_offset = NO_TRANSACTION;
+        }
+        true
     }
 
     fn batch_like(&self, header: &BatchHeader) -> Option<&ProducedBatch> {

@@ -11,6 +11,7 @@ use crate::effect::DiskError;
 use crate::model::{LeaderEpoch, Offset, SealedSegment};
 
 use super::leader_epochs::LeaderEpochs;
+use super::log_start::LogStart;
 use super::offset_index::OffsetIndex;
 use super::producer_state::ProducerStates;
 use super::replayed::Replayed;
@@ -29,9 +30,36 @@ pub struct RecoveredLog {
     pub(super) segments: Vec<Segment>,
     pub(super) epochs: LeaderEpochs,
     pub(super) producers: ProducerStates,
+    /// Base offsets of segments below the log start that are still there, oldest first.
+    pub(super) left_over: Vec<Offset>,
 }
 
 impl RecoveredLog {
+    /// The log starts at `log_start`, as was made durable once. What lies below is dropped; a log of which nothing is left begins and
+    /// ends there.
+    fn begin_at(&mut self, log_start: Offset) {
+        let kept = self.segments.partition_point(|segment| segment.next_offset() <= log_start);
+        self.left_over.extend(self.segments.drain(..kept).map(|segment| segment.base_offset));
+        self.log_start = self.log_start.max(log_start);
+        self.log_end = self.log_end.max(log_start);
+        if self.segments.is_empty() {
+            self.log_start = self.log_end;
+        }
+        self.epochs.begin_at(self.log_start);
+    }
+
+    /// A segment below the log start that need not be read.
+    pub fn leave_over(&mut self, base_offset: Offset) {
+        self.left_over.push(base_offset);
+    }
+
+    #[must_use]
+    pub fn take_left_over(&mut self) -> Vec<Offset> {
+        let mut left_over = std::mem::take(&mut self.left_over);
+        left_over.sort_unstable();
+        left_over
+    }
+
     #[must_use]
     pub fn log_start_offset(&self) -> Offset {
         self.log_start
@@ -129,6 +157,7 @@ pub type ReadAt<'a> = dyn FnMut(u64, &mut [u8]) -> Result<(), DiskError> + 'a;
 pub struct LogScanner {
     log: RecoveredLog,
     has_segment: bool,
+    start: LogStart,
     chunk: Chunk,
 }
 
@@ -136,6 +165,12 @@ impl LogScanner {
     #[must_use]
     pub fn new() -> LogScanner {
         LogScanner::default()
+    }
+
+    /// A log that is known to begin at `start`. What it knew of batches that are gone counts still.
+    #[must_use]
+    pub fn from(start: LogStart) -> LogScanner {
+        LogScanner { start, ..LogScanner::default() }
     }
 
     /// Walks the segment of `length` bytes that begins at `base_offset`. An empty one only says where the log ends.
@@ -148,6 +183,9 @@ impl LogScanner {
         read: &mut ReadAt<'_>,
     ) -> Result<(), ScanError> {
         self.check_place(base_offset, length)?;
+        if !self.has_segment {
+            self.know_start(base_offset);
+        }
         let mut segment = Segment::new(base_offset, SegmentState::Full);
         self.chunk.clear();
         while segment.length < length {
@@ -171,6 +209,9 @@ impl LogScanner {
     /// Errors: it does not begin where the one before it ends.
     pub fn summarized(&mut self, sealed: &SealedSegment) -> Result<(), ScanError> {
         self.check_place(sealed.base_offset, sealed.length)?;
+        if !self.has_segment {
+            self.know_start(sealed.base_offset);
+        }
         self.add(Segment::summarized(sealed));
         Ok(())
     }
@@ -204,6 +245,10 @@ impl LogScanner {
             return fail(ScanFault::BaseOffset { expected: Offset::ZERO, found: base_offset });
         }
         Ok(())
+    }
+
+    fn know_start(&mut self, first: Offset) {
+        (self.log.epochs, self.log.producers) = self.start.clone().known_at(first);
     }
 
     /// Takes a segment that a journal completed, without a look at its file and without its index: what the log knows behind it was
@@ -241,7 +286,13 @@ impl LogScanner {
 
     /// The log, all segments sealed.
     #[must_use]
-    pub fn finish(self) -> RecoveredLog {
+    pub fn finish(mut self) -> RecoveredLog {
+        self.log.begin_at(self.start.offset);
+        if self.log.segments.is_empty() {
+            // Those that were taken were unlinked once, and some of them are back.
+            self.know_start(self.start.offset);
+            self.log.epochs.begin_at(self.log.log_start);
+        }
         self.log
     }
 }

@@ -116,12 +116,13 @@ impl Segment {
         self.index().map(|index| index.position_below(offset))
     }
 
-    /// The largest timestamp of its batches with a base offset below `offset`. None: its index is needed and not here.
-    pub(super) fn max_timestamp_below(&self, offset: Offset) -> Option<i64> {
-        if offset >= self.next_offset {
+    /// The largest timestamp of its batches that end behind `from` and have a base offset below `offset`. None: its index is needed
+    /// and not here.
+    pub(super) fn max_timestamp_between(&self, from: Offset, offset: Offset) -> Option<i64> {
+        if from <= self.base_offset && offset >= self.next_offset {
             return Some(self.max_timestamp);
         }
-        self.index().map(|index| index.max_timestamp_below(offset))
+        self.index().map(|index| index.max_timestamp_between(from, offset))
     }
 
     /// Takes what was read for it. False: it is not the index of this segment.
@@ -157,6 +158,18 @@ impl Segment {
     #[must_use]
     pub fn max_timestamp(&self) -> i64 {
         self.max_timestamp
+    }
+
+    /// The wall clock at the first append of this run; 0: an earlier run wrote it.
+    #[must_use]
+    pub fn first_append_ms(&self) -> i64 {
+        self.first_append.wall_ms
+    }
+
+    /// The largest timestamp of its first batch; -1: it has none.
+    #[must_use]
+    pub fn first_timestamp(&self) -> i64 {
+        self.first_append.timestamp
     }
 
     /// What the log knew where this segment ends, from its close until it is sealed.

@@ -77,7 +77,7 @@ fn a_new_log_is_empty_and_holds_no_memory() {
     assert_eq!(log.segments.capacity(), 0);
     assert_eq!(log.plan_read(Offset(0), Offset(0), 1000), Ok(ReadPlan::default()));
     assert_eq!(log.epoch_end(LeaderEpoch(0)), (LeaderEpoch(-1), Offset(-1)));
-    assert_eq!(log.offset_at(0, Offset(0)), Lookup::NotFound);
+    assert_eq!(log.offset_at(0, Offset(0), Offset(0)), Lookup::NotFound);
     assert!(size_of::<PartitionLog>() <= 256, "{}", size_of::<PartitionLog>());
 }
 
@@ -352,23 +352,23 @@ fn offsets_by_time_are_exact_to_the_record() {
     append(&mut log, &[40, 50], 10);
     let found = |timestamp, offset, at| {
         let expect = Lookup::Found { offset: Offset(offset), timestamp: at, leader_epoch: EPOCH };
-        assert_eq!(log.offset_at(timestamp, Offset(7)), expect, "timestamp {timestamp}");
+        assert_eq!(log.offset_at(timestamp, Offset(0), Offset(7)), expect, "timestamp {timestamp}");
     };
     found(0, 0, 10);
     found(11, 1, 30);
     found(30, 1, 30);
     found(31, 5, 40);
     found(50, 6, 50);
-    assert_eq!(log.offset_at(51, Offset(7)), Lookup::NotFound);
-    assert_eq!(log.offset_at(31, Offset(5)), Lookup::NotFound, "the bound hides it");
+    assert_eq!(log.offset_at(51, Offset(0), Offset(7)), Lookup::NotFound);
+    assert_eq!(log.offset_at(31, Offset(0), Offset(5)), Lookup::NotFound, "the bound hides it");
     let largest = |below, offset, timestamp| {
         let expect = Lookup::Found { offset: Offset(offset), timestamp, leader_epoch: EPOCH };
-        assert_eq!(log.max_timestamp(Offset(below)), expect, "below {below}");
+        assert_eq!(log.max_timestamp(Offset(0), Offset(below)), expect, "below {below}");
     };
     largest(7, 6, 50);
     largest(5, 1, 30);
     largest(3, 1, 30);
-    assert_eq!(log.max_timestamp(Offset(0)), Lookup::NotFound);
+    assert_eq!(log.max_timestamp(Offset(0), Offset(0)), Lookup::NotFound);
 }
 
 #[test]
@@ -377,16 +377,23 @@ fn offsets_by_time_look_into_compressed_batches_and_batches_in_files() {
     let compressed = builder(&[10, 30, 20], 500).compression(Compressor::Zstd(3)).build();
     log.append(now(1), EPOCH, owned(compressed), false).unwrap();
     let expect = Lookup::Found { offset: Offset(1), timestamp: 30, leader_epoch: EPOCH };
-    assert_eq!(log.offset_at(11, Offset(3)), expect);
+    assert_eq!(log.offset_at(11, Offset(0), Offset(3)), expect);
     log.close_active();
     let bytes = log.slices(Offset(0), 0, log.segments()[0].length).concat();
     write_segment(&mut log, Offset(0));
     log.evict_oldest().unwrap();
     let length = bytes.len() as u64;
-    let cold = Lookup::ReadBatch { file: FileId(0), position: 0, length, timestamp: 11 };
-    assert_eq!(log.offset_at(11, Offset(3)), cold);
-    assert_eq!(offset_in_batch(&bytes, 11), expect);
-    assert_eq!(offset_in_batch(&bytes[..40], 11), Lookup::NotFound);
+    let cold = Lookup::ReadBatch {
+        file: FileId(0),
+        position: 0,
+        length,
+        timestamp: 11,
+        from: Offset(0),
+        next_offset: Offset(3),
+    };
+    assert_eq!(log.offset_at(11, Offset(0), Offset(3)), cold);
+    assert_eq!(offset_in_batch(&bytes, 11, Offset(0)), expect);
+    assert_eq!(offset_in_batch(&bytes[..40], 11, Offset(0)), Lookup::NotFound);
 }
 
 #[test]

@@ -238,10 +238,10 @@ impl World {
             }
             Lookup::NotFound => None,
             Lookup::NeedsIndex { segment } => panic!("the index of {segment:?} is here"),
-            Lookup::ReadBatch { file, position, length, timestamp } => {
+            Lookup::ReadBatch { file, position, length, timestamp, from, .. } => {
                 let file = self.file(file.0 as i64);
                 let batch = &file[position as usize..(position + length) as usize];
-                self.resolve(offset_in_batch(batch, timestamp))
+                self.resolve(offset_in_batch(batch, timestamp, from))
             }
         }
     }
@@ -250,10 +250,10 @@ impl World {
         let batches = self.batches.iter().filter(|batch| batch.base_offset < below);
         let records: Vec<_> = batches.flat_map(ModelBatch::records).collect();
         let linear = records.iter().find(|(_, each)| *each >= timestamp).copied();
-        assert_eq!(self.resolve(self.log.offset_at(timestamp, Offset(below))), linear);
+        assert_eq!(self.resolve(self.log.offset_at(timestamp, Offset(0), Offset(below))), linear);
         let largest = records.iter().map(|(_, each)| *each).max().filter(|each| *each >= 0);
         let linear = largest.and_then(|largest| records.iter().find(|(_, each)| *each == largest).copied());
-        assert_eq!(self.resolve(self.log.max_timestamp(Offset(below))), linear);
+        assert_eq!(self.resolve(self.log.max_timestamp(Offset(0), Offset(below))), linear);
     }
 
     fn check_positions(&self) {
@@ -363,9 +363,9 @@ proptest! {
             let below = list.iter().rfind(|batch| batch.base_offset < offset);
             prop_assert_eq!(index.position_below(offset), below.map_or(0, |batch| batch.end()));
             let largest = below.map_or(-1, |batch| batch.running_max_timestamp);
-            prop_assert_eq!(index.max_timestamp_below(offset), largest);
+            prop_assert_eq!(index.max_timestamp_between(Offset(0), offset), largest);
             let reaching = list.iter().find(|batch| batch.max_timestamp >= timestamp);
-            prop_assert_eq!(index.batch_reaching(timestamp), reaching.copied());
+            prop_assert_eq!(index.batch_reaching(timestamp, Offset(0)), reaching.copied());
         }
     }
 
@@ -391,6 +391,6 @@ proptest! {
             Ok(())
         };
         let _ = LogScanner::new().segment(Offset(0), file.len() as u64, &mut read);
-        let _ = offset_in_batch(&file, 1);
+        let _ = offset_in_batch(&file, 1, Offset(0));
     }
 }

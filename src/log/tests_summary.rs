@@ -154,11 +154,11 @@ fn reads_and_lookups_name_the_segment_whose_index_they_need() {
         assert_eq!(unread, Err(Unread::NeedsIndex { segment: bases[segment] }), "offset {offset}");
     }
     for (timestamp, segment) in [(0, 0), (19, 0), (20, 1), (1_019, 1), (1_020, 2), (2_019, 2)] {
-        let lookup = log.offset_at(timestamp, end);
+        let lookup = log.offset_at(timestamp, Offset(0), end);
         assert_eq!(lookup, Lookup::NeedsIndex { segment: bases[segment] }, "timestamp {timestamp}");
     }
-    assert_eq!(log.offset_at(2_020, end), Lookup::NotFound);
-    assert_eq!(log.max_timestamp(end), Lookup::NeedsIndex { segment: bases[2] });
+    assert_eq!(log.offset_at(2_020, Offset(0), end), Lookup::NotFound);
+    assert_eq!(log.max_timestamp(Offset(0), end), Lookup::NeedsIndex { segment: bases[2] });
     assert!(log.load_index(bases[0], summaries[0].index.as_ref().unwrap()));
     let plan = log.plan_read(Offset(0), end, u64::MAX).unwrap();
     assert_eq!(plan.pieces.len(), 3, "whole segments need no index");
@@ -231,7 +231,7 @@ proptest! {
             for relative in 0..index.next_offset().0 - (1 << 40) {
                 prop_assert!(other.batch_holding(Offset((1 << 40) + relative)).is_some());
             }
-            prop_assert!(other.max_timestamp() < 0 || other.batch_reaching(other.max_timestamp()).is_some());
+            prop_assert!(other.max_timestamp() < 0 || other.batch_reaching(other.max_timestamp(), Offset(0)).is_some());
         }
     }
 }

@@ -61,6 +61,8 @@ pub struct StorageMetrics {
     pub journal_live_bytes: u64,
     pub sealed_segments: u64,
     pub evicted_bytes: u64,
+    pub log_starts_moved: u64,
+    pub unlinked_segments: u64,
     pub index_loads: u64,
     pub index_evictions: u64,
     pub failed: bool,

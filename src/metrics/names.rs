@@ -53,6 +53,10 @@ pub const JOURNAL_LIVE_BYTES: Name =
     gauge("penstock_journal_live_bytes", "Journal bytes that are not yet in segments");
 pub const SEALED_SEGMENTS: Name = counter("penstock_sealed_segments", "Segments sealed since the start");
 pub const EVICTED_BYTES: Name = counter("penstock_tail_evicted_bytes", "Bytes dropped from the hot tail");
+pub const LOG_STARTS_MOVED: Name =
+    counter("penstock_log_starts_moved", "Log starts moved, by retention or DeleteRecords");
+pub const UNLINKED_SEGMENTS: Name =
+    counter("penstock_unlinked_segments", "Segments below a log start that were given to be unlinked");
 pub const INDEX_LOADS: Name =
     counter("penstock_index_loads", "Indexes of sealed segments loaded because a reader needed them");
 pub const INDEX_EVICTIONS: Name =

@@ -114,6 +114,8 @@ const NUMBERS: &[(&Name, Value<ShardSnapshot>)] = &[
     (&names::JOURNAL_LIVE_BYTES, |s| s.core.storage.journal_live_bytes),
     (&names::SEALED_SEGMENTS, |s| s.core.storage.sealed_segments),
     (&names::EVICTED_BYTES, |s| s.core.storage.evicted_bytes),
+    (&names::LOG_STARTS_MOVED, |s| s.core.storage.log_starts_moved),
+    (&names::UNLINKED_SEGMENTS, |s| s.core.storage.unlinked_segments),
     (&names::INDEX_LOADS, |s| s.core.storage.index_loads),
     (&names::INDEX_EVICTIONS, |s| s.core.storage.index_evictions),
     (&names::STORAGE_FAILED, |s| u64::from(s.core.storage.failed)),

@@ -20,7 +20,7 @@ use crate::model::{Instant, Now, ShardId};
 
 use super::bulk::Seal;
 use super::clock::Clock;
-use super::files::Files;
+use super::files::{Files, SegmentFile};
 use super::io_threads::IoThreads;
 use super::journal_writer::JournalWriter;
 use super::mesh::{Inbox, Mail, Mesh};
@@ -164,8 +164,16 @@ impl<C: Core> Driver<C> {
             Effect::PrepareJournalFile { dir, file, bytes } => self.io.prepare_journal_file(dir, file, bytes),
             Effect::OpenSegment { file, segment, exists: _ } => self.files.open(file, segment),
             Effect::CloseSegment { file } => {
-                self.files.close(file);
+                // Whoever sends from it holds it.
+                drop(self.files.close(file));
                 self.io.close(file);
+            }
+            Effect::WriteLogStart { trim, topic_partition, bytes } => {
+                self.io.write_log_start(trim, topic_partition, bytes);
+            }
+            Effect::UnlinkSegments { trim, topic_partition, segments, files } => {
+                let held = self.forget(files);
+                self.io.unlink_segments(trim, topic_partition, segments, held);
             }
             Effect::WriteSegment { file, position, pieces } => match self.files.find(file) {
                 Some(open) => self.io.write(open, position, pieces),
@@ -195,12 +203,19 @@ impl<C: Core> Driver<C> {
                     turn.inputs.push_back(Input::ReadDone { read, result });
                 }
             },
-            Effect::DeletePartition { dir, topic_partition } => {
-                self.io.delete_partition(dir, topic_partition)
+            Effect::DeletePartition { dir, topic_partition, files } => {
+                let held = self.forget(files);
+                self.io.delete_partition(dir, topic_partition, held);
             }
             Effect::AppendMetadata { append, batch } => self.io.append_metadata(append, batch),
             other => unreachable!("{other:?} is not for the disk"),
         }
+    }
+
+    /// Forgets the numbers. Returns the files: whoever still sends from one holds it, too.
+    fn forget(&self, files: Vec<FileId>) -> Vec<Arc<SegmentFile>> {
+        files.iter().for_each(|file| self.io.close(*file));
+        files.into_iter().filter_map(|file| self.files.close(file)).collect()
     }
 
     fn after_effects(&mut self, turn: &mut Turn) -> io::Result<()> {

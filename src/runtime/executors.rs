@@ -21,6 +21,7 @@ use super::io_threads::IoThreads;
 use super::journal_writer::JournalWriter;
 use super::mesh::{Inbox, Mesh, Postbox, inbox};
 use super::metadata_file::MetadataFile;
+use super::reserve::Reserve;
 use super::sockets::{SocketConfig, Sockets};
 
 /// What is the same for all shards.
@@ -29,6 +30,7 @@ pub struct Common {
     pub clock: Clock,
     /// By the numbers of the log dirs.
     pub data_dirs: Arc<[PathBuf]>,
+    pub reserves: Arc<[Reserve]>,
     pub shards: u16,
     /// Shard n runs on `cpus[n % len]`; None: not pinned.
     pub cpus: Option<Vec<usize>>,
@@ -73,7 +75,7 @@ impl Executors {
         for (index, (seed, inbox)) in seeds.into_iter().zip(inboxes).enumerate() {
             let shard = ShardId(u16::try_from(index).expect("no more than `shards`"));
             let mesh = Mesh::new(shard, postboxes.clone());
-            let io = IoThreads::start(shard, &files, &postboxes[index], seed.metadata)?;
+            let io = IoThreads::start(shard, &files, &common.reserves, &postboxes[index], seed.metadata)?;
             let parts = Parts { shard, inbox, mesh, io, listeners: seed.listeners };
             let (common, files, ready, make) = (common.clone(), Arc::clone(&files), ready.clone(), seed.make);
             let run = move || match run_shard(&common, parts, files, make, &ready) {

@@ -19,6 +19,12 @@ use crate::model::{LogDir, ShardId, TopicPartition};
 pub use super::descriptors::OpenFile;
 use super::descriptors::{Descriptor, Descriptors, HasDescriptor, descriptors_max};
 
+/// The file in a partition's directory that says where its log starts.
+pub const LOG_START: &str = "log-start";
+
+/// What a segment's files end with, behind 20 digits of its base offset; the last is there if a crash left it.
+pub const SEGMENT_SUFFIXES: [&str; 3] = [".log", ".summary", ".summary.new"];
+
 /// One segment of one partition.
 #[derive(Debug)]
 pub struct SegmentFile {
@@ -90,10 +96,10 @@ impl Files {
         }
     }
 
-    pub fn close(&self, id: FileId) {
-        if let Some(shard) = self.shards.get(shard_of(id)) {
-            shard.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        }
+    /// Forgets the number. The file lives on with whoever holds it.
+    pub fn close(&self, id: FileId) -> Option<Arc<SegmentFile>> {
+        let shard = self.shards.get(shard_of(id))?;
+        shard.write().unwrap_or_else(PoisonError::into_inner).remove(&id)
     }
 
     #[must_use]

@@ -1,7 +1,7 @@
 //! The disk work of one shard that is not the journal's own write: what blocks or is large, off the shard's thread.
 //!
-//! Segments and journal files go to the shard's bulk executor. Bringing cold ranges into the page cache (for sendfile), unlinking
-//! and the metadata log have plain threads of their own: none waits behind another.
+//! Segments and journal files go to the shard's bulk executor. Bringing cold ranges into the page cache (for sendfile), unlinking,
+//! log starts and the metadata log have plain threads of their own: none waits behind another.
 
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -9,25 +9,30 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::effect::{DiskError, FileId, ReadId, SyncId};
+use crate::effect::{DiskError, FileId, ReadId, SyncId, TrimId};
 use crate::input::Input;
 use crate::limits::RECEIVE_BYTES;
 use crate::metrics::RuntimeMetrics;
-use crate::model::{ConnectionId, LogDir, SealedSegment, ShardId, TopicPartition};
+use crate::model::{ConnectionId, LogDir, Offset, SealedSegment, ShardId, TopicPartition};
 
 use super::bulk::{self, By, Order, Seal, SegmentCounts};
 use super::chores;
 use super::files::{Files, OpenFile, SegmentFile, path_of};
+use super::log_start_file::LogStartFiles;
 use super::mesh::{Mail, Postbox};
 use super::metadata_file::{AppendError, MetadataFile};
+use super::reserve::Reserve;
 
 const READERS: usize = 2;
 const STACK_BYTES: usize = 256 * 1024;
+
+/// The longest pause between two chores.
+const UNLINK_PAUSE_MAX: Duration = Duration::from_millis(200);
 
 const RING_TRIES: usize = 50;
 const RING_PAUSE: Duration = Duration::from_millis(20);
@@ -40,6 +45,27 @@ struct ColdRange {
     length: u64,
 }
 
+/// What unlinks files. A client waits for none of it.
+enum Chore {
+    DeletePartition {
+        dir: LogDir,
+        topic_partition: TopicPartition,
+        held: Vec<Arc<SegmentFile>>,
+    },
+    UnlinkSegments {
+        trim: TrimId,
+        topic_partition: TopicPartition,
+        segments: Vec<Offset>,
+        held: Vec<Arc<SegmentFile>>,
+    },
+}
+
+struct LogStartWrite {
+    trim: TrimId,
+    topic_partition: TopicPartition,
+    bytes: Bytes,
+}
+
 struct MetadataAppend {
     append: u64,
     batch: Bytes,
@@ -50,7 +76,8 @@ struct MetadataAppend {
 pub struct IoThreads {
     bulk: Sender<Order>,
     readers: Sender<ColdRange>,
-    deletions: Sender<(LogDir, TopicPartition)>,
+    chores: Sender<Chore>,
+    log_starts: Sender<LogStartWrite>,
     metadata: Option<Sender<MetadataAppend>>,
     threads: Vec<JoinHandle<()>>,
     counts: Arc<SegmentCounts>,
@@ -61,16 +88,18 @@ impl IoThreads {
     pub fn start(
         shard: ShardId,
         files: &Arc<Files>,
+        reserves: &Arc<[Reserve]>,
         reply: &Postbox,
         metadata: Option<MetadataFile>,
     ) -> io::Result<IoThreads> {
-        IoThreads::start_by(By::Executor, shard, files, reply, metadata)
+        IoThreads::start_by(By::Executor, shard, files, reserves, reply, metadata)
     }
 
     pub fn start_by(
         by: By,
         shard: ShardId,
         files: &Arc<Files>,
+        reserves: &Arc<[Reserve]>,
         reply: &Postbox,
         metadata: Option<MetadataFile>,
     ) -> io::Result<IoThreads> {
@@ -83,10 +112,16 @@ impl IoThreads {
             let name = format!("read-{shard}-{index}");
             threads.push(thread(name, STACK_BYTES, move || make_resident(&jobs, &reply))?);
         }
-        let (deletions, jobs) = unbounded();
-        let (deletions_reply, data_dirs) = (reply.clone(), Arc::clone(files.data_dirs()));
+        let (chores, jobs) = unbounded();
+        let (chores_reply, data_dirs) = (reply.clone(), Arc::clone(files.data_dirs()));
         threads.push(thread(format!("chores-{shard}"), STACK_BYTES, move || {
-            delete_partitions(&jobs, &data_dirs, &deletions_reply);
+            unlink_all(&jobs, &data_dirs, &chores_reply);
+        })?);
+        let (log_starts, jobs) = unbounded();
+        let starts = LogStartFiles::new(Arc::clone(files.data_dirs()), Arc::clone(reserves));
+        let starts_reply = reply.clone();
+        threads.push(thread(format!("starts-{shard}"), STACK_BYTES, move || {
+            write_log_starts(&jobs, &starts, &starts_reply);
         })?);
         let metadata = match metadata {
             None => None,
@@ -99,7 +134,7 @@ impl IoThreads {
                 Some(sender)
             }
         };
-        Ok(IoThreads { bulk, readers, deletions, metadata, threads, counts })
+        Ok(IoThreads { bulk, readers, chores, log_starts, metadata, threads, counts })
     }
 
     pub fn write(&self, file: Arc<SegmentFile>, position: u64, pieces: Vec<Bytes>) {
@@ -141,8 +176,27 @@ impl IoThreads {
         post(&self.bulk, Order::PrepareJournalFile { dir, file, bytes });
     }
 
-    pub fn delete_partition(&self, dir: LogDir, topic_partition: TopicPartition) {
-        post(&self.deletions, (dir, topic_partition));
+    pub fn delete_partition(
+        &self,
+        dir: LogDir,
+        topic_partition: TopicPartition,
+        held: Vec<Arc<SegmentFile>>,
+    ) {
+        post(&self.chores, Chore::DeletePartition { dir, topic_partition, held });
+    }
+
+    pub fn unlink_segments(
+        &self,
+        trim: TrimId,
+        topic_partition: TopicPartition,
+        segments: Vec<Offset>,
+        held: Vec<Arc<SegmentFile>>,
+    ) {
+        post(&self.chores, Chore::UnlinkSegments { trim, topic_partition, segments, held });
+    }
+
+    pub fn write_log_start(&self, trim: TrimId, topic_partition: TopicPartition, bytes: Bytes) {
+        post(&self.log_starts, LogStartWrite { trim, topic_partition, bytes });
     }
 
     pub fn append_metadata(&self, append: u64, batch: Bytes) {
@@ -159,8 +213,8 @@ impl IoThreads {
 
     /// Finishes what was asked and ends the threads.
     pub fn stop(self) {
-        let IoThreads { bulk, readers, deletions, metadata, threads, counts: _ } = self;
-        drop((bulk, readers, deletions, metadata));
+        let IoThreads { bulk, readers, chores, log_starts, metadata, threads, counts: _ } = self;
+        drop((bulk, readers, chores, log_starts, metadata));
         for thread in threads {
             // A panic has already aborted the process.
             let _ = thread.join();
@@ -228,17 +282,43 @@ fn fault_in(
     Ok(open)
 }
 
-fn delete_partitions(
-    partitions: &Receiver<(LogDir, TopicPartition)>,
-    data_dirs: &[PathBuf],
-    reply: &Postbox,
-) {
-    for (dir, topic_partition) in partitions {
-        // What cannot be removed now is removed at the next start: no image names it any more.
-        if let Err(error) = chores::delete_partition(path_of(data_dirs, dir), topic_partition) {
-            tracing::warn!(%topic_partition, %error, "cannot remove a deleted partition's files");
+fn unlink_all(chores: &Receiver<Chore>, data_dirs: &[PathBuf], reply: &Postbox) {
+    for chore in chores {
+        let began = Instant::now();
+        reply.send(Mail::Input(unlink(chore, data_dirs)));
+        // Freeing blocks costs the device as much as writing them: it has as much time for others.
+        std::thread::sleep(began.elapsed().min(UNLINK_PAUSE_MAX));
+    }
+}
+
+/// What cannot be removed now is removed at the next start: no image names it any more, or it lies below the log start.
+fn unlink(chore: Chore, data_dirs: &[PathBuf]) -> Input {
+    match chore {
+        Chore::DeletePartition { dir, topic_partition, held } => {
+            chores::keep_for_holders(&held);
+            if let Err(error) = chores::delete_partition(path_of(data_dirs, dir), topic_partition) {
+                tracing::warn!(%topic_partition, %error, "cannot remove a deleted partition's files");
+            }
+            Input::PartitionDeleted { topic_partition }
         }
-        reply.send(Mail::Input(Input::PartitionDeleted { topic_partition }));
+        Chore::UnlinkSegments { trim, topic_partition, segments, held } => {
+            chores::keep_for_holders(&held);
+            let data_dir = path_of(data_dirs, trim.dir());
+            if let Err(error) = chores::unlink_segments(data_dir, topic_partition, &segments) {
+                tracing::warn!(%topic_partition, %error, "cannot unlink old segments");
+            }
+            Input::SegmentsUnlinked { trim }
+        }
+    }
+}
+
+fn write_log_starts(jobs: &Receiver<LogStartWrite>, files: &LogStartFiles, reply: &Postbox) {
+    for LogStartWrite { trim, topic_partition, bytes } in jobs {
+        let result = files.write(trim.dir(), topic_partition, &bytes).map_err(|error| {
+            tracing::warn!(%topic_partition, %error, "cannot write where a log starts");
+            disk_error("write log start", &error)
+        });
+        reply.send(Mail::Input(Input::LogStartWritten { trim, result }));
     }
 }
 

@@ -25,6 +25,7 @@ mod io_threads;
 mod journal_writer;
 mod listener;
 mod log_dirs;
+mod log_start_file;
 mod mesh;
 mod metadata_file;
 pub mod preflight;

@@ -15,7 +15,9 @@ use crate::model::{Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
 use crate::storage::RecoveryDisk;
 
 use super::chores::{self, DELETED_SUFFIX};
-use super::files::{journal_dir, journal_path, open_or_create, partition_dir, segment_path, sync_dir};
+use super::files::{
+    LOG_START, journal_dir, journal_path, open_or_create, partition_dir, segment_path, sync_dir,
+};
 use super::io_threads::disk_error;
 use super::segment_restorers::{SegmentRestorers, Work};
 use super::summary_file::summary_path;
@@ -125,6 +127,19 @@ impl DataDir {
             journals.into_iter().flat_map(|(shard, files)| files.into_iter().map(move |file| (shard, file)));
         let length = |(shard, file)| Some(fs::metadata(journal_path(&self.path, shard, file)).ok()?.len());
         files.filter_map(length).sum()
+    }
+
+    fn list_log_starts(&self) -> io::Result<Vec<(TopicPartition, Vec<u8>)>> {
+        let mut found = Vec::new();
+        for (name, path) in entries(&self.path)? {
+            let Some(topic_partition) = parse_partition(&name) else { continue };
+            match fs::read(path.join(LOG_START)) {
+                Ok(bytes) => found.push((topic_partition, bytes)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
     }
 
     fn list_journals(&self) -> io::Result<Vec<(ShardId, Vec<u32>)>> {
@@ -267,6 +282,10 @@ impl RecoveryDisk for DataDir {
 
     fn sync_segments(&mut self, segments: &[SegmentName]) -> Result<(), DiskError> {
         self.sync(segments)
+    }
+
+    fn log_starts(&mut self) -> Result<Vec<(TopicPartition, Vec<u8>)>, DiskError> {
+        self.list_log_starts().map_err(failed("read log start"))
     }
 
     fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError> {

@@ -1,5 +1,5 @@
-//! Space that is kept back on a disk: a file of zeros that is given up when the metadata log finds no room, so that topics can still
-//! be deleted on a full disk.
+//! Space that is kept back on a disk: a file of zeros that is given up when the metadata log or a log start finds no room, so that
+//! topics and records can still be deleted on a full disk.
 //!
 //! Decides nothing about when there is room again: `disk_space` does, and has it made anew.
 

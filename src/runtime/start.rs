@@ -75,6 +75,7 @@ pub fn run(options: Options, on_ready: impl FnOnce(&Ready)) -> Result<ExitCode, 
     let common = Common {
         clock,
         data_dirs: options.data_dirs.clone().into(),
+        reserves: found.dirs.iter().map(|dir| dir.reserve.clone()).collect(),
         shards,
         cpus: options.pin.then(|| cpus.clone()),
         sockets: socket_config(&config),

@@ -25,6 +25,7 @@ use super::executors::{Common, Executors, ShardSeed};
 use super::files::{partition_dir, segment_path};
 use super::listener::{Gate, bind, local_address};
 use super::mesh::Mail;
+use super::reserve::Reserve;
 use super::sockets::SocketConfig;
 
 const JOURNAL_BYTES: u64 = 1024 * 1024;
@@ -167,6 +168,7 @@ impl Core for EchoCore {
                     effects.push(Effect::DeletePartition {
                         dir: LogDir(0),
                         topic_partition: partition(self.shard),
+                        files: Vec::new(),
                     });
                 } else {
                     effects.push(Effect::Stopped);
@@ -223,6 +225,7 @@ fn start(shards: u16, idle_ms_max: u64, connections_max: usize) -> Running {
     let common = Common {
         clock: Clock::start(),
         data_dirs: [directory.0.clone()].into(),
+        reserves: [Reserve::new(&directory.0)].into(),
         shards,
         cpus: None,
         sockets: SocketConfig {

@@ -207,7 +207,11 @@ impl Shard {
     pub(super) fn apply_image(&mut self, now: Now, image: Arc<MetadataImage>, effects: &mut Effects) {
         let before = std::mem::replace(&mut self.image, image.clone());
         if before.broker_overrides != image.broker_overrides {
+            let before = self.config.retention_check_ms;
             self.config = Arc::new(self.static_config.with_dynamic(&image.broker_overrides));
+            if before != self.config.retention_check_ms {
+                self.housekeeping.set_retention_check(self.config.retention_check_ms);
+            }
         }
         for (topic_id, topic) in &before.topics {
             if !image.topics.contains_key(topic_id) {
@@ -218,7 +222,7 @@ impl Shard {
         let mut offline = Vec::new();
         for (topic_id, topic) in &image.topics {
             if before.topics.get(topic_id).is_none_or(|known| !Arc::ptr_eq(known, topic)) {
-                self.open_topic(topic, &mut offline, effects);
+                self.open_topic(now, topic, &mut offline, effects);
             }
         }
         if !offline.is_empty() {
@@ -242,6 +246,7 @@ impl Shard {
             let Some((log, watchers)) = self.partitions.remove(topic_partition) else { continue };
             self.offline_here -= u64::from(!self.storage.serves(log));
             self.storage.delete(log, effects);
+            self.forget_trims(log, effects);
             for watcher in watchers {
                 self.tell_grown(now, watcher.home, watcher.request, effects);
             }
@@ -251,6 +256,7 @@ impl Shard {
     /// `offline`: takes those that cannot be served.
     fn open_topic(
         &mut self,
+        now: Now,
         topic: &Arc<TopicImage>,
         offline: &mut Vec<TopicPartition>,
         effects: &mut Effects,
@@ -272,7 +278,7 @@ impl Shard {
                 let index = usize::from(topic_partition.topic_id.0[1]) % self.log_dirs.len();
                 dir = u8::try_from(index).ok().map(LogDir);
             }
-            let log = self.storage.open(dir, topic_partition, topic.config.clone(), effects);
+            let log = self.storage.open(now, dir, topic_partition, topic.config.clone(), effects);
             self.storage.log_mut(log).begin_leader_epoch(image.leader_epoch);
             let recovered = self.storage.durable_end(log);
             let partition = Partition::new(topic_partition, log, image.leader_epoch, recovered);

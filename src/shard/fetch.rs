@@ -13,7 +13,7 @@ use super::Shard;
 use super::requests::{Request, Waiting, by_shard};
 use crate::api::fetch::FetchPlan;
 use crate::effect::{Effect, Effects, IndexFault};
-use crate::limits::SHARD_UNSENT_BYTES_MAX;
+use crate::limits::{FETCH_INDEX_WAIT_MS, SHARD_UNSENT_BYTES_MAX};
 use crate::model::{Instant, Now, Offset, ShardId, TopicPartition};
 use crate::replication::failed_read;
 use crate::shard_message::{INDEX_IS_LOADED, ReadItem, ReadResult, RequestId, ShardMessage};
@@ -27,6 +27,8 @@ pub(super) struct FetchWait {
     state: State,
     /// Set when it parks first.
     deadline: Option<Instant>,
+    /// Until then it waits for an index although its time is over: records that are there are no matter of waiting.
+    index_deadline: Option<Instant>,
     /// This round is the last: its time is over, or the broker stops.
     last_round: bool,
     watched: Vec<ShardId>,
@@ -40,7 +42,14 @@ enum State {
 
 impl FetchWait {
     pub fn new(plan: FetchPlan) -> FetchWait {
-        FetchWait { plan, state: State::Parked, deadline: None, last_round: false, watched: Vec::new() }
+        FetchWait {
+            plan,
+            state: State::Parked,
+            deadline: None,
+            index_deadline: None,
+            last_round: false,
+            watched: Vec::new(),
+        }
     }
 
     pub fn watched(&self) -> &[ShardId] {
@@ -110,10 +119,18 @@ impl Shard {
             .flatten()
             .any(|result| result.error != ErrorCode::NONE || result.diverging.is_some());
         let deadline = fetch.deadline.unwrap_or(now.instant.after_ms(fetch.plan.max_wait_ms));
-        let is_over = fetch.last_round || stopping || deadline <= now.instant;
-        if bytes >= fetch.plan.min_bytes || must_tell || is_over {
+        let is_over = fetch.last_round || stopping;
+        // It would get nothing, though there is something.
+        let lacks_index = bytes == 0 && results.iter().flatten().any(|result| result.needs_index.is_some());
+        let is_enough = bytes >= fetch.plan.min_bytes || deadline <= now.instant;
+        if must_tell || is_over || (is_enough && !lacks_index) {
             self.answer_fetch(key, effects);
         } else {
+            if lacks_index && fetch.index_deadline.is_none() {
+                let instant = now.instant.after_ms(FETCH_INDEX_WAIT_MS);
+                fetch.index_deadline = Some(instant);
+                self.deadlines.push(Reverse((instant, key)));
+            }
             self.park_fetch(now, key, deadline, effects);
         }
     }
@@ -175,8 +192,10 @@ impl Shard {
 
     /// Its time is over: it gets what there is.
     pub(super) fn finish_parked_fetch(&mut self, now: Now, key: SlabKey, effects: &mut Effects) {
+        let stopping = self.stopping;
         let Some(fetch) = self.fetch_wait(key) else { return };
-        fetch.last_round = true;
+        let waits_for_index = fetch.index_deadline.is_some_and(|instant| now.instant < instant);
+        fetch.last_round = stopping || !waits_for_index;
         if matches!(fetch.state, State::Parked) {
             self.read_again(now, key, effects);
         }

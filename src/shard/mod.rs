@@ -130,7 +130,7 @@ impl Shard {
             unsent_bytes: 0,
             ready: Vec::new(),
             crowded: Vec::new(),
-            housekeeping: Housekeeping::new(now),
+            housekeeping: Housekeeping::new(now, start.config.retention_delay_ms),
             offline: BTreeSet::new(),
             offline_here: 0,
             given_up: false,
@@ -200,6 +200,7 @@ impl Shard {
         self.run_deferred(now, effects);
         self.begin_ready(now, effects);
         self.storage.end_turn(now, effects);
+        self.answer_trims(now, effects);
         self.fail_what_cannot_become_durable(effects);
         self.count();
         if self.stopping && !self.stopped && self.storage.is_stopped() {
@@ -299,6 +300,8 @@ impl Shard {
             journal_live_bytes: counters.journal_used_bytes,
             sealed_segments: counters.segments_sealed,
             evicted_bytes: counters.evicted_bytes,
+            log_starts_moved: counters.log_starts_moved,
+            unlinked_segments: counters.segments_unlinked,
             index_loads: counters.index_loads,
             index_evictions: counters.index_evictions,
             failed: self.storage.iter().any(|storage| storage.failed().is_some()),
@@ -308,7 +311,7 @@ impl Shard {
         };
     }
 
-    /// Long polls whose time has come.
+    /// Long polls and other requests whose time has come.
     fn expire(&mut self, now: Now, effects: &mut Effects) {
         while let Some(Reverse((instant, key))) = self.deadlines.peek().copied() {
             if instant > now.instant {
@@ -316,6 +319,7 @@ impl Shard {
             }
             self.deadlines.pop();
             self.finish_parked_fetch(now, key, effects);
+            self.give_up_ask(key, effects);
         }
     }
 }

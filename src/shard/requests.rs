@@ -1,5 +1,6 @@
 //! Requests from their frame to their answer: begun in order, parked while they wait, answered once.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use bytes::BytesMut;
@@ -130,7 +131,7 @@ impl Shard {
                 let key = self.park(home, Waiting::Fetch(FetchWait::new(plan)));
                 self.start_round(now, key, items, effects);
             }
-            Outcome::Ask { plan, items } => self.begin_ask(home, plan, items, effects),
+            Outcome::Ask { plan, items } => self.begin_ask(now, home, plan, items, effects),
             Outcome::Control { ask, respond } => {
                 let key = self.park(home, Waiting::Control { respond });
                 self.ask_control(now, key, ask, effects);
@@ -166,6 +167,7 @@ impl Shard {
 
     fn begin_ask(
         &mut self,
+        now: Now,
         home: Home,
         plan: QuestionPlan,
         items: Vec<(ShardId, AskItem)>,
@@ -176,7 +178,11 @@ impl Shard {
             return;
         }
         let groups = by_shard(items);
+        let deadline = plan.wait_ms_max().map(|ms| now.instant.after_ms(ms));
         let key = self.park(home, Waiting::Ask { plan, outstanding: groups.len() });
+        if let Some(deadline) = deadline {
+            self.deadlines.push(Reverse((deadline, key)));
+        }
         for (shard, questions) in groups {
             if shard == self.id {
                 self.answer_questions(append::Origin::Here(key), &questions, effects);

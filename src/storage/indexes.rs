@@ -91,6 +91,10 @@ impl Indexes {
         Some(key)
     }
 
+    pub(super) fn is_loading(&self, key: SegmentKey) -> bool {
+        self.loading.contains_key(&key)
+    }
+
     /// The segment is gone.
     pub(super) fn forget(&mut self, key: SegmentKey) {
         self.remove(key);
@@ -162,6 +166,8 @@ impl Storage {
         if failure.is_none() {
             self.keep_index(key);
         }
+        // It may have waited for that to be unlinked.
+        self.maybe_queue_trim(key.log);
         Some(IndexLoad { log: key.log, failure })
     }
 

@@ -14,10 +14,12 @@
 mod indexes;
 mod recovery;
 mod release;
+mod retention;
 mod slots;
 mod space;
 mod storages;
 mod tail;
+mod trim;
 mod write_behind;
 
 #[cfg(test)]
@@ -53,6 +55,7 @@ use release::Release;
 use slots::Slots;
 use space::Space;
 use tail::TailEntry;
+use trim::Trim;
 
 /// What carrying one segment costs beside its checkpoint and its bytes: the headers of a SegmentEnd and of a Data entry, and padding.
 const CARRY_BYTES: u64 = 2 * (crate::journal::format::ENTRY_HEADER_BYTES as u64 + 8);
@@ -95,6 +98,8 @@ pub struct StorageCounters {
     pub tail_bytes: u64,
     /// Dropped from the hot tail.
     pub evicted_bytes: u64,
+    pub log_starts_moved: u64,
+    pub segments_unlinked: u64,
     /// Indexes of sealed segments in memory.
     pub index_bytes: u64,
     pub index_loads: u64,
@@ -121,6 +126,8 @@ impl StorageCounters {
             carried_bytes: self.carried_bytes + other.carried_bytes,
             tail_bytes: self.tail_bytes + other.tail_bytes,
             evicted_bytes: self.evicted_bytes + other.evicted_bytes,
+            log_starts_moved: self.log_starts_moved + other.log_starts_moved,
+            segments_unlinked: self.segments_unlinked + other.segments_unlinked,
             journal_used_bytes: self.journal_used_bytes + other.journal_used_bytes,
             journal_capacity_bytes: self.journal_capacity_bytes + other.journal_capacity_bytes,
             space_refusals: self.space_refusals + other.space_refusals,
@@ -168,8 +175,13 @@ struct Slot {
     unsealed: VecDeque<OpenSegment>,
     durable_end: Offset,
     last_commit: CommitId,
-    /// Writes and seals under way.
+    /// Work of the disk under way for it: its directory must not be removed meanwhile.
     operations: u32,
+    trim: Trim,
+    /// Entries of the shard's tail that its batches have left behind.
+    tail_gone: usize,
+    /// The wall clock when this run opened it.
+    opened_ms: i64,
     deleted: bool,
     /// Damaged: nothing is known of its records, and nothing may be written.
     offline: bool,
@@ -197,6 +209,13 @@ pub struct Storage {
     syncs_issued: u64,
     tail: VecDeque<TailEntry>,
     tail_bytes: u64,
+    /// Entries of `tail` without a batch.
+    tail_gone: usize,
+    trim_queue: VecDeque<LogId>,
+    trims_in_flight: usize,
+    trimmed: Vec<(LogId, Result<(), DiskError>)>,
+    /// (release mark that makes it durable, segment): sealed, in the order of the marks.
+    unrecorded: VecDeque<(u64, SegmentKey)>,
     indexes: Indexes,
     /// Upper bound of what carrying all unsealed segments would write, without their remainders.
     carry_bytes: u64,
@@ -239,6 +258,11 @@ impl Storage {
             syncs_issued: 0,
             tail: VecDeque::new(),
             tail_bytes: 0,
+            tail_gone: 0,
+            trim_queue: VecDeque::new(),
+            trims_in_flight: 0,
+            trimmed: Vec::new(),
+            unrecorded: VecDeque::new(),
             indexes: Indexes::default(),
             carry_bytes: 0,
             closing_bytes: 0,
@@ -257,11 +281,13 @@ impl Storage {
     /// themselves need not be opened before the first read.
     pub fn open(
         &mut self,
+        now: Now,
         topic_partition: TopicPartition,
         config: Arc<TopicConfig>,
         effects: &mut Effects,
     ) -> LogId {
-        let recovered = self.recovered.remove(&topic_partition).unwrap_or_default();
+        let mut recovered = self.recovered.remove(&topic_partition).unwrap_or_default();
+        let left_over = recovered.take_left_over();
         let offline = self.offline.remove(&topic_partition);
         let mut log = PartitionLog::open(topic_partition, self.clamp(config), recovered);
         if self.config.mutations.forget_producer_state() {
@@ -276,9 +302,13 @@ impl Storage {
             durable_end,
             last_commit: CommitId(0),
             operations: 0,
+            trim: Trim::new(left_over),
+            tail_gone: 0,
+            opened_ms: now.wall_ms,
             deleted: false,
             offline,
         });
+        self.maybe_queue_trim(id);
         for base_offset in sealed {
             self.open_file(SegmentKey { log: id, base_offset }, true, effects);
         }
@@ -422,10 +452,11 @@ impl Storage {
             return;
         }
         slot.deleted = true;
-        self.tail_bytes -= slot.log.tail_bytes();
+        let (batches, bytes) = (slot.log.tail_batches(), slot.log.tail_bytes());
         for segment in std::mem::take(&mut slot.unsealed) {
             self.forget(&segment);
         }
+        self.forget_tail(id, batches, bytes);
         self.deleting.push(id);
         self.finish_deletes(effects);
     }
@@ -448,16 +479,16 @@ impl Storage {
                 waiting.push(id);
                 continue;
             }
+            let files: Vec<FileId> = slot.log.segments().iter().filter_map(|segment| segment.file).collect();
             for segment in slot.log.segments() {
                 self.indexes.forget(SegmentKey { log: id, base_offset: segment.base_offset });
-                if let Some(file) = segment.file {
-                    self.files.remove(&file);
-                    effects.push(Effect::CloseSegment { file });
-                }
             }
             let topic_partition = slot.topic_partition;
+            for file in &files {
+                self.files.remove(file);
+            }
             self.slots.remove(id);
-            effects.push(Effect::DeletePartition { dir: self.config.dir, topic_partition });
+            effects.push(Effect::DeletePartition { dir: self.config.dir, topic_partition, files });
         }
         self.deleting = waiting;
     }
@@ -491,6 +522,7 @@ impl Storage {
             Input::JournalCommitted { commit, .. } => {
                 let done = self.journal.on_committed(commit);
                 self.note_durable(&done.entries, durable);
+                self.note_recorded();
             }
             Input::JournalFileReady { file, .. } => {
                 self.journal.on_file_ready(file);
@@ -520,6 +552,8 @@ impl Storage {
             }
             Input::DiskSpace { space, .. } => self.on_disk_space(now, space.usable_bytes),
             Input::SegmentsSynced { sync } => self.on_segments_synced(sync, effects),
+            Input::LogStartWritten { trim, result } => self.on_log_start_written(trim, result),
+            Input::SegmentsUnlinked { trim } => self.on_segments_unlinked(trim),
             _ => {}
         }
     }
@@ -531,7 +565,11 @@ impl Storage {
             let Some(segment) = slot.segment_mut(entry.key.base_offset) else { continue };
             segment.durable = segment.durable.max(entry.end);
             slot.durable_end = slot.durable_end.max(next_offset);
+            let waits = slot.trim.wanted > slot.log.log_start_offset();
             self.maybe_queue(entry.key);
+            if waits {
+                self.maybe_queue_trim(entry.key.log);
+            }
         }
         // Each partition once, with the last of its entries.
         for entry in entries {
@@ -555,6 +593,7 @@ impl Storage {
         self.maybe_seal_for_room();
         self.try_space(now, effects);
         self.pump_writes(effects);
+        self.pump_trims(effects);
         self.finish_deletes(effects);
         self.commit(effects);
         if !self.holds_writes() {
@@ -666,6 +705,7 @@ impl Storage {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         let done = self.unsealed_count == 0 && self.deleting.is_empty() && self.journal.is_flushed();
+        let done = done && self.trims_in_flight == 0;
         let stuck = self.holds_writes() && self.journal.is_at_rest();
         self.stopping && (self.failed.is_some() || done || stuck)
     }
@@ -694,6 +734,9 @@ impl Slot {
             durable_end: Offset::ZERO,
             last_commit: CommitId(0),
             operations: 0,
+            trim: Trim::default(),
+            tail_gone: 0,
+            opened_ms: 0,
             deleted: true,
             offline: false,
         }

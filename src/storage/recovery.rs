@@ -16,7 +16,7 @@ use crate::journal::StorageMutations;
 use crate::journal::format::{EntryHeader, EntryKind, FORMAT_VERSION, FileHeader};
 use crate::journal::replay::{LiveFile, ReplayError, ReplayFault, ReplayPlan, plan, replay};
 use crate::limits::BLOCK_BYTES;
-use crate::log::{Checkpoint, RecoveredLog, Replayed, ScanError};
+use crate::log::{Checkpoint, LogStart, LogStartFault, RecoveredLog, Replayed, ScanError};
 use crate::model::{ShardId, TopicPartition};
 
 /// The files of a data directory before the shards run. Every call has finished when it returns, but for writes, truncations and
@@ -51,6 +51,8 @@ pub trait RecoveryDisk {
     fn truncate_segment(&mut self, segment: SegmentName, length: u64) -> Result<(), DiskError>;
     /// Syncs the files, their summaries and the directories that lead to them.
     fn sync_segments(&mut self, segments: &[SegmentName]) -> Result<(), DiskError>;
+    /// The `log-start` files of all partitions that have one.
+    fn log_starts(&mut self) -> Result<Vec<(TopicPartition, Vec<u8>)>, DiskError>;
     /// Fills `into` with the first bytes of the segment's summary, and says how many there were: fewer only at its end, 0 if there is
     /// none.
     fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError>;
@@ -133,6 +135,7 @@ pub enum RecoveryFault {
         found: u64,
     },
     Scan(ScanError),
+    LogStart(LogStartFault),
     /// A newer binary wrote this file.
     NewerVersion(u32),
     /// An earlier start found damage, and said so in this file.
@@ -164,6 +167,7 @@ impl fmt::Display for RecoveryError {
                 write!(out, "sealed with {recorded} bytes, the file has {found}")
             }
             RecoveryFault::Scan(error) => error.fmt(out),
+            RecoveryFault::LogStart(fault) => write!(out, "no log start: {fault:?}"),
             RecoveryFault::NewerVersion(version) => {
                 write!(out, "version {version} was written by a newer binary: start that one")
             }
@@ -244,6 +248,7 @@ pub fn recover_with(
         progress,
         so_far: RecoveryProgress::default(),
         lengths: BTreeMap::new(),
+        log_starts: BTreeMap::new(),
         replayed: BTreeMap::new(),
         completed: Vec::new(),
         offline: BTreeMap::new(),
@@ -272,6 +277,7 @@ struct Recovery<'a> {
     so_far: RecoveryProgress,
     /// Of the segment files of partitions that exist.
     lengths: BTreeMap<SegmentName, u64>,
+    log_starts: BTreeMap<TopicPartition, LogStart>,
     /// What the journals told of the segments that they completed. Not of those that have to be read.
     replayed: BTreeMap<SegmentName, Replayed>,
     /// The segments that the journals completed: exact, not yet synced.
@@ -376,6 +382,14 @@ impl Recovery<'_> {
                 Keep::Elsewhere => drop(elsewhere.insert(name.topic_partition)),
             }
         }
+        for (topic_partition, bytes) in self.disk.log_starts().map_err(directory_error("."))? {
+            match (self.keep)(topic_partition) {
+                Keep::Here if self.mutations.ignore_log_start() => {}
+                Keep::Here => self.take_log_start(topic_partition, &bytes)?,
+                Keep::Nowhere => drop(gone.insert(topic_partition)),
+                Keep::Elsewhere => drop(elsewhere.insert(topic_partition)),
+            }
+        }
         for topic_partition in elsewhere {
             tracing::warn!(
                 %topic_partition,
@@ -398,6 +412,22 @@ impl Recovery<'_> {
             let file = format!("{topic_partition}/damaged");
             let why = RecoveryError { file, position: 0, fault: RecoveryFault::MarkedDamaged };
             self.offline.insert(topic_partition, why);
+        }
+        Ok(())
+    }
+
+    fn take_log_start(&mut self, of: TopicPartition, bytes: &[u8]) -> Result<(), RecoveryError> {
+        let file = format!("{of}/log-start");
+        match LogStart::decode(bytes) {
+            Ok(log_start) => drop(self.log_starts.insert(of, log_start)),
+            Err(LogStartFault::NewerVersion(version)) => {
+                let fault = RecoveryFault::NewerVersion(version);
+                return Err(RecoveryError { file, position: 8, fault });
+            }
+            Err(fault) => {
+                let fault = RecoveryFault::LogStart(fault);
+                self.offline.insert(of, RecoveryError { file, position: 0, fault });
+            }
         }
         Ok(())
     }
@@ -472,9 +502,12 @@ impl Recovery<'_> {
         })?;
         let mut newly_offline = BTreeMap::new();
         for (name, segment) in &found {
-            if !self.offline.contains_key(&name.topic_partition)
-                && let Err(why) = self.check(*name, segment)
-            {
+            let why = match self.offline.get(&name.topic_partition) {
+                None => self.check(*name, segment).err(),
+                // No journal has heard of it yet.
+                Some(why) => Some(why.clone()).filter(|why| matches!(why.fault, RecoveryFault::LogStart(_))),
+            };
+            if let Some(why) = why {
                 newly_offline.entry(name.topic_partition).or_insert(why);
             }
         }

@@ -58,6 +58,7 @@ impl Storages {
     /// As `Storage::open`. None: the log dir that the partition was assigned to is not here, so it cannot be served.
     pub fn open(
         &mut self,
+        now: Now,
         dir: Option<LogDir>,
         topic_partition: TopicPartition,
         config: Arc<TopicConfig>,
@@ -67,7 +68,7 @@ impl Storages {
         if dir.is_none() {
             self.0[place].offline.insert(topic_partition);
         }
-        self.0[place].open(topic_partition, config, effects)
+        self.0[place].open(now, topic_partition, config, effects)
     }
 
     #[must_use]
@@ -107,6 +108,21 @@ impl Storages {
 
     pub fn delete(&mut self, id: LogId, effects: &mut Effects) {
         self.of(id).delete(id, effects);
+    }
+
+    /// As `Storage::retain`.
+    pub fn retain(&mut self, id: LogId, now: Now) {
+        self.of(id).retain(id, now);
+    }
+
+    /// As `Storage::trim`.
+    pub fn trim(&mut self, id: LogId, log_start: Offset) {
+        self.of(id).trim(id, log_start);
+    }
+
+    /// As `Storage::take_trimmed`.
+    pub fn take_trimmed(&mut self) -> Vec<(LogId, Result<(), DiskError>)> {
+        self.0.iter_mut().flat_map(Storage::take_trimmed).collect()
     }
 
     /// As `Storage::on_input`. Returns the dir that the input was about.
@@ -203,6 +219,7 @@ fn dir_of(input: &Input) -> Option<LogDir> {
         | Input::SegmentLacksSpace { file, .. }
         | Input::SegmentFailed { file, .. } => Some(file.dir()),
         Input::SegmentsSynced { sync } => Some(sync.dir()),
+        Input::LogStartWritten { trim, .. } | Input::SegmentsUnlinked { trim } => Some(trim.dir()),
         _ => None,
     }
 }

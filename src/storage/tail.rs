@@ -9,6 +9,9 @@ use crate::journal::SegmentKey;
 /// Batches that one turn may pass over because the end of their segment is less than a block.
 const PASSED_PER_TURN_MAX: usize = 64;
 
+/// Entries whose batches are gone are looked for when there are so many, and more than of others.
+const GONE_ENTRIES_MAX: usize = 1024;
+
 /// One batch in memory, in order of arrival: the oldest one of its log when this comes to the front.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TailEntry {
@@ -24,16 +27,37 @@ impl TailEntry {
 }
 
 impl Storage {
+    /// `batches` of the log, its oldest in memory, with `bytes` are gone without having been evicted.
+    pub(super) fn forget_tail(&mut self, log: LogId, batches: usize, bytes: u64) {
+        self.tail_bytes -= bytes;
+        self.tail_gone += batches;
+        self.slots[log].tail_gone += batches;
+        if self.tail_gone > GONE_ENTRIES_MAX && self.tail_gone > self.tail.len() / 2 {
+            let entries = std::mem::take(&mut self.tail);
+            self.tail = entries.into_iter().filter(|entry| !self.is_gone(entry.log)).collect();
+        }
+    }
+
+    /// Whether the oldest entry of the log has no batch any more; if so, that entry is thereby dropped.
+    fn is_gone(&mut self, log: LogId) -> bool {
+        let slot = &mut self.slots[log];
+        if slot.tail_gone == 0 && !slot.deleted {
+            return false;
+        }
+        slot.tail_gone = slot.tail_gone.saturating_sub(1);
+        self.tail_gone = self.tail_gone.saturating_sub(1);
+        true
+    }
+
     pub(super) fn evict(&mut self) {
         let mut passed = 0;
         while self.tail_bytes > self.config.tail_bytes_max && passed < PASSED_PER_TURN_MAX {
             let Some(&entry) = self.tail.front() else { return };
-            let slot = &mut self.slots[entry.log];
-            if slot.deleted {
+            if self.is_gone(entry.log) {
                 self.tail.pop_front();
                 continue;
             }
-            if let Some(freed) = slot.log.evict_oldest() {
+            if let Some(freed) = self.slots[entry.log].log.evict_oldest() {
                 self.tail_bytes -= freed;
                 self.counters.evicted_bytes += freed;
                 self.tail.pop_front();

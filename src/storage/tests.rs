@@ -1,6 +1,7 @@
 //! Storage against a disk that loses what was not synced.
 
 mod model_disk;
+mod retention;
 mod world;
 
 use proptest::prelude::*;
@@ -256,17 +257,17 @@ fn a_commit_without_its_file_header_never_lines_up_again() {
 }
 
 fn setups() -> impl Strategy<Value = Setup> {
-    (1..4u16, 1..12i32, 0..4u64, 1..40u64, 0..3u32).prop_map(|(shards, partitions, ring, batch, segment)| {
-        Setup {
-            shards,
-            partitions,
-            journal_bytes_max: (256 * 1024) << ring,
-            tail_bytes_max: (64 * 1024) << ring,
-            segment_bytes: (48 * 1024) << segment,
-            batch_bytes_max: batch * 500,
-            mutations: StorageMutations::default(),
-            ..Setup::default()
-        }
+    let numbers = (1..4u16, 1..12i32, 0..4u64, 1..40u64, 0..3u32, any::<bool>());
+    numbers.prop_map(|(shards, partitions, ring, batch, segment, trims)| Setup {
+        shards,
+        partitions,
+        journal_bytes_max: (256 * 1024) << ring,
+        tail_bytes_max: (64 * 1024) << ring,
+        segment_bytes: (48 * 1024) << segment,
+        batch_bytes_max: batch * 500,
+        trims,
+        mutations: StorageMutations::default(),
+        ..Setup::default()
     })
 }
 
@@ -439,7 +440,7 @@ fn after_a_failed_sync_nothing_is_accepted_or_acknowledged() {
 fn every_broken_rule_is_noticed() {
     // Of the first two each stands in for the other, so they are broken together. The others are for the simulator's swarm: these
     // worlds have no idempotent producers, no summary that is not its segment's, no reader who waits, no disk that is full or
-    // fails and is used on, and one log dir.
+    // fails and is used on, and one log dir; nothing expires, and nobody looks whether it is too early to unlink.
     let others = [
         "no_chain_check",
         "ignore_file_sequence",
@@ -447,6 +448,8 @@ fn every_broken_rule_is_noticed() {
         "summary_not_checked",
         "index_load_wakes_nobody",
         "enospc_is_success",
+        "retention_by_first_timestamp",
+        "unlink_unrecorded",
         "ack_after_failed_sync",
         "sync_error_is_success",
         "dir_by_hash_not_by_record",
@@ -469,6 +472,7 @@ fn every_broken_rule_is_noticed() {
                 journal_bytes_max: (256 * 1024) << random.below(3),
                 segment_bytes: (48 * 1024) << random.below(4),
                 batch_bytes_max: 200 + random.below(20_000),
+                trims: random.one_in(2),
                 mutations,
                 ..Setup::default()
             };

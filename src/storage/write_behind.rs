@@ -169,7 +169,8 @@ impl Storage {
         self.forget(&segment);
         self.keep_index(key);
         self.counters.segments_sealed += 1;
-        self.journal.push_release(Entry { header, payload: Bytes::new(), key, next_offset: None });
+        let mark = self.journal.push_release(Entry { header, payload: Bytes::new(), key, next_offset: None });
+        self.note_sealed(key, mark);
     }
 
     /// Closes segments while recording the ends of all of them would take too much of a journal file: each takes a few hundred

@@ -9,6 +9,7 @@ mod admin;
 mod broker;
 mod clients;
 mod crash;
+mod deletion;
 mod log_dirs;
 mod offsets;
 mod produce_consume;

@@ -1,4 +1,4 @@
-//! The high watermark never goes back, whoever is told it, over crashes too. Nor does the log start.
+//! The high watermark never goes back, whoever is told it, over crashes too.
 
 use super::{Ledger, PartitionKey};
 
@@ -18,13 +18,6 @@ impl Ledger {
         if high_watermark > sent {
             let what = format!("{key:?}: high watermark {high_watermark}, {sent} records were sent");
             self.violation("a log holds no more than was sent", what);
-        }
-    }
-
-    pub fn told_log_start(&mut self, key: PartitionKey, log_start_offset: i64) {
-        // Nothing in this world deletes records of a living topic.
-        if log_start_offset != 0 {
-            self.violation("the log starts where it started", format!("{key:?}: {log_start_offset}"));
         }
     }
 

@@ -8,8 +8,8 @@ use super::topics::TopicState;
 use super::{Ledger, PartitionKey};
 
 impl Ledger {
-    /// `read`: for each partition, the offset that reading from 0 came to without a gap.
-    pub fn last_word(&mut self, read: &BTreeMap<PartitionKey, i64>) {
+    /// `read`: for each partition, the offsets between which it was read without a gap, from the log start on.
+    pub fn last_word(&mut self, read: &BTreeMap<PartitionKey, (i64, i64)>) {
         let alive: Vec<(Uuid, String, i32)> = self
             .topics
             .by_id
@@ -41,10 +41,10 @@ impl Ledger {
     }
 
     /// Everything known to stand in the partition lies below the end that was read; the offsets are dense.
-    fn check_end(&mut self, key: PartitionKey, end: i64) {
+    fn check_end(&mut self, key: PartitionKey, (start, end): (i64, i64)) {
         let Some(partition) = self.partitions.get(&key) else { return };
         let last = partition.at.keys().next_back().copied();
-        let count = partition.at.len() as i64;
+        let count = partition.at.range(start..).count() as i64;
         let high_watermark = partition.high_watermark;
         if let Some(last) = last
             && last >= end
@@ -57,8 +57,8 @@ impl Ledger {
                 format!("{key:?}: {last} was {word}, the log ends at {end}"),
             );
         }
-        if last == Some(end - 1) && count != end {
-            self.violation("offsets are dense", format!("{key:?}: {count} records below {end}"));
+        if last == Some(end - 1) && count != end - start.min(end) {
+            self.violation("offsets are dense", format!("{key:?}: {count} records in {start}..{end}"));
         }
         if high_watermark > end {
             self.violation(

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::Uuid;
 
+use super::log_start::Retention;
 use super::topics::Topics;
 use crate::client::batch::{RecordId, Writer};
 
@@ -17,6 +18,7 @@ pub struct RecordFate {
     /// Where it stands, once anybody knows.
     pub offset: Option<i64>,
     pub acknowledged: bool,
+    pub timestamp_ms: i64,
     /// Of an idempotent writer; the sequence is the record's own.
     pub writer: Option<(i64, i16, i32)>,
 }
@@ -26,6 +28,7 @@ pub struct RecordFate {
 pub struct SentBatch {
     pub records: Vec<(RecordId, u32)>,
     pub writer: Writer,
+    pub timestamp_ms: i64,
 }
 
 #[derive(Debug, Default)]
@@ -37,6 +40,10 @@ pub struct Partition {
     pub sent: i64,
     /// The highest that any client was told.
     pub high_watermark: i64,
+    /// The highest that any client was told.
+    pub log_start: i64,
+    /// The highest that any client asked for.
+    pub log_start_asked: i64,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +58,11 @@ pub struct Ledger {
     pub duplicates_acknowledged: u64,
     pub observed: u64,
     pub refused: u64,
+    pub log_starts_moved: u64,
+    /// By topic name.
+    pub retention: BTreeMap<String, Retention>,
+    /// The latest that the broker's wall clock ever showed.
+    pub wall_ms_max: i64,
 }
 
 impl Ledger {
@@ -78,6 +90,7 @@ impl Ledger {
                 value_bytes: *value_bytes,
                 offset: None,
                 acknowledged: false,
+                timestamp_ms: batch.timestamp_ms,
                 writer,
             };
             self.records.insert(*id, fate);

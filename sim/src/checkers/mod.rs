@@ -8,6 +8,7 @@ pub mod high_watermark;
 pub mod idempotence;
 pub mod last_word;
 pub mod ledger;
+pub mod log_start;
 pub mod topics;
 
 #[cfg(test)]

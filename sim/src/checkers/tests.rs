@@ -12,7 +12,7 @@ const KEY: PartitionKey = (Uuid([7; 16]), 0);
 
 fn sent(ledger: &mut Ledger, count: usize, writer: Writer) -> SentBatch {
     let records = (0..count).map(|_| (ledger.new_record(), 20)).collect();
-    let batch = SentBatch { records, writer };
+    let batch = SentBatch { records, writer, timestamp_ms: 1_000 };
     ledger.told_topic("t", KEY.0, 1, 9);
     ledger.sent(KEY, &batch);
     batch
@@ -34,7 +34,7 @@ fn read(ledger: &mut Ledger, bytes: &[u8], below: i64) {
 fn verdict(end: i64, run: impl FnOnce(&mut Ledger)) -> Vec<String> {
     let mut ledger = Ledger::default();
     run(&mut ledger);
-    ledger.last_word(&BTreeMap::from([(KEY, end)]));
+    ledger.last_word(&BTreeMap::from([(KEY, (ledger.log_start(KEY), end))]));
     ledger.violations
 }
 
@@ -109,8 +109,11 @@ fn a_sequence_out_of_order_or_missing_is_noticed() {
 fn a_record_nobody_sent_is_noticed() {
     check(1, "only what was sent is read", |ledger| {
         ledger.told_topic("t", KEY.0, 1, 9);
-        let stranger =
-            SentBatch { records: vec![(crate::client::batch::RecordId(999), 20)], writer: Writer::NOBODY };
+        let stranger = SentBatch {
+            records: vec![(crate::client::batch::RecordId(999), 20)],
+            writer: Writer::NOBODY,
+            timestamp_ms: 0,
+        };
         let bytes = stamped(&stranger, 0);
         read(ledger, &bytes, 1);
     });
@@ -142,4 +145,35 @@ fn a_lost_topic_and_a_risen_one_are_noticed() {
     ledger.told_deleted(KEY.0);
     ledger.told_topic("t", KEY.0, 1, 9);
     assert_eq!(ledger.violations.len(), 2);
+}
+
+#[test]
+fn a_log_start_moves_only_as_allowed() {
+    let retention = |ms, bytes| log_start::Retention { ms, bytes, by_request: true };
+    check(5, "only what may go is deleted", |ledger| {
+        let batch = sent(ledger, 5, writer(0));
+        ledger.acknowledged(KEY, 0, &batch);
+        ledger.rule("t", retention(Some(500), None));
+        ledger.told_log_start(KEY, 5, 0, 1_400);
+    });
+    check(5, "only what may go is deleted", |ledger| {
+        let batch = sent(ledger, 5, writer(0));
+        ledger.acknowledged(KEY, 0, &batch);
+        ledger.rule("t", retention(None, Some(1_000_000)));
+        ledger.asked_log_start(KEY, 3);
+        ledger.told_log_start(KEY, 4, 0, 1_400);
+    });
+    check(5, "the log start never goes back", |ledger| {
+        ledger.told_log_start(KEY, 1, 2, 0);
+    });
+    let said = verdict(5, |ledger| {
+        let batch = sent(ledger, 5, writer(0));
+        ledger.acknowledged(KEY, 0, &batch);
+        ledger.rule("t", retention(Some(500), None));
+        ledger.asked_log_start(KEY, 3);
+        ledger.told_log_start(KEY, 3, 0, 1_100);
+        ledger.told_log_start(KEY, 5, 3, 1_600);
+        ledger.told_high_watermark(KEY, 5, 0);
+    });
+    assert_eq!(said, Vec::<String>::new());
 }

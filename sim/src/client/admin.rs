@@ -6,6 +6,7 @@ use protocol::{ApiKey, Uuid};
 use super::port::{Pending, Port};
 use super::wire;
 use super::{Alarm, Client, Io};
+use crate::checkers::log_start::Retention;
 use crate::checkers::topics::TopicState;
 use crate::network::LinkId;
 
@@ -17,6 +18,7 @@ pub struct TopicPlan {
     pub segment_bytes: u64,
     /// May be deleted.
     pub churns: bool,
+    pub retention: Retention,
 }
 
 #[derive(Debug, Clone)]
@@ -31,6 +33,8 @@ pub enum Expects {
     Deleted { topic_id: Uuid },
     Partitions,
     LogEnd { key: (Uuid, i32), floor: i64 },
+    LogStart { key: (Uuid, i32), floor: i64 },
+    RecordsDeleted { key: (Uuid, i32), asked: i64, floor: i64 },
     AtTime { key: (Uuid, i32) },
 }
 
@@ -59,7 +63,13 @@ impl Admin {
         let topic = &self.plan.topics[at];
         let version = wire::version(ApiKey::CreateTopics, 7, io.random);
         let id = self.port.next_correlation_id();
-        let configs = [("segment.bytes", topic.segment_bytes.to_string())];
+        let Retention { ms, bytes, .. } = topic.retention;
+        let configs = [
+            ("segment.bytes", topic.segment_bytes.to_string()),
+            ("retention.ms", ms.unwrap_or(-1).to_string()),
+            ("retention.bytes", bytes.unwrap_or(-1).to_string()),
+        ];
+        io.ledger.rule(&topic.name, topic.retention);
         let bytes = wire::create_topic(version, id, &topic.name, topic.partitions, &configs);
         let expects = Expects::Created { at, deletions: io.ledger.topics.deletions };
         self.port.send(io, ApiKey::CreateTopics, version, bytes, Some(expects));
@@ -70,7 +80,7 @@ impl Admin {
         let topic = &self.plan.topics[at];
         let Known { topic_id: Some(topic_id), partitions } = self.known[at].clone() else { return };
         let id = self.port.next_correlation_id();
-        match io.random.below(10) {
+        match io.random.below(13) {
             0 | 1 if topic.churns => {
                 io.ledger.asked_deletion(topic_id);
                 let bytes = wire::delete_topic(wire::DELETE_BY_ID, id, topic_id);
@@ -96,6 +106,31 @@ impl Admin {
                 let timestamp = io.schedule.now().wall_ms - io.random.below(5_000) as i64;
                 let bytes = wire::list_offsets(version, id, &topic.name, partition, timestamp);
                 let expects = Expects::AtTime { key: (topic_id, partition) };
+                self.port.send(io, ApiKey::ListOffsets, version, bytes, Some(expects));
+            }
+            9 | 10 if topic.retention.by_request => {
+                let partition = io.random.below(partitions as u64) as i32;
+                let key = (topic_id, partition);
+                let high_watermark = io.ledger.high_watermark(key);
+                let offset = match io.random.below(4) {
+                    0 => -1,
+                    1 => high_watermark,
+                    _ => io.random.below(high_watermark as u64 + 1) as i64,
+                };
+                // -1 is wherever the high watermark is when the request arrives.
+                io.ledger.asked_log_start(key, if offset < 0 { i64::MAX } else { offset });
+                let version = wire::version(ApiKey::DeleteRecords, 0, io.random);
+                let bytes = wire::delete_records(version, id, &topic.name, partition, offset);
+                let floor = io.ledger.log_start(key);
+                let expects = Expects::RecordsDeleted { key, asked: offset, floor };
+                self.port.send(io, ApiKey::DeleteRecords, version, bytes, Some(expects));
+            }
+            11 | 12 if !topic.churns => {
+                let partition = io.random.below(partitions as u64) as i32;
+                let key = (topic_id, partition);
+                let version = wire::version(ApiKey::ListOffsets, 2, io.random);
+                let bytes = wire::list_offsets(version, id, &topic.name, partition, wire::EARLIEST);
+                let expects = Expects::LogStart { key, floor: io.ledger.log_start(key) };
                 self.port.send(io, ApiKey::ListOffsets, version, bytes, Some(expects));
             }
             8 => self.stale = true,
@@ -131,21 +166,25 @@ impl Admin {
         Some(io.random.log_uniform(100_000, self.plan.pause_ns_max))
     }
 
+    fn on_metadata(&mut self, io: &mut Io<'_>, topics: &[wire::TopicAnswer], deletions: u64) {
+        self.stale = false;
+        for answer in topics {
+            let named = |topic: &TopicPlan| topic.name == answer.topic.name;
+            let Some(at) = self.plan.topics.iter().position(named) else { continue };
+            if answer.error != 0 {
+                self.known[at] = Known::default();
+                continue;
+            }
+            let topic_id = answer.topic.topic_id;
+            io.ledger.told_topic(&answer.topic.name, topic_id, answer.partitions, deletions);
+            self.known[at] = Known { topic_id: Some(topic_id), partitions: answer.partitions };
+        }
+    }
+
     fn on_answer(&mut self, io: &mut Io<'_>, pending: Pending<Expects>, frame: &[u8]) -> Result<(), String> {
         match pending.expects {
             Expects::Metadata { deletions } => {
-                self.stale = false;
-                for answer in wire::decode_metadata(pending.version, frame)? {
-                    let named = |topic: &TopicPlan| topic.name == answer.topic.name;
-                    let Some(at) = self.plan.topics.iter().position(named) else { continue };
-                    if answer.error != 0 {
-                        self.known[at] = Known::default();
-                        continue;
-                    }
-                    let topic_id = answer.topic.topic_id;
-                    io.ledger.told_topic(&answer.topic.name, topic_id, answer.partitions, deletions);
-                    self.known[at] = Known { topic_id: Some(topic_id), partitions: answer.partitions };
-                }
+                self.on_metadata(io, &wire::decode_metadata(pending.version, frame)?, deletions);
             }
             Expects::Created { at, deletions } => {
                 let answer = wire::decode_create_topic(pending.version, frame)?;
@@ -174,6 +213,26 @@ impl Admin {
                 let sent = io.ledger.partitions.get(&key).map_or(0, |partition| partition.sent);
                 if error == 0 && offset >= sent {
                     return Err(format!("a record of {key:?} at {offset}, {sent} were sent"));
+                }
+            }
+            Expects::LogStart { key, floor } => {
+                let (error, offset) = wire::decode_list_offsets(pending.version, frame)?;
+                if error == 0 {
+                    io.ledger.told_log_start(key, offset, floor, io.schedule.now().wall_ms);
+                }
+            }
+            Expects::RecordsDeleted { key, asked, floor } => {
+                let (error, low_watermark) = wire::decode_delete_records(pending.version, frame)?;
+                let alive = io.ledger.topic_state(key.0) == Some(TopicState::Alive);
+                match error {
+                    0 => {
+                        let wall_ms = io.schedule.now().wall_ms;
+                        io.ledger.told_log_start(key, low_watermark, floor.max(asked), wall_ms);
+                    }
+                    // Timed out; the disk failed.
+                    7 | 56 => {}
+                    error if alive => return Err(format!("records of {key:?} below {asked}: error {error}")),
+                    _ => {}
                 }
             }
             Expects::LogEnd { key, floor } => {

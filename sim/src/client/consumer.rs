@@ -32,6 +32,10 @@ pub struct ConsumerPlan {
 struct Position {
     name: String,
     next: i64,
+    /// Where reading without a gap began.
+    began: i64,
+    /// The log starts behind `next`: where, must be asked.
+    lost: bool,
     /// The drain has come to the high watermark.
     done: bool,
     /// The session does not know this position yet.
@@ -44,11 +48,13 @@ pub struct Asked {
     key: PartitionKey,
     from: i64,
     floor: i64,
+    start_floor: i64,
 }
 
 pub enum Expects {
     Metadata { deletions: u64 },
     Fetch(Vec<Asked>),
+    LogStart(Asked),
 }
 
 pub struct Consumer {
@@ -74,13 +80,13 @@ impl Consumer {
         }
     }
 
-    /// For each partition, the offset that it came to without a gap. None: not all is read yet.
+    /// For each partition, the offsets between which it was read without a gap. None: not all is read yet.
     #[must_use]
-    pub fn drained(&self) -> Option<BTreeMap<PartitionKey, i64>> {
+    pub fn drained(&self) -> Option<BTreeMap<PartitionKey, (i64, i64)>> {
         if self.stale || !self.positions.values().all(|position| position.done) {
             return None;
         }
-        Some(self.positions.iter().map(|(key, position)| (*key, position.next)).collect())
+        Some(self.positions.iter().map(|(key, position)| (*key, (position.began, position.next))).collect())
     }
 
     fn reset(&mut self, io: &mut Io<'_>) {
@@ -125,7 +131,8 @@ impl Consumer {
             } else {
                 position.next
             };
-            asked.push(Asked { key: *key, from, floor: io.ledger.high_watermark(*key) });
+            let floor = io.ledger.high_watermark(*key);
+            asked.push(Asked { key: *key, from, floor, start_floor: io.ledger.log_start(*key) });
             if incremental && !position.untold {
                 continue;
             }
@@ -158,6 +165,36 @@ impl Consumer {
         self.port.send(io, ApiKey::Fetch, version, bytes, Some(Expects::Fetch(asked)));
     }
 
+    fn ask_log_start(&mut self, io: &mut Io<'_>) {
+        let lost = self.positions.iter().find(|(_, position)| position.lost);
+        let Some((key, Position { name, next, .. })) = lost else { return };
+        let version = wire::version(ApiKey::ListOffsets, 2, io.random);
+        let id = self.port.next_correlation_id();
+        let bytes = wire::list_offsets(version, id, name, key.1, wire::EARLIEST);
+        let (floor, start_floor) = (io.ledger.high_watermark(*key), io.ledger.log_start(*key));
+        let expects = Expects::LogStart(Asked { key: *key, from: *next, floor, start_floor });
+        self.port.send(io, ApiKey::ListOffsets, version, bytes, Some(expects));
+    }
+
+    fn on_log_start(&mut self, io: &mut Io<'_>, asked: Asked, error: i16, offset: i64) -> bool {
+        if error != 0 {
+            self.stale |= error == 3;
+            return error == 3;
+        }
+        // It was asked for by name: that of a topic whose deletion was asked for may be another's by now.
+        if io.ledger.topic_state(asked.key.0) == Some(TopicState::Alive) {
+            io.ledger.told_log_start(asked.key, offset, asked.start_floor, io.schedule.now().wall_ms);
+        }
+        if let Some(position) = self.positions.get_mut(&asked.key) {
+            position.lost = false;
+            position.untold = true;
+            if offset > position.next {
+                (position.began, position.next) = (offset, offset);
+            }
+        }
+        true
+    }
+
     fn act(&mut self, io: &mut Io<'_>) -> Alarm {
         if self.port.is_overdue(io.schedule.instant()) {
             self.reset(io);
@@ -168,6 +205,8 @@ impl Consumer {
         if self.port.pending.is_empty() {
             if self.stale || (!self.plan.drains && io.random.percent(2)) {
                 self.ask_metadata(io);
+            } else if self.positions.values().any(|position| position.lost) {
+                self.ask_log_start(io);
             } else if !self.positions.is_empty() {
                 self.fetch(io);
             }
@@ -188,7 +227,14 @@ impl Consumer {
             for partition in 0..answer.partitions {
                 let key = (*topic_id, partition);
                 there.push(key);
-                let new = || Position { name: name.clone(), next: 0, done: false, untold: true };
+                let new = || Position {
+                    name: name.clone(),
+                    next: 0,
+                    began: 0,
+                    lost: false,
+                    done: false,
+                    untold: true,
+                };
                 self.positions.entry(key).or_insert_with(new);
             }
         }
@@ -227,14 +273,10 @@ impl Consumer {
             let epoch = if fetched.session_id == 0 { 0 } else { self.session.1 + 1 };
             self.session = (fetched.session_id, epoch);
         }
+        self.check_nothing_held_back(io, asked, &fetched.partitions);
         let mut fine = true;
         for answer in &fetched.partitions {
-            let named = |asked: &&Asked| {
-                let name = self.positions.get(&asked.key).map(|position| &position.name);
-                asked.key.1 == answer.partition
-                    && (asked.key.0 == answer.topic.topic_id || name == Some(&answer.topic.name))
-            };
-            let Some(asked) = asked.iter().find(named) else {
+            let Some(asked) = self.asked_for(asked, answer) else {
                 let (topic, partition) = (&answer.topic, answer.partition);
                 return Err(format!("an answer for {topic:?} {partition}, which was not asked for"));
             };
@@ -259,6 +301,26 @@ impl Consumer {
         }
     }
 
+    /// Who may read a record gets one, whatever the limits and however short the patience.
+    fn check_nothing_held_back(&self, io: &mut Io<'_>, asked: &[Asked], answers: &[FetchAnswer<'_>]) {
+        let is_empty = answers.iter().all(|answer| answer.error == 0 && answer.records.is_empty());
+        let held_back = answers.iter().find_map(|answer| {
+            let from = self.asked_for(asked, answer)?.from;
+            (from < answer.high_watermark).then_some((from, answer.high_watermark))
+        });
+        if let Some((from, end)) = held_back.filter(|_| is_empty) {
+            io.ledger.violation("what is there is given", format!("nothing at {from}, it ends at {end}"));
+        }
+    }
+
+    fn asked_for<'a>(&self, asked: &'a [Asked], answer: &FetchAnswer<'_>) -> Option<&'a Asked> {
+        asked.iter().find(|asked| {
+            let name = self.positions.get(&asked.key).map(|position| &position.name);
+            asked.key.1 == answer.partition
+                && (asked.key.0 == answer.topic.topic_id || name == Some(&answer.topic.name))
+        })
+    }
+
     fn on_partition(
         &mut self,
         io: &mut Io<'_>,
@@ -270,7 +332,8 @@ impl Consumer {
             return self.on_partition_error(io, asked, answer.error);
         }
         io.ledger.told_high_watermark(key, answer.high_watermark, asked.floor);
-        io.ledger.told_log_start(key, answer.log_start_offset);
+        let wall_ms = io.schedule.now().wall_ms;
+        io.ledger.told_log_start(key, answer.log_start_offset, asked.start_floor, wall_ms);
         let mut rest = answer.records;
         let mut expected = None;
         while let Some((batch, behind)) = decode(rest).map_err(|error| format!("{key:?}: {error}"))? {
@@ -306,6 +369,14 @@ impl Consumer {
                 Ok(true)
             }
             5 | 6 | 56 => Ok(false),
+            // What is below the log start is gone, if it may be.
+            1 if io.ledger.may_start_behind(asked.key, asked.from) => {
+                if let Some(position) = self.positions.get_mut(&asked.key) {
+                    position.lost |= position.next <= asked.from;
+                    position.untold = true;
+                }
+                Ok(true)
+            }
             error => {
                 if io.ledger.topic_state(asked.key.0) == Some(TopicState::Alive) {
                     let what = format!(
@@ -332,6 +403,10 @@ impl Consumer {
                 Ok(true)
             }
             Expects::Fetch(asked) => self.on_fetched(io, &asked, pending.sent_at, pending.version, frame),
+            Expects::LogStart(asked) => {
+                let (error, offset) = wire::decode_list_offsets(pending.version, frame)?;
+                Ok(self.on_log_start(io, asked, error, offset))
+            }
         }
     }
 }

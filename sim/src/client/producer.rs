@@ -131,8 +131,9 @@ impl Producer {
             _ => Writer::NOBODY,
         };
         target.next_sequence += records.len() as i32;
-        let bytes = encode(&records, writer, io.schedule.now().wall_ms);
-        let batch = SentBatch { records, writer };
+        let timestamp_ms = io.schedule.now().wall_ms;
+        let bytes = encode(&records, writer, timestamp_ms);
+        let batch = SentBatch { records, writer, timestamp_ms };
         io.ledger.sent(target.key, &batch);
         if self.plan.acks != 0 {
             target.queue.push_back(Outgoing { batch, bytes: bytes.clone(), on_link: true });
@@ -269,7 +270,8 @@ impl Producer {
             // Answers come in order, so the oldest batch on this connection is the one.
             if let Some(outgoing) = target.queue.remove(at) {
                 if answer.log_start_offset > 0 {
-                    io.ledger.told_log_start(key, answer.log_start_offset);
+                    let wall_ms = io.schedule.now().wall_ms;
+                    io.ledger.told_log_start(key, answer.log_start_offset, 0, wall_ms);
                 }
                 io.ledger.acknowledged(key, answer.base_offset, &outgoing.batch);
             }

@@ -8,6 +8,9 @@ use protocol::messages::create_partitions::{
 use protocol::messages::create_topics::{
     CreatableTopic, CreatableTopicConfig, CreateTopicsRequest, CreateTopicsResponse,
 };
+use protocol::messages::delete_records::{
+    DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopic,
+};
 use protocol::messages::delete_topics::{DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse};
 use protocol::messages::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
 use protocol::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
@@ -63,6 +66,9 @@ pub struct ProduceItem {
     pub partition: i32,
     pub batch: Bytes,
 }
+
+/// ListOffsets: where the log starts.
+pub const EARLIEST: i64 = -2;
 
 pub const PRODUCE_BY_ID: i16 = 13;
 pub const FETCH_BY_ID: i16 = 13;
@@ -305,6 +311,28 @@ pub fn list_offsets(
         ..ListOffsetsRequest::default()
     };
     encode(ApiKey::ListOffsets, version, correlation_id, &request)
+}
+
+#[must_use]
+pub fn delete_records(
+    version: i16,
+    correlation_id: i32,
+    name: &str,
+    partition_index: i32,
+    offset: i64,
+) -> Bytes {
+    let partition = DeleteRecordsPartition { partition_index, offset };
+    let topic = DeleteRecordsTopic { name, partitions: Array::from(vec![partition]) };
+    let request = DeleteRecordsRequest { topics: Array::from(vec![topic]), timeout_ms: 30_000 };
+    encode(ApiKey::DeleteRecords, version, correlation_id, &request)
+}
+
+/// Error, low watermark.
+pub fn decode_delete_records(version: i16, frame: &[u8]) -> Result<(i16, i64), String> {
+    let response: DeleteRecordsResponse<'_> = decode(ApiKey::DeleteRecords, version, frame)?;
+    let topic = response.topics.iter().next().ok_or("an answer without a topic")?;
+    let partition = topic.partitions.iter().next().ok_or("an answer without a partition")?;
+    Ok((partition.error_code, partition.low_watermark))
 }
 
 /// Error, offset.

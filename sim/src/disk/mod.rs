@@ -7,6 +7,7 @@ mod file;
 mod operation;
 mod recovery;
 mod summary;
+mod unrecorded;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use summary::SummaryCounters;
 use crate::random::Random;
 use operation::Operation;
 use summary::Summaries;
+use unrecorded::Unrecorded;
 
 /// Stale blocks that are remembered: of unlinked files, and of prepared files before they were filled.
 const STALE_BLOCKS_MAX: usize = 512;
@@ -44,6 +46,8 @@ pub struct DiskMutations {
     pub complete_before_sync: bool,
     /// A failed journal sync is reported as success.
     pub ignore_sync_errors: bool,
+    /// A log start is reported when it is written, not when it is synced.
+    pub log_start_not_synced: bool,
     /// A segment write that begins inside a block has zeros in front of it: not the disk's lie, but the writer's.
     pub forget_last_block: bool,
     /// A seal is answered before its summary is written and synced.
@@ -85,7 +89,17 @@ pub struct DiskCounters {
     pub metadata_torn: u64,
     pub journals_removed: u64,
     pub partitions_removed: u64,
+    pub log_starts: u64,
+    pub log_starts_lost: u64,
+    pub segments_unlinked: u64,
     pub segments_truncated: u64,
+}
+
+/// A `log-start` file: replaced as a whole, so it is the old one or the new one.
+#[derive(Debug, Clone, Default)]
+struct LogStartFile {
+    current: Option<Vec<u8>>,
+    durable: Option<Vec<u8>>,
 }
 
 /// A segment that the running broker has given a number to.
@@ -112,7 +126,9 @@ pub struct Disk {
     /// Unlinked since the last directory sync: may be back after a crash.
     unlinked: Vec<(FileName, usize)>,
     stale: Vec<(u64, Block)>,
+    log_starts: BTreeMap<(LogDir, TopicPartition), LogStartFile>,
     summaries: Summaries,
+    unrecorded: Unrecorded,
     metadata: Vec<u8>,
     metadata_durable: usize,
     open: BTreeMap<FileId, Open>,
@@ -147,7 +163,9 @@ impl Disk {
             names: BTreeMap::new(),
             unlinked: Vec::new(),
             stale: Vec::new(),
+            log_starts: BTreeMap::new(),
             summaries: Summaries::new(seed),
+            unrecorded: Unrecorded::default(),
             metadata: Vec::new(),
             metadata_durable: 0,
             open: BTreeMap::new(),
@@ -287,9 +305,11 @@ impl Disk {
         self.open.clear();
         self.closed.clear();
         self.last_commit.clear();
+        self.unrecorded = Unrecorded::default();
         self.fuse = Fuse::default();
         self.restore_unlinked();
         self.crash_files();
+        self.crash_log_starts();
         self.summaries.crash(&mut self.counters.summaries);
         self.crash_metadata();
         self.collect_files();
@@ -333,6 +353,20 @@ impl Disk {
             total.stale += damage.stale;
         }
         self.stale = stale;
+    }
+
+    fn crash_log_starts(&mut self) {
+        for file in self.log_starts.values_mut() {
+            if file.current != file.durable {
+                if self.random.percent(50) {
+                    file.durable.clone_from(&file.current);
+                } else {
+                    file.current.clone_from(&file.durable);
+                    self.counters.log_starts_lost += 1;
+                }
+            }
+        }
+        self.log_starts.retain(|_, file| file.current.is_some());
     }
 
     /// The unsynced end of the metadata log is kept in part, and part of that part may be zeros.

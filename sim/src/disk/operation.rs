@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use penstock::effect::{
-    CommitId, DiskError, Effect, FileId, IndexFault, JournalCommit, ReadId, SegmentName, SyncId,
+    CommitId, DiskError, Effect, FileId, IndexFault, JournalCommit, ReadId, SegmentName, SyncId, TrimId,
 };
 use penstock::input::{Input, SegmentOperation};
 use penstock::log::{Summary, index_of_summary};
-use penstock::model::{LogDir, SealedSegment, ShardId, TopicPartition};
+use penstock::model::{LogDir, Offset, SealedSegment, ShardId, TopicPartition};
 
 use super::{BLOCK, Disk, File, FileName, Open};
 use crate::schedule::{Event, Life, Schedule};
@@ -31,6 +31,8 @@ pub(super) enum Operation {
     LoadIndex { shard: ShardId, file: FileId, index: Option<usize>, sealed: SealedSegment },
     Read { shard: ShardId, read: ReadId, file: FileId, index: Option<usize>, position: u64, length: u64 },
     Delete { shard: ShardId, dir: LogDir, topic_partition: TopicPartition },
+    LogStart { shard: ShardId, trim: TrimId, topic_partition: TopicPartition, bytes: Bytes },
+    Unlink { shard: ShardId, trim: TrimId, topic_partition: TopicPartition, segments: Vec<Offset> },
     Metadata { append: u64, batch: Bytes },
 }
 
@@ -48,7 +50,7 @@ pub enum Completion {
     Answer(ShardId, Input),
 }
 
-fn join(pieces: &[Bytes]) -> Vec<u8> {
+pub(super) fn join(pieces: &[Bytes]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(pieces.iter().map(Bytes::len).sum());
     for piece in pieces {
         bytes.extend_from_slice(piece);
@@ -68,6 +70,7 @@ impl Disk {
         let operation = match effect {
             Effect::CommitJournal(commit) => {
                 self.check_commit(shard, &commit);
+                self.unrecorded.submitted(shard, &commit);
                 Operation::CommitWrite { shard, commit }
             }
             Effect::PrepareJournalFile { dir, file, bytes } => Operation::Prepare { shard, dir, file, bytes },
@@ -106,14 +109,30 @@ impl Disk {
             Effect::ReadSegment { read, file, position, length } => {
                 Operation::Read { shard, read, file, index: self.lease(file), position, length }
             }
-            Effect::DeletePartition { dir, topic_partition } => {
+            Effect::DeletePartition { dir, topic_partition, files } => {
+                self.close_all(files);
                 Operation::Delete { shard, dir, topic_partition }
+            }
+            Effect::WriteLogStart { trim, topic_partition, bytes } => {
+                Operation::LogStart { shard, trim, topic_partition, bytes }
+            }
+            Effect::UnlinkSegments { trim, topic_partition, segments, files } => {
+                self.check_unlink(topic_partition, &segments);
+                self.close_all(files);
+                Operation::Unlink { shard, trim, topic_partition, segments }
             }
             Effect::AppendMetadata { append, batch } => Operation::Metadata { append, batch },
             other => return Some(other),
         };
         self.begin(life, operation, schedule);
         None
+    }
+
+    fn close_all(&mut self, files: Vec<FileId>) {
+        for file in files {
+            self.open.remove(&file);
+            self.closed.insert(file);
+        }
     }
 
     fn begin(&mut self, life: Life, operation: Operation, schedule: &mut Schedule) {
@@ -169,6 +188,16 @@ impl Disk {
         }
         if !self.open.contains_key(&file) {
             self.violations.push(format!("a segment that is not open is written: {file:?} at {position}"));
+        }
+    }
+
+    fn check_unlink(&mut self, topic_partition: TopicPartition, segments: &[Offset]) {
+        for &base_offset in segments {
+            let name = SegmentName { topic_partition, base_offset };
+            if self.unrecorded.contains(name) {
+                self.violations
+                    .push(format!("{name:?} is unlinked, and no journal says yet that it is sealed"));
+            }
         }
     }
 
@@ -233,20 +262,22 @@ impl Disk {
                 Completion::Answer(shard, Input::IndexLoaded { file, result })
             }
             Operation::Read { shard, read, file, index, position, length } => {
-                let bytes = index.and_then(|index| self.read_leased(index, position, length));
-                if bytes.is_none() {
-                    self.violations
-                        .push(format!("read of {length} bytes at {position} of {file:?}: not there"));
-                }
-                self.counters.reads += 1;
-                let fails = self.fails(self.faults.read_error);
-                let result = bytes.filter(|_| !fails).ok_or(DiskError { operation: "read", errno: EIO });
+                let result = self.segment_read(file, index, position, length);
                 Completion::Answer(shard, Input::ReadDone { read, result })
             }
             Operation::Delete { shard, dir, topic_partition } => {
                 self.counters.deletes += 1;
                 self.unlink_partition(dir, topic_partition);
                 Completion::Answer(shard, Input::PartitionDeleted { topic_partition })
+            }
+            Operation::LogStart { shard, trim, topic_partition, bytes } => {
+                let result = self.log_start_written(trim.dir(), topic_partition, &bytes);
+                Completion::Answer(shard, Input::LogStartWritten { trim, result })
+            }
+            Operation::Unlink { shard, trim, topic_partition, segments } => {
+                self.moment = true;
+                self.unlink_segments(trim.dir(), topic_partition, &segments);
+                Completion::Answer(shard, Input::SegmentsUnlinked { trim })
             }
             Operation::Metadata { append, batch } => self.metadata_appended(life, append, &batch, schedule),
         }
@@ -323,6 +354,7 @@ impl Disk {
                 self.files[index].fail_sync(through, &mut self.random);
             } else if !never {
                 self.files[index].sync(through);
+                self.unrecorded.durable((dir, shard), commit);
             }
         }
         if told {
@@ -489,10 +521,27 @@ impl Disk {
         result
     }
 
+    fn segment_read(
+        &mut self,
+        file: FileId,
+        index: Option<usize>,
+        position: u64,
+        length: u64,
+    ) -> Result<Bytes, DiskError> {
+        let bytes = index.and_then(|index| self.read_leased(index, position, length));
+        if bytes.is_none() {
+            self.violations.push(format!("read of {length} bytes at {position} of {file:?}: not there"));
+        }
+        self.counters.reads += 1;
+        let fails = self.fails(self.faults.read_error);
+        bytes.filter(|_| !fails).ok_or(DiskError { operation: "read", errno: EIO })
+    }
+
     fn summary_synced(&mut self, shard: ShardId, file: FileId, told: bool) -> Completion {
         if let Some(open) = self.open.get(&file) {
             self.summaries.sync(open.name);
             self.summaries.promise(open.name);
+            self.unrecorded.sealed(open.name);
         }
         if told { Completion::Continues } else { Completion::Answer(shard, Input::SegmentSealed { file }) }
     }
@@ -520,7 +569,40 @@ impl Disk {
                 self.unlink(name);
             }
         }
+        self.log_starts.remove(&(dir, topic_partition));
         self.summaries.remove(topic_partition);
+    }
+
+    fn log_start_written(
+        &mut self,
+        dir: LogDir,
+        topic_partition: TopicPartition,
+        bytes: &[u8],
+    ) -> Result<(), DiskError> {
+        if self.lacks_room(dir) {
+            return Err(DiskError { operation: "write", errno: ENOSPC });
+        }
+        self.counters.log_starts += 1;
+        self.moment = true;
+        let fails = self.fails(self.faults.segment_error);
+        let synced = !self.mutations.never_sync && !self.mutations.log_start_not_synced && !fails;
+        let file = self.log_starts.entry((dir, topic_partition)).or_default();
+        file.current = Some(bytes.to_vec());
+        if synced {
+            file.durable.clone_from(&file.current);
+            // The rename is made durable by a sync of the directory.
+            self.synced_directory();
+        }
+        if fails { Err(DiskError { operation: "fsync", errno: EIO }) } else { Ok(()) }
+    }
+
+    fn unlink_segments(&mut self, dir: LogDir, topic_partition: TopicPartition, segments: &[Offset]) {
+        for &base_offset in segments {
+            self.counters.segments_unlinked += 1;
+            let name = SegmentName { topic_partition, base_offset };
+            self.unlink(FileName::Segment(dir, name));
+            self.summaries.unlink(name);
+        }
     }
 
     fn metadata_appended(
@@ -569,6 +651,14 @@ impl Disk {
                 }
             }
             Operation::Delete { dir, topic_partition, .. } => self.unlink_partition(dir, topic_partition),
+            Operation::LogStart { trim, topic_partition, bytes, .. } => {
+                self.log_starts.entry((trim.dir(), topic_partition)).or_default().current =
+                    Some(bytes.to_vec());
+            }
+            Operation::Unlink { trim, topic_partition, segments, .. } => {
+                let count = self.random.below(segments.len() as u64 + 1) as usize;
+                self.unlink_segments(trim.dir(), topic_partition, &segments[..count]);
+            }
             Operation::Metadata { batch, .. } => self.metadata.extend_from_slice(&batch),
             Operation::CommitSync { .. }
             | Operation::Sync { .. }

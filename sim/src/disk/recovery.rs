@@ -202,6 +202,12 @@ impl RecoveryDisk for Disk {
         Ok(())
     }
 
+    fn log_starts(&mut self) -> Result<Vec<(TopicPartition, Vec<u8>)>, DiskError> {
+        self.burn(1)?;
+        let starts = self.log_starts.iter().filter(|((dir, _), _)| *dir == self.recovers);
+        Ok(starts.filter_map(|((_, of), file)| Some((*of, file.current.clone()?))).collect())
+    }
+
     fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError> {
         self.burn(1)?;
         let summary = self.summaries.find(segment).map_or(&[][..], |summary| summary);

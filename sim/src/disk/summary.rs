@@ -75,6 +75,11 @@ impl Summaries {
         self.promised.contains(&name)
     }
 
+    pub fn unlink(&mut self, name: SegmentName) {
+        self.files.remove(&name);
+        self.promised.remove(&name);
+    }
+
     pub fn remove(&mut self, topic_partition: TopicPartition) {
         self.files.retain(|name, _| name.topic_partition != topic_partition);
         self.promised.retain(|name| name.topic_partition != topic_partition);

@@ -16,6 +16,7 @@ use crate::runtime::bulk::{By, Seal};
 use crate::runtime::files::{Files, SegmentFile, journal_path, partition_dir};
 use crate::runtime::io_threads::IoThreads;
 use crate::runtime::mesh::{Inbox, Mail, inbox};
+use crate::runtime::reserve::Reserve;
 use crate::runtime::summary_file::summary_path;
 
 const BOTH: [By; 2] = [By::Executor, By::Threads];
@@ -35,7 +36,9 @@ impl World {
         std::fs::create_dir_all(&directory).expect("the target directory is writable");
         let files = Arc::new(Files::new([directory.clone()].into(), 1));
         let (postbox, inbox) = inbox().expect("an eventfd");
-        let io = IoThreads::start_by(by, ShardId(0), &files, &postbox, None).expect("the executor starts");
+        let reserves = [Reserve::new(&directory)].into();
+        let io = IoThreads::start_by(by, ShardId(0), &files, &reserves, &postbox, None);
+        let io = io.expect("the executor starts");
         World { io: Some(io), inbox, files, directory }
     }
 
@@ -263,7 +266,7 @@ fn stop(mut world: World) {
     world.io().sync(SyncId(1), vec![Arc::clone(&file)]);
     let bytes = 2 * JOURNAL_FILL_BYTES as u64 + BLOCK_BYTES;
     world.io().prepare_journal_file(LogDir(0), 3, bytes);
-    world.io().delete_partition(LogDir(0), partition(9));
+    world.io().delete_partition(LogDir(0), partition(9), Vec::new());
     let answers = world.stop();
     assert_eq!(answers.len(), 19);
     assert!(answers.iter().any(|answer| matches!(answer, Input::JournalFileReady { file: 3, .. })));

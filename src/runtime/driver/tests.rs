@@ -13,6 +13,7 @@ use crate::model::LogDir;
 use super::super::files::journal_path;
 use super::super::listener::Gate;
 use super::super::mesh::inbox;
+use super::super::reserve::Reserve;
 use super::super::sockets::SocketConfig;
 use super::*;
 
@@ -49,7 +50,8 @@ fn driver(data_dir: &Path) -> Driver<Idle> {
         JournalWriter::new([data_dir.to_owned()].into(), SHARD, Rc::clone(&metrics)).expect("a ring");
     sockets.wake_by(inbox.wake_fd()).expect("added");
     sockets.wake_by(journal.completion_fd()).expect("added");
-    let io = IoThreads::start(SHARD, &files, &postbox, None).expect("threads");
+    let reserves = [Reserve::new(data_dir)].into();
+    let io = IoThreads::start(SHARD, &files, &reserves, &postbox, None).expect("threads");
     let mesh = Mesh::new(SHARD, vec![postbox]);
     let core = Idle { deadline: clock.instant().after_ms(DEADLINE_MS), metrics: ShardMetrics::default() };
     Driver { shard: SHARD, core, clock, inbox, mesh, sockets, journal, io, files, metrics }

@@ -11,8 +11,8 @@ use super::{
     segment_error,
 };
 use crate::log::{
-    LeaderEpochs, LogScanner, NoSummary, ProducerStates, RecoveredLog, Replayed, SUMMARY_FRONT_BYTES,
-    SUMMARY_HEADER_BYTES, ScanError, Summary,
+    LeaderEpochs, LogScanner, LogStart, NoSummary, ProducerStates, RecoveredLog, Replayed,
+    SUMMARY_FRONT_BYTES, SUMMARY_HEADER_BYTES, ScanError, Summary,
 };
 
 /// What a log knows at the end of a segment.
@@ -28,29 +28,42 @@ impl Recovery<'_> {
         recovered: &mut [RecoveredShard],
     ) -> Result<(), RecoveryError> {
         self.so_far.segments = self.lengths.len() as u64;
+        let mut log_starts = std::mem::take(&mut self.log_starts);
         // Ordered by partition, then by base offset.
         let segments: Vec<(SegmentName, u64)> = std::mem::take(&mut self.lengths).into_iter().collect();
         for of_one in segments.chunk_by(|(one, _), (next, _)| one.topic_partition == next.topic_partition) {
             let topic_partition = of_one[0].0.topic_partition;
+            let log_start = log_starts.remove(&topic_partition).unwrap_or_default();
             if self.offline.contains_key(&topic_partition) {
                 continue;
             }
-            match self.open_log(of_one) {
-                Ok(log) => {
-                    let shard = usize::from(shard_of(topic_partition).0);
-                    let kept = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
-                    kept.logs.insert(topic_partition, log);
-                }
+            match self.open_log(log_start, of_one) {
+                Ok(log) => hand_over(topic_partition, log, shard_of, recovered),
                 Err(newer @ RecoveryError { fault: RecoveryFault::NewerVersion(_), .. }) => {
                     return Err(newer);
                 }
                 Err(why) => drop(self.offline.insert(topic_partition, why)),
             }
         }
+        // What is left has no segment.
+        for (topic_partition, log_start) in log_starts {
+            if !self.offline.contains_key(&topic_partition) {
+                let log = self.open_log(log_start, &[])?;
+                hand_over(topic_partition, log, shard_of, recovered);
+            }
+        }
         Ok(())
     }
 
-    fn open_log(&mut self, segments: &[(SegmentName, u64)]) -> Result<RecoveredLog, RecoveryError> {
+    fn open_log(
+        &mut self,
+        log_start: LogStart,
+        segments: &[(SegmentName, u64)],
+    ) -> Result<RecoveredLog, RecoveryError> {
+        let start = log_start.offset;
+        let below = |pair: &[(SegmentName, u64)]| pair[1].0.base_offset <= start;
+        let (left_over, segments) =
+            segments.split_at(segments.windows(2).take_while(|pair| below(pair)).count());
         let mut summaries = Vec::with_capacity(segments.len());
         for (index, (name, length)) in segments.iter().enumerate() {
             let is_newest = index + 1 == segments.len();
@@ -60,7 +73,7 @@ impl Recovery<'_> {
             summaries.push(summary);
         }
         let (known, mut state) = self.newest_state(segments, &summaries)?;
-        let mut scanner = LogScanner::new();
+        let mut scanner = LogScanner::from(log_start);
         // Whether the scanner knows all that the log knew where the last segment ends.
         let mut is_state_known = true;
         for (index, &(name, length)) in segments.iter().enumerate() {
@@ -92,7 +105,9 @@ impl Recovery<'_> {
                 self.write_summary(name, &summary);
             }
         }
-        Ok(scanner.finish())
+        let mut log = scanner.finish();
+        left_over.iter().for_each(|(name, _)| log.leave_over(name.base_offset));
+        Ok(log)
     }
 
     fn scan(&mut self, scanner: &mut LogScanner, name: SegmentName, length: u64) -> Result<(), ScanError> {
@@ -172,4 +187,15 @@ impl Recovery<'_> {
             tracing::warn!(segment = super::segment_path(name), ?error, "cannot write a summary");
         }
     }
+}
+
+fn hand_over(
+    topic_partition: TopicPartition,
+    log: RecoveredLog,
+    shard_of: &dyn Fn(TopicPartition) -> ShardId,
+    recovered: &mut [RecoveredShard],
+) {
+    let shard = usize::from(shard_of(topic_partition).0);
+    let kept = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
+    kept.logs.insert(topic_partition, log);
 }

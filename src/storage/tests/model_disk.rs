@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::RecoveryDisk;
 use crate::effect::{DiskError, SegmentName};
 use crate::limits::BLOCK_BYTES;
-use crate::model::{ShardId, TopicPartition};
+use crate::model::{Offset, ShardId, TopicPartition};
 
 const BLOCK: usize = BLOCK_BYTES as usize;
 
@@ -79,6 +79,7 @@ impl File {
 pub struct ModelDisk {
     journals: BTreeMap<(ShardId, u32), File>,
     segments: BTreeMap<SegmentName, File>,
+    pub log_starts: BTreeMap<TopicPartition, Vec<u8>>,
     /// With whether they are synced.
     summaries: BTreeMap<SegmentName, (Vec<u8>, bool)>,
     /// Operations until the next one fails, as if the power went.
@@ -129,6 +130,20 @@ impl ModelDisk {
     pub fn delete(&mut self, topic_partition: TopicPartition) {
         self.segments.retain(|name, _| name.topic_partition != topic_partition);
         self.summaries.retain(|name, _| name.topic_partition != topic_partition);
+        self.log_starts.remove(&topic_partition);
+    }
+
+    pub fn write_log_start(&mut self, of: TopicPartition, bytes: Vec<u8>) {
+        self.log_starts.insert(of, bytes);
+    }
+
+    pub fn unlink(&mut self, of: TopicPartition, base_offset: Offset) {
+        self.segments.remove(&SegmentName { topic_partition: of, base_offset });
+        self.summaries.remove(&SegmentName { topic_partition: of, base_offset });
+    }
+
+    pub fn segments_count(&self) -> usize {
+        self.segments.len()
     }
 
     pub fn put_summary(&mut self, segment: SegmentName, summary: &[u8], synced: bool) {
@@ -265,6 +280,10 @@ impl RecoveryDisk for ModelDisk {
             }
         }
         Ok(())
+    }
+
+    fn log_starts(&mut self) -> Result<Vec<(TopicPartition, Vec<u8>)>, DiskError> {
+        Ok(self.log_starts.clone().into_iter().collect())
     }
 
     fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError> {

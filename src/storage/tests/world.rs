@@ -9,8 +9,8 @@ use protocol::record::BatchBuilder;
 
 use super::super::*;
 use super::model_disk::{ModelDisk, Random};
-use crate::effect::{JournalCommit, SyncId};
-use crate::log::{LogScanner, ReadPlan, Summary, Unread, index_of_batches, index_of_summary};
+use crate::effect::{IndexFault, JournalCommit, SyncId, TrimId};
+use crate::log::{LogScanner, LogStart, ReadPlan, Summary, Unread, index_of_batches, index_of_summary};
 use crate::model::{DiskSpace, LogDir, PartitionIndex, SealedSegment, TopicId};
 
 pub const DIRECTORY: [u8; 16] = [9; 16];
@@ -45,6 +45,8 @@ pub struct Setup {
     pub index_bytes_max: u64,
     pub segment_bytes: u32,
     pub batch_bytes_max: u64,
+    /// Log starts are moved now and then.
+    pub trims: bool,
     pub mutations: StorageMutations,
 }
 
@@ -58,6 +60,7 @@ impl Default for Setup {
             index_bytes_max: 2 * 1024,
             segment_bytes: 96 * 1024,
             batch_bytes_max: 6_000,
+            trims: false,
             mutations: StorageMutations::default(),
         }
     }
@@ -71,6 +74,8 @@ enum Operation {
     Sync { sync: SyncId, files: Vec<FileId> },
     Seal { file: FileId, position: u64, tail: Bytes, length: u64, summary: Bytes },
     LoadIndex { file: FileId, of: TopicPartition, sealed: SealedSegment },
+    LogStart { trim: TrimId, of: TopicPartition, bytes: Vec<u8> },
+    Unlink { trim: TrimId, of: TopicPartition, segments: Vec<Offset> },
     Delete(TopicPartition),
 }
 
@@ -90,6 +95,10 @@ pub struct Expected {
     producers: Vec<i64>,
     pub acknowledged: i64,
     waiting: Vec<(CommitId, i64)>,
+    /// As far as anybody could see.
+    pub log_start: i64,
+    /// As far as it was asked for.
+    pub trimmed: i64,
     deleted: bool,
 }
 
@@ -185,7 +194,7 @@ impl World {
         for of in partitions {
             let shard = usize::from(shard_of(shards, of).0);
             let mut effects = Effects::default();
-            let id = self.shards[shard].storage.open(of, Arc::clone(&config), &mut effects);
+            let id = self.shards[shard].storage.open(NOW, of, Arc::clone(&config), &mut effects);
             self.logs.insert(of, (shard, id));
             self.take_effects(shard, effects);
             if self.offline.contains_key(&of) {
@@ -196,13 +205,16 @@ impl World {
         Ok(())
     }
 
-    /// What journals and summaries say of a log is what a walk over its batches finds.
+    /// What journals and summaries say of a log is what its log start and a walk over its batches tell.
     fn check_against_scan(&self, of: TopicPartition, log: &RecoveredLog) {
         let mut disk = self.disk.clone();
         disk.forbid_scans = false;
+        let log_start = disk.log_starts.get(&of).map(|bytes| LogStart::decode(bytes).expect("whole"));
+        let mut scanner = LogScanner::from(log_start.unwrap_or_default());
+        let first = log.segments().first().map_or(log.log_end_offset(), |first| first.base_offset);
         let segments = disk.segments().expect("a list").into_iter();
-        let mut scanner = LogScanner::new();
-        for (name, length) in segments.filter(|(name, _)| name.topic_partition == of) {
+        let kept = segments.filter(|(name, _)| name.topic_partition == of && name.base_offset >= first);
+        for (name, length) in kept {
             let mut read = |position, into: &mut [u8]| disk.read_segment(name, position, into);
             scanner.segment(name.base_offset, length, &mut read).expect("a recovered segment is in order");
         }
@@ -227,6 +239,9 @@ impl World {
             expected.acknowledged
         );
         assert!(end <= expected.batches.len() as i64, "{of}: more was recovered than was appended");
+        let start = self.shards[shard].storage.log(id).log_start_offset().0;
+        let allowed = expected.log_start..=expected.trimmed;
+        assert!(allowed.contains(&start), "{of}: the log starts at {start}, allowed {allowed:?}");
         expected.batches.truncate(end as usize);
         expected.producers.truncate(end as usize);
         expected.acknowledged = end;
@@ -325,6 +340,31 @@ impl World {
         expected.waiting.push((stored.commit, stored.appended.next_offset.0));
     }
 
+    /// Asks for a log start somewhere below what is acknowledged.
+    pub fn trim_any(&mut self) {
+        let of = topic_partition(self.random.below(self.setup.partitions as u64) as i32);
+        let Some(&(shard, id)) = self.logs.get(&of) else { return };
+        let expected = self.expected.get_mut(&of).unwrap();
+        let all = self.random.one_in(2);
+        let log_start = if all {
+            expected.acknowledged
+        } else {
+            self.random.below(expected.acknowledged as u64 + 1) as i64
+        };
+        expected.trimmed = expected.trimmed.max(log_start);
+        self.shards[shard].storage.trim(id, Offset(log_start));
+    }
+
+    /// What readers could be told of log starts now.
+    fn look_at_starts(&mut self) {
+        for (of, (shard, id)) in &self.logs {
+            let start = self.shards[*shard].storage.log(*id).log_start_offset().0;
+            let expected = self.expected.get_mut(of).unwrap();
+            assert!(start >= expected.log_start, "{of}: the log start went back");
+            expected.log_start = start;
+        }
+    }
+
     pub fn append_any(&mut self) {
         let partition = self.random.below(self.setup.partitions as u64) as i32;
         let of = topic_partition(partition);
@@ -386,8 +426,16 @@ impl World {
                 Effect::SealSegment { file, position, tail, length, summary } => {
                     world.operations.push(Operation::Seal { file, position, tail, length, summary });
                 }
+                Effect::WriteLogStart { trim, topic_partition: of, bytes } => {
+                    world.operations.push(Operation::LogStart { trim, of, bytes: bytes.to_vec() });
+                }
+                Effect::UnlinkSegments { trim, topic_partition: of, segments, files } => {
+                    files.iter().for_each(|file| assert!(world.files.remove(file).is_some()));
+                    world.operations.push(Operation::Unlink { trim, of, segments });
+                }
                 Effect::CloseSegment { file } => assert!(world.files.remove(&file).is_some()),
-                Effect::DeletePartition { topic_partition, .. } => {
+                Effect::DeletePartition { topic_partition, files, .. } => {
+                    files.iter().for_each(|file| assert!(world.files.remove(file).is_some()));
                     world.operations.push(Operation::Delete(topic_partition));
                 }
                 other => panic!("storage never asks for {other:?}"),
@@ -411,6 +459,7 @@ impl World {
         self.shards[shard].storage.on_input(self.now, &input, &mut effects, &mut durable);
         self.take_effects(shard, effects);
         self.acknowledge(shard);
+        self.look_at_starts();
         for (id, end) in durable {
             let told = self.logs.iter().find(|(_, at)| **at == (shard, id)).map(|(of, _)| *of);
             if let Some(of) = told {
@@ -454,7 +503,8 @@ impl World {
                 Input::SegmentWritten { file, position, length: bytes.len() as u64 }
             }
             Operation::Sync { sync, files: numbers } => {
-                numbers.iter().for_each(|file| self.disk.sync(files[file]));
+                // Who was sealed and trimmed since has nothing to sync.
+                numbers.iter().filter_map(|file| files.get(file)).for_each(|name| self.disk.sync(*name));
                 Input::SegmentsSynced { sync }
             }
             Operation::Seal { file, position, tail, length, summary } => {
@@ -464,28 +514,41 @@ impl World {
                 self.disk.put_summary(files[&file], &summary, true);
                 Input::SegmentSealed { file }
             }
+            Operation::LogStart { trim, of, bytes } => {
+                self.disk.write_log_start(of, bytes);
+                Input::LogStartWritten { trim, result: Ok(()) }
+            }
+            Operation::Unlink { trim, of, segments } => {
+                segments.into_iter().for_each(|base_offset| self.disk.unlink(of, base_offset));
+                Input::SegmentsUnlinked { trim }
+            }
             Operation::LoadIndex { file, of, sealed } => {
                 let name = files[&file];
-                let found = self.disk.summary(name).map(Bytes::copy_from_slice);
-                let found = found.and_then(|bytes| Summary::decode(of, &bytes).ok());
-                let section = found.as_ref().and_then(|found| index_of_summary(&sealed, found));
-                let result = section.map_or_else(
-                    || {
-                        let disk = &mut self.disk;
-                        let mut read = |position, into: &mut [u8]| disk.read_segment(name, position, into);
-                        let built = index_of_batches(&sealed, found, &mut read)?;
-                        disk.put_summary(name, &built.encode(of), true);
-                        Ok(built.index.expect("it was just built"))
-                    },
-                    Ok,
-                );
-                Input::IndexLoaded { file, result }
+                Input::IndexLoaded { file, result: self.index(name, of, &sealed) }
             }
             Operation::Delete(topic_partition) => {
                 self.disk.delete(topic_partition);
                 Input::PartitionDeleted { topic_partition }
             }
         }
+    }
+
+    fn index(
+        &mut self,
+        name: SegmentName,
+        of: TopicPartition,
+        sealed: &SealedSegment,
+    ) -> Result<Bytes, IndexFault> {
+        let found = self.disk.summary(name).map(Bytes::copy_from_slice);
+        let found = found.and_then(|bytes| Summary::decode(of, &bytes).ok());
+        if let Some(section) = found.as_ref().and_then(|found| index_of_summary(sealed, found)) {
+            return Ok(section);
+        }
+        let disk = &mut self.disk;
+        let mut read = |position, into: &mut [u8]| disk.read_segment(name, position, into);
+        let built = index_of_batches(sealed, found, &mut read)?;
+        disk.put_summary(name, &built.encode(of), true);
+        Ok(built.index.expect("it was just built"))
     }
 
     /// The power goes: what is under way may have happened in part.
@@ -508,6 +571,15 @@ impl World {
                             self.disk.truncate(files[&file], length);
                             self.disk.put_summary(files[&file], &summary, false);
                         }
+                    }
+                    Operation::LogStart { of, bytes, .. } => {
+                        if self.random.one_in(2) {
+                            self.disk.write_log_start(of, bytes);
+                        }
+                    }
+                    Operation::Unlink { of, segments, .. } => {
+                        let count = self.random.below(segments.len() as u64 + 1) as usize;
+                        segments[..count].iter().for_each(|base_offset| self.disk.unlink(of, *base_offset));
                     }
                     Operation::Delete(of) => self.disk.delete(of),
                     Operation::Prepare { .. } | Operation::Sync { .. } | Operation::LoadIndex { .. } => {}
@@ -582,6 +654,9 @@ impl World {
     pub fn run(&mut self, steps: u64) {
         for _ in 0..steps {
             let shard = self.random.below(self.shards.len() as u64) as usize;
+            if self.setup.trims && self.random.one_in(40) {
+                self.trim_any();
+            }
             match self.random.below(8) {
                 0..4 => self.append_any(),
                 4 => self.end_turn(shard),
