@@ -205,6 +205,9 @@ pub enum Effect {
     },
     /// Everything acknowledged is sealed; the shard needs no more turns.
     Stopped,
+    /// Every log dir has failed, and no shard has a partition left that it could serve: the process is to end, with an error. Shard 0
+    /// only, once.
+    NothingToServe,
 }
 
 /// The effects of a turn, in order.

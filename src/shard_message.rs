@@ -11,7 +11,7 @@ use protocol::error_code::ErrorCode;
 
 use crate::model::control::{ControlAnswer, ControlRequest};
 use crate::model::metadata_image::MetadataImage;
-use crate::model::{DirectoryId, LeaderEpoch, Offset, TopicPartition};
+use crate::model::{LeaderEpoch, LogDir, Offset, TopicPartition};
 
 /// A request that waits at its connection's shard for answers. Unique per shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,7 +86,7 @@ pub enum ShardMessage {
     },
     /// To shard 0: the log dir failed at the sender, so new partitions should go elsewhere.
     LogDirFailed {
-        directory: DirectoryId,
+        dir: LogDir,
     },
 }
 

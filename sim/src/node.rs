@@ -60,6 +60,8 @@ pub struct Node {
     pub failed: bool,
     /// It was told to.
     pub stopping: bool,
+    /// It has given up.
+    pub ends: bool,
 }
 
 impl Node {
@@ -72,6 +74,7 @@ impl Node {
             counters: NodeCounters::default(),
             failed: false,
             stopping: false,
+            ends: false,
         };
         let mut wanted = Vec::new();
         for (shard, effects) in shards {
@@ -229,6 +232,7 @@ impl Node {
                     around.schedule.after(delay, Event::Mesh { life: self.life, from: shard, to });
                 }
                 Effect::Stopped => self.hosts[usize::from(shard.0)].stopped = true,
+                Effect::NothingToServe => self.ends = true,
                 other => around.disk.violations.push(format!("nobody takes the effect {other:?}")),
             }
         }

@@ -207,5 +207,6 @@ fn name_effect(effect: &Effect) -> (&'static str, [u64; 3]) {
         Effect::AppendMetadata { append, batch } => ("< AppendMetadata", [*append, batch.len() as u64, 0]),
         Effect::TellShard { to, .. } => ("< TellShard", [u64::from(to.0), 0, 0]),
         Effect::Stopped => ("< Stopped", [0; 3]),
+        Effect::NothingToServe => ("< NothingToServe", [0; 3]),
     }
 }

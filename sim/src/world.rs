@@ -342,8 +342,14 @@ impl World {
         }
     }
 
-    /// A broker that has stopped exits.
+    /// A broker that has stopped exits, and one that can serve nothing ends soon.
     fn after_turn(&mut self) {
+        if let Some(node) = self.node.as_mut().filter(|node| node.ends) {
+            node.ends = false;
+            let life = node.life;
+            self.coverage.add("node: ends as every log dir has failed", 1);
+            self.schedule.after(self.random.log_uniform(1_000, 20_000_000), Event::Crash { life });
+        }
         if self.node.as_ref().is_some_and(Node::is_stopped) {
             self.coverage.add("orderly stops completed", 1);
             self.end_life();

@@ -4,7 +4,7 @@
 //! so this has a thread of its own.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::statvfs;
@@ -59,17 +59,23 @@ impl Watched {
 
     /// None: the volume cannot be asked; what was told last holds on.
     fn ask(&self) -> Option<DiskSpace> {
-        match statvfs(&self.path) {
-            Ok(found) => Some(DiskSpace {
-                total_bytes: found.f_blocks.saturating_mul(found.f_frsize),
-                usable_bytes: found.f_bavail.saturating_mul(found.f_frsize),
-            }),
+        match space(&self.path) {
+            Ok(found) => Some(found),
             Err(error) => {
                 tracing::debug!(path = %self.path.display(), %error, "cannot ask for the room on a volume");
                 None
             }
         }
     }
+}
+
+/// The room on the volume of a directory. May block.
+pub fn space(path: &Path) -> io::Result<DiskSpace> {
+    let found = statvfs(path)?;
+    Ok(DiskSpace {
+        total_bytes: found.f_blocks.saturating_mul(found.f_frsize),
+        usable_bytes: found.f_bavail.saturating_mul(found.f_frsize),
+    })
 }
 
 fn is_news(told: u64, free: u64, total: u64, floor: u64) -> bool {

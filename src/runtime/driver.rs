@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +56,7 @@ struct Turn {
     inputs: VecDeque<Input>,
     effects: Effects,
     stopped: bool,
+    has_nothing_to_serve: bool,
 }
 
 impl<C: Core> Driver<C> {
@@ -79,7 +81,10 @@ impl<C: Core> Driver<C> {
                 self.sleep()?;
             }
         }
-        self.finish(&mut turn)
+        let has_nothing_to_serve = turn.has_nothing_to_serve;
+        let dirs = Arc::clone(self.files.data_dirs());
+        self.finish(&mut turn)?;
+        if has_nothing_to_serve { Err(nothing_to_serve(&dirs)) } else { Ok(()) }
     }
 
     fn gather(&mut self, turn: &mut Turn) -> io::Result<()> {
@@ -143,6 +148,11 @@ impl<C: Core> Driver<C> {
                 Effect::Resume { connection } => self.sockets.resume(connection),
                 Effect::TellShard { to, message } => self.mesh.tell(to, message),
                 Effect::Stopped => turn.stopped = true,
+                Effect::NothingToServe => {
+                    tracing::error!("every log dir has failed: the broker ends");
+                    turn.has_nothing_to_serve = true;
+                    self.mesh.stop_all();
+                }
                 other => self.perform_on_disk(other, turn),
             }
         }
@@ -251,6 +261,15 @@ impl<C: Core> Driver<C> {
         runtime.segment_descriptors = self.files.open_descriptors(self.shard);
         ShardSnapshot { shard: self.shard.0, core: self.core.metrics().clone(), runtime }
     }
+}
+
+fn nothing_to_serve(dirs: &[PathBuf]) -> io::Error {
+    let dirs: Vec<String> = dirs.iter().map(|dir| dir.display().to_string()).collect();
+    io::Error::other(format!(
+        "every log dir has failed ({}). Check the disks, the errors are above; then start the broker again: what was acknowledged is \
+         recovered from what they still have",
+        dirs.join(", ")
+    ))
 }
 
 fn not_open(file: FileId) -> Input {

@@ -158,7 +158,12 @@ impl From<io::Error> for SegmentError {
 /// The disk, or this user's share of it, has no room.
 #[must_use]
 pub fn is_full_disk(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
+    error.raw_os_error().is_some_and(is_full_disk_errno)
+}
+
+#[must_use]
+pub fn is_full_disk_errno(errno: i32) -> bool {
+    matches!(errno, libc::ENOSPC | libc::EDQUOT)
 }
 
 /// Opens the file, and creates it with its directory if it is not there.

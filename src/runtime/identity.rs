@@ -12,7 +12,8 @@ use crate::config::meta_properties::MetaProperties;
 use super::files::sync_dir;
 use super::preflight::StartError;
 
-const FILE: &str = "meta.properties";
+/// Kafka's name.
+pub const META_PROPERTIES: &str = "meta.properties";
 
 /// Whose directories these are. What is new among them gets an id of its own, and the cluster and node of the others.
 ///
@@ -65,7 +66,7 @@ fn agree(
 
 /// None: there is no identity yet.
 fn read(data_dir: &Path, config: &Config) -> Result<Option<MetaProperties>, StartError> {
-    let path = data_dir.join(FILE);
+    let path = data_dir.join(META_PROPERTIES);
     let shown = path.display();
     match fs::read_to_string(&path) {
         Ok(text) => {
@@ -83,7 +84,7 @@ fn read(data_dir: &Path, config: &Config) -> Result<Option<MetaProperties>, Star
 fn make(data_dir: &Path, cluster_id: &str, node_id: i32) -> Result<MetaProperties, StartError> {
     let made = MetaProperties { cluster_id: cluster_id.to_owned(), node_id, directory_id: random_uuid() };
     write(data_dir, &made).map_err(|error| {
-        let shown = data_dir.join(FILE);
+        let shown = data_dir.join(META_PROPERTIES);
         StartError::new(
             format!("cannot write {}: {error}", shown.display()),
             "give this user the right to write there",
@@ -116,7 +117,7 @@ fn write(data_dir: &Path, properties: &MetaProperties) -> io::Result<()> {
     let mut file = File::create(&temporary)?;
     write!(file, "{properties}")?;
     file.sync_all()?;
-    fs::rename(&temporary, data_dir.join(FILE))?;
+    fs::rename(&temporary, data_dir.join(META_PROPERTIES))?;
     sync_dir(data_dir)
 }
 

@@ -3,7 +3,7 @@
 //! A dir that cannot be reached is offline, as a failed disk is, and the others serve. What only a person can have done is refused:
 //! a dir of another cluster or node, one that another broker holds, a copy of another one. The dir of the metadata log must be there.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::config::meta_properties::MetaProperties;
 use crate::model::DirectoryId;
 
-use super::identity::identities;
-use super::preflight::{self, DirLock, StartError};
+use super::identity::{META_PROPERTIES, identities};
+use super::preflight::{self, DirLock, LOCK, StartError};
 use super::reserve::Reserve;
 
 /// Kafka's LOST: the id of a dir that cannot say what its own is.
@@ -82,8 +82,13 @@ pub fn open(paths: &[PathBuf], config: &Config) -> Result<FoundDirs, StartError>
     Ok(FoundDirs { dirs, metadata, cluster_id, node_id, _locks: locks })
 }
 
-/// The dir is there, or can be made, and can be listed.
+/// The dir is there, or can be made; it can be listed, its identity read and its lock written. Room and direct I/O are not asked here.
 fn reach(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)?;
-    fs::read_dir(path).map(drop)
+    fs::read_dir(path)?;
+    File::options().write(true).create(true).truncate(false).open(path.join(LOCK))?;
+    match fs::read(path.join(META_PROPERTIES)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }

@@ -141,6 +141,11 @@ impl Mesh {
         Mesh { me, postboxes, outgoing, to_self: Vec::new() }
     }
 
+    /// Everyone is to stop, this shard too.
+    pub fn stop_all(&self) {
+        self.postboxes.iter().for_each(|postbox| postbox.send(Mail::Stop));
+    }
+
     pub fn tell(&mut self, to: ShardId, message: ShardMessage) {
         if to == self.me {
             self.to_self.push(message);

@@ -14,6 +14,8 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::sched_getaffinity;
 
+use crate::limits::RESERVE_BYTES;
+
 use super::files::is_full_disk;
 
 /// Enough for 10,000 connections and as many segments.
@@ -22,6 +24,9 @@ const OPEN_FILES_WANTED: u64 = 1_048_576;
 /// A broker that was killed holds its lock until the kernel has taken its memory back: its successor waits this long for it.
 const LOCK_TRIES: u32 = 40;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
+
+/// Held by the broker that runs in a directory.
+pub const LOCK: &str = "lock";
 
 /// Why the broker does not start.
 #[derive(Debug)]
@@ -60,7 +65,7 @@ pub fn lock(data_dir: &Path) -> Result<DirLock, StartError> {
             "choose another with --data-dir, or give this user the right to create it",
         )
     })?;
-    let path = data_dir.join("lock");
+    let path = data_dir.join(LOCK);
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(
         |error| {
             StartError::new(
@@ -132,6 +137,35 @@ fn check_io_uring() -> Result<(), StartError> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Every start is recorded in the metadata log, and for that there is no room; nor was there a reserve to give up.
+pub fn no_room_for_metadata(data_dir: &Path, free_bytes: u64) -> StartError {
+    StartError::new(
+        format!(
+            "the disk of {} is too full for the metadata log: {free_bytes} bytes are free",
+            data_dir.display()
+        ),
+        format!(
+            "free {RESERVE_BYTES} bytes there, or make the file system larger, and start again; nothing is lost"
+        ),
+    )
+}
+
+/// Recovery writes what the journals hold into segments, and for that there is no room.
+pub fn no_room_for_recovery(data_dir: &Path, free_bytes: u64, journal_bytes: u64) -> StartError {
+    let shown = data_dir.display();
+    StartError::new(
+        format!(
+            "the disk of {shown} is too full for recovery: {free_bytes} bytes are free, and what the journals hold may need up to \
+             {journal_bytes}"
+        ),
+        format!(
+            "free {} more bytes there, or make the file system larger, and start again; nothing is lost. The journals themselves \
+             ({shown}/journal) must stay",
+            journal_bytes.saturating_sub(free_bytes)
+        ),
+    )
 }
 
 /// Direct I/O works here. Little room is no reason not to start: a broker that runs is what topics can be deleted with.

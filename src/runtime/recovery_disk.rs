@@ -120,6 +120,15 @@ impl DataDir {
         }
     }
 
+    /// What all journal files take on the disk, as far as that can be seen.
+    pub fn all_journal_bytes(&self) -> u64 {
+        let journals = self.list_journals().unwrap_or_default();
+        let files =
+            journals.into_iter().flat_map(|(shard, files)| files.into_iter().map(move |file| (shard, file)));
+        let length = |(shard, file)| Some(fs::metadata(journal_path(&self.path, shard, file)).ok()?.len());
+        files.filter_map(length).sum()
+    }
+
     fn list_log_starts(&self) -> io::Result<Vec<(TopicPartition, Vec<u8>)>> {
         let mut found = Vec::new();
         for (name, path) in entries(&self.path)? {

@@ -17,15 +17,18 @@ use crate::model::metadata_image::{Endpoint, MetadataImage};
 use crate::model::{BrokerId, DirectoryId, LogDir, Now, ShardId, TopicPartition};
 use crate::shard::{Shard, ShardStart, shard_of};
 use crate::storage::{
-    DirStart, Keep, RecoveredShard, RecoveryProgress, StorageConfig, StorageMutations, recover,
+    DirStart, Keep, RecoveredShard, RecoveryError, RecoveryFault, RecoveryProgress, StorageConfig,
+    StorageMutations, recover,
 };
 
 use super::clock::Clock;
+use super::disk_space;
 use super::driver::Core;
+use super::files::{is_full_disk, is_full_disk_errno};
 use super::identity::random_bytes;
 use super::log_dirs::{FoundDir, FoundDirs};
 use super::metadata_file::MetadataFile;
-use super::preflight::StartError;
+use super::preflight::{self, StartError};
 use super::recovery_disk::DataDir;
 
 /// How often a start that takes long says how far it is.
@@ -128,6 +131,9 @@ fn open_metadata(
 ) -> Result<(Controller, MetadataFile), StartError> {
     let FoundDir { path, reserve, .. } = found.metadata_dir();
     let failed = |error: std::io::Error| {
+        if is_full_disk(&error) {
+            return preflight::no_room_for_metadata(path, free_bytes(path));
+        }
         let problem = format!("cannot open the metadata log in {}: {error}", path.display());
         StartError::new(problem, "give this user the right to write there, and check the disk")
     };
@@ -213,8 +219,7 @@ fn recover_dir(
     shards: u16,
     image: &MetadataImage,
 ) -> Result<Vec<RecoveredShard>, StartError> {
-    let mut disk = DataDir::new(dir.path.clone());
-    disk.remove_deleted().map_err(|error| {
+    DataDir::new(dir.path.clone()).remove_deleted().map_err(|error| {
         let problem = format!("cannot remove deleted partitions in {}: {error}", dir.path.display());
         StartError::new(problem, "give this user the right to write there")
     })?;
@@ -225,17 +230,38 @@ fn recover_dir(
     };
     let owner = |of| shard_of(of, shards);
     let mut told = Told::new(&dir.path);
-    let recovered = recover(&mut disk, dir.directory_id.0, shards, &keep, &owner, &mut |progress| {
-        told.on_progress(progress);
-    });
+    let mut once = || {
+        // Each time anew: one that has failed writes nothing more.
+        let mut disk = DataDir::new(dir.path.clone());
+        let mut progress = |progress| told.on_progress(progress);
+        recover(&mut disk, dir.directory_id.0, shards, &keep, &owner, &mut progress)
+    };
+    let mut recovered = once();
+    if recovered.as_ref().is_err_and(found_no_room) && dir.reserve.give_up().unwrap_or(false) {
+        tracing::warn!(path = %dir.path.display(), "no room for recovery: the reserve is given up for it");
+        recovered = once();
+    }
     tracing::info!(path = %dir.path.display(), last = ?told.last, "recovery");
     for (topic_partition, why) in recovered.iter().flatten().flat_map(|shard| &shard.offline) {
         tracing::error!(path = %dir.path.display(), %topic_partition, %why, "a partition is offline; nothing of it is changed");
     }
     recovered.map_err(|error| {
+        if found_no_room(&error) {
+            let journal_bytes = DataDir::new(dir.path.clone()).all_journal_bytes();
+            return preflight::no_room_for_recovery(&dir.path, free_bytes(&dir.path), journal_bytes);
+        }
         StartError::new(
             format!("recovery of {} failed: {error}", dir.path.display()),
             "nothing was changed that another start cannot repeat; check the disk, or restore this file from a replica or backup",
         )
     })
+}
+
+/// 0 if the volume cannot be asked: it is said to be full then, too.
+fn free_bytes(path: &Path) -> u64 {
+    disk_space::space(path).map_or(0, |space| space.usable_bytes)
+}
+
+fn found_no_room(error: &RecoveryError) -> bool {
+    matches!(error.fault, RecoveryFault::Disk(error) if is_full_disk_errno(error.errno))
 }

@@ -16,7 +16,7 @@ use crate::effect::{DiskError, Effect, Effects};
 use crate::metadata::{Controller, Decision, Mark};
 use crate::model::control::{ControlAnswer, ControlError, ControlRequest};
 use crate::model::metadata_image::{MetadataImage, TopicImage};
-use crate::model::{DirectoryId, LogDir, Now, PartitionIndex, ShardId, TopicPartition};
+use crate::model::{LogDir, Now, PartitionIndex, ShardId, TopicPartition};
 use crate::replication::Partition;
 use crate::shard_message::{RequestId, ShardMessage};
 use crate::stdx::SlabKey;
@@ -297,19 +297,37 @@ impl Shard {
         let partitions = self.partitions.iter().filter(|partition| partition.log.dir() == dir);
         let partitions = partitions.map(|partition| partition.topic_partition).collect();
         self.tell_offline(partitions, effects);
-        let directory = self.log_dirs.id(dir);
-        match &mut self.control {
-            Some(host) => host.controller.avoid_dir(directory),
-            None => {
-                let message = ShardMessage::LogDirFailed { directory };
-                effects.push(Effect::TellShard { to: ShardId(0), message });
-            }
+        if self.control.is_some() {
+            self.on_log_dir_failed(dir, effects);
+        } else {
+            let message = ShardMessage::LogDirFailed { dir };
+            effects.push(Effect::TellShard { to: ShardId(0), message });
         }
     }
 
-    pub(super) fn on_log_dir_failed(&mut self, directory: DirectoryId) {
-        if let Some(host) = &mut self.control {
-            host.controller.avoid_dir(directory);
+    /// It has failed on one of the shards.
+    pub(super) fn on_log_dir_failed(&mut self, dir: LogDir, effects: &mut Effects) {
+        let Some(host) = &mut self.control else { return };
+        host.controller.avoid_dir(self.log_dirs.id(dir));
+        self.log_dirs.note_failure_somewhere(dir);
+        self.maybe_give_up(effects);
+    }
+
+    /// Whoever watches over the process shall hear that nothing is served any more; Kafka's broker stops then, too. As long as a shard
+    /// has a partition that it can read and write, it goes on.
+    pub(super) fn maybe_give_up(&mut self, effects: &mut Effects) {
+        if self.given_up || self.control.is_none() || !self.log_dirs.all_failed_somewhere() {
+            return;
+        }
+        let is_offline = |topic: &Arc<TopicImage>| {
+            (0..).zip(&topic.partitions).all(|(partition, _)| {
+                let partition = PartitionIndex(partition);
+                self.offline.contains(&TopicPartition { topic_id: topic.topic_id, partition })
+            })
+        };
+        if self.image.topics.values().all(is_offline) {
+            self.given_up = true;
+            effects.push(Effect::NothingToServe);
         }
     }
 
@@ -322,6 +340,7 @@ impl Shard {
             let message = ShardMessage::Offline { partitions: partitions.clone() };
             effects.push(Effect::TellShard { to, message });
         }
+        self.maybe_give_up(effects);
     }
 }
 

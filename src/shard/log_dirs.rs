@@ -5,7 +5,11 @@ use crate::storage::DirStart;
 
 /// Lives: one per shard.
 #[derive(Debug)]
-pub(super) struct LogDirs(Vec<LogDirStatus>);
+pub(super) struct LogDirs {
+    dirs: Vec<LogDirStatus>,
+    /// By log dir, on shard 0: it has failed on some shard.
+    failed_somewhere: Vec<bool>,
+}
 
 impl LogDirs {
     /// `paths` in the same order.
@@ -17,35 +21,46 @@ impl LogDirs {
             failed: false,
             space: None,
         };
-        LogDirs(dirs.iter().zip(paths).map(status).collect())
+        LogDirs {
+            dirs: dirs.iter().zip(paths).map(status).collect(),
+            failed_somewhere: vec![false; paths.len()],
+        }
     }
 
     pub fn all(&self) -> &[LogDirStatus] {
-        &self.0
+        &self.dirs
     }
 
     /// None: the log dir is not one of this run.
     pub fn find(&self, directory: DirectoryId) -> Option<LogDir> {
-        let index = self.0.iter().position(|dir| dir.directory == directory)?;
+        let index = self.dirs.iter().position(|dir| dir.directory == directory)?;
         u8::try_from(index).ok().map(LogDir)
     }
 
     pub fn id(&self, dir: LogDir) -> DirectoryId {
-        self.0[usize::from(dir.0)].directory
+        self.dirs[usize::from(dir.0)].directory
     }
 
     pub fn note_space(&mut self, dir: LogDir, space: DiskSpace) {
-        if let Some(dir) = self.0.get_mut(usize::from(dir.0)) {
+        if let Some(dir) = self.dirs.get_mut(usize::from(dir.0)) {
             dir.space = Some(space);
         }
     }
 
     /// It has failed. Whether that is news.
     pub fn note_failure(&mut self, dir: LogDir) -> bool {
-        !std::mem::replace(&mut self.0[usize::from(dir.0)].failed, true)
+        !std::mem::replace(&mut self.dirs[usize::from(dir.0)].failed, true)
+    }
+
+    pub fn note_failure_somewhere(&mut self, dir: LogDir) {
+        self.failed_somewhere[usize::from(dir.0)] = true;
+    }
+
+    pub fn all_failed_somewhere(&self) -> bool {
+        self.failed_somewhere.iter().all(|failed| *failed)
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.dirs.len()
     }
 }

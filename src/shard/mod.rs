@@ -94,6 +94,8 @@ pub struct Shard {
     offline: BTreeSet<TopicPartition>,
     /// How many of them are of this shard.
     offline_here: u64,
+    /// On shard 0: it has asked for the end, since nothing can be served.
+    given_up: bool,
     stopping: bool,
     stopped: bool,
     /// When the present turn began.
@@ -131,6 +133,7 @@ impl Shard {
             housekeeping: Housekeeping::new(now, start.config.retention_delay_ms),
             offline: BTreeSet::new(),
             offline_here: 0,
+            given_up: false,
             stopping: false,
             stopped: false,
             turn: now.instant,
@@ -262,8 +265,11 @@ impl Shard {
                 effects.push(Effect::TellShard { to: from, message: ShardMessage::ImageApplied { version } });
             }
             ShardMessage::ImageApplied { version } => self.on_image_applied(now, version, effects),
-            ShardMessage::Offline { partitions } => self.offline.extend(partitions),
-            ShardMessage::LogDirFailed { directory } => self.on_log_dir_failed(directory),
+            ShardMessage::Offline { partitions } => {
+                self.offline.extend(partitions);
+                self.maybe_give_up(effects);
+            }
+            ShardMessage::LogDirFailed { dir } => self.on_log_dir_failed(dir, effects),
         }
     }
 

@@ -192,6 +192,12 @@ impl Broker {
         Stopped { code, errors: scratch.errors_from(self.errors_start) }
     }
 
+    /// Waits until it ends by itself.
+    pub fn wait(mut self, scratch: &Scratch) -> Stopped {
+        let code = self.child.wait().expect("our child").code();
+        Stopped { code, errors: scratch.errors_from(self.errors_start) }
+    }
+
     fn signal(&mut self, signal: Signal) -> std::process::ExitStatus {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
         self.child.wait().expect("our child")

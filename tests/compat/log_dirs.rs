@@ -1,6 +1,8 @@
 //! Several log dirs: where partitions live, and one dir that dies while the others serve.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use protocol::messages::describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use protocol::messages::metadata::{MetadataRequest, MetadataResponse};
@@ -39,7 +41,7 @@ fn partitions_of_several_log_dirs_survive_a_kill() {
     }
     broker.stop();
     for dir in [scratch.data(), second.data()] {
-        let found = std::fs::read_dir(&dir).expect("it is a log dir");
+        let found = fs::read_dir(&dir).expect("it is a log dir");
         let partitions = found
             .filter(|entry| entry.as_ref().is_ok_and(|entry| entry.file_name().to_string_lossy().len() > 33));
         assert_eq!(partitions.count(), 3, "{}", dir.display());
@@ -84,8 +86,8 @@ fn value(partition: i32, number: usize) -> String {
     format!("{partition}/{number}/{}", "x".repeat(VALUE_BYTES))
 }
 
-/// One record for every partition; their errors, in order.
-fn produce_round(wire: &mut Wire, topic: &str, number: usize) -> Vec<ErrorCode> {
+/// One record for every partition; their errors, in order. Err: the connection ended.
+fn try_produce_round(wire: &mut Wire, topic: &str, number: usize) -> io::Result<Vec<ErrorCode>> {
     let batches: Vec<_> = (0..PARTITIONS)
         .map(|partition| {
             let mut builder = BatchBuilder::new();
@@ -105,13 +107,30 @@ fn produce_round(wire: &mut Wire, topic: &str, number: usize) -> Vec<ErrorCode> 
         topic_data: Array::from(vec![data]),
         ..ProduceRequest::default()
     };
-    let answer = wire.ask(ApiKey::Produce, 9, &request).expect("the broker runs");
+    let answer = wire.ask(ApiKey::Produce, 9, &request)?;
     let response: ProduceResponse<'_> = answer.decode();
     let topic = response.responses.iter().next().expect("the one topic of the request");
-    topic.partition_responses.iter().map(|of| code(of.error_code)).collect()
+    Ok(topic.partition_responses.iter().map(|of| code(of.error_code)).collect())
 }
 
-/// A file stands where the second log dir was: whatever is opened there fails. What lives there is refused from then on, also in
+fn produce_round(wire: &mut Wire, topic: &str, number: usize) -> Vec<ErrorCode> {
+    try_produce_round(wire, topic, number).expect("the broker runs")
+}
+
+/// Puts a file in the place of a log dir: whatever is opened there fails. Returns where the dir is now.
+fn take_away(log_dir: &Path) -> PathBuf {
+    let away = log_dir.with_extension("away");
+    fs::rename(log_dir, &away).expect("ours");
+    fs::write(log_dir, "not a directory").expect("ours");
+    away
+}
+
+fn put_back(log_dir: &Path, away: &Path) {
+    fs::remove_file(log_dir).expect("ours");
+    fs::rename(away, log_dir).expect("ours");
+}
+
+/// What lives in the second log dir is refused from its death on, also in
 /// requests that ask for more than that; all else is served; and nothing of what was acknowledged is lost.
 #[test]
 fn a_log_dir_that_dies_takes_its_partitions_along_and_no_others() {
@@ -126,9 +145,7 @@ fn a_log_dir_that_dies_takes_its_partitions_along_and_no_others() {
     assert_eq!(lost.len(), 4, "half of the partitions");
     assert!(produce_round(&mut wire, "spread", 0).iter().all(|error| *error == ErrorCode::NONE));
 
-    let away = second.data().with_extension("away");
-    std::fs::rename(second.data(), &away).expect("ours");
-    std::fs::write(second.data(), "not a directory").expect("ours");
+    let away = take_away(&second.data());
     let mut acknowledged = vec![1; PARTITIONS as usize];
     let mut refused = BTreeSet::new();
     let mut rounds = 1;
@@ -162,8 +179,7 @@ fn a_log_dir_that_dies_takes_its_partitions_along_and_no_others() {
     }
 
     broker.kill();
-    std::fs::remove_file(second.data()).expect("ours");
-    std::fs::rename(&away, second.data()).expect("ours");
+    put_back(&second.data(), &away);
     let broker = Broker::serve_at(&scratch, 2, 0, &arguments);
     for (partition, messages) in (0..).zip(read_all(&broker, "spread", PARTITIONS)) {
         let count = acknowledged[partition as usize];
@@ -174,5 +190,38 @@ fn a_log_dir_that_dies_takes_its_partitions_along_and_no_others() {
         }
     }
     assert!(read_all(&broker, "later", 4).iter().all(|messages| values(messages) == ["a record"]));
+    broker.stop();
+}
+
+/// Kafka's broker ends, too, when its last log dir has failed: whoever watches over it hears.
+#[test]
+fn a_broker_whose_log_dirs_have_all_failed_ends_and_says_so() {
+    let (scratch, second) = (Scratch::new(), Scratch::new());
+    let dirs = format!("log.dirs={},{}", scratch.data().display(), second.data().display());
+    let arguments = ["--set", &dirs];
+    let broker = Broker::serve_at(&scratch, 1, 0, &arguments);
+    create_topic(&broker, "spread", PARTITIONS, &[("segment.bytes", "1048576")]);
+    let mut wire = Wire::connect(broker.address()).expect("it runs");
+    assert!(produce_round(&mut wire, "spread", 0).iter().all(|error| *error == ErrorCode::NONE));
+    let away = [scratch.data(), second.data()].map(|dir| take_away(&dir));
+    let mut acknowledged = vec![1; PARTITIONS as usize];
+    for number in 1.. {
+        assert!(number < ROUNDS_MAX, "it goes on and on");
+        let Ok(errors) = try_produce_round(&mut wire, "spread", number) else { break };
+        for (count, _) in acknowledged.iter_mut().zip(errors).filter(|(_, error)| *error == ErrorCode::NONE) {
+            *count += 1;
+        }
+    }
+    let stopped = broker.wait(&scratch);
+    assert_eq!(stopped.code, Some(1), "{stopped:?}");
+    assert!(stopped.errors.contains("every log dir has failed ("), "{stopped:?}");
+
+    for (dir, away) in [scratch.data(), second.data()].iter().zip(&away) {
+        put_back(dir, away);
+    }
+    let broker = Broker::serve_at(&scratch, 1, 0, &arguments);
+    for (messages, count) in read_all(&broker, "spread", PARTITIONS).iter().zip(acknowledged) {
+        assert!(messages.len() >= count, "{} of {count}", messages.len());
+    }
     broker.stop();
 }
