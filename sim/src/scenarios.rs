@@ -92,6 +92,15 @@ fn a_topic_deleted_under_a_fetch_across_shards_costs_a_connection_at_most() {
     }
 }
 
+/// A seal had cut and synced its segment, and found no room for the summary. Then its last block was wanted, and the segment was written
+/// once more before the seal was tried again. And a broker that stops answers a fetch without the index that it waits for.
+#[test]
+fn what_a_full_disk_or_a_stop_interrupts_goes_on_where_it_was() {
+    for seed in [102_830, 102_630] {
+        check(seed, Plan::of_seed(seed));
+    }
+}
+
 /// A journal was removed because there were fewer shards, in part: its ended header was gone, a file with a cleared header
 /// came back. With more shards again its sequences began anew, and its old commits were replayed over newer bytes.
 #[test]
