@@ -29,8 +29,6 @@ pub(super) struct FetchWait {
     deadline: Option<Instant>,
     /// Until then it waits for an index although its time is over: records that are there are no matter of waiting.
     index_deadline: Option<Instant>,
-    /// This round is the last: its time is over, or the broker stops.
-    last_round: bool,
     watched: Vec<ShardId>,
 }
 
@@ -42,14 +40,7 @@ enum State {
 
 impl FetchWait {
     pub fn new(plan: FetchPlan) -> FetchWait {
-        FetchWait {
-            plan,
-            state: State::Parked,
-            deadline: None,
-            index_deadline: None,
-            last_round: false,
-            watched: Vec::new(),
-        }
+        FetchWait { plan, state: State::Parked, deadline: None, index_deadline: None, watched: Vec::new() }
     }
 
     pub fn watched(&self) -> &[ShardId] {
@@ -119,7 +110,7 @@ impl Shard {
             .flatten()
             .any(|result| result.error != ErrorCode::NONE || result.diverging.is_some());
         let deadline = fetch.deadline.unwrap_or(now.instant.after_ms(fetch.plan.max_wait_ms));
-        let is_over = fetch.last_round || stopping;
+        let is_over = stopping || fetch.index_deadline.is_some_and(|instant| instant <= now.instant);
         // It would get nothing, though there is something.
         let lacks_index = bytes == 0 && results.iter().flatten().any(|result| result.needs_index.is_some());
         let is_enough = bytes >= fetch.plan.min_bytes || deadline <= now.instant;
@@ -192,10 +183,7 @@ impl Shard {
 
     /// Its time is over: it gets what there is.
     pub(super) fn finish_parked_fetch(&mut self, now: Now, key: SlabKey, effects: &mut Effects) {
-        let stopping = self.stopping;
         let Some(fetch) = self.fetch_wait(key) else { return };
-        let waits_for_index = fetch.index_deadline.is_some_and(|instant| now.instant < instant);
-        fetch.last_round = stopping || !waits_for_index;
         if matches!(fetch.state, State::Parked) {
             self.read_again(now, key, effects);
         }
