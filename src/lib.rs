@@ -29,6 +29,8 @@ pub mod replication;
 
 pub mod metadata;
 
+pub mod coordinator;
+
 pub mod api;
 
 pub mod shard;
