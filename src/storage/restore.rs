@@ -34,6 +34,14 @@ pub(super) struct Restore {
     waiting: VecDeque<SegmentKey>,
     is_sorted: bool,
     in_flight: HashSet<FileId>,
+    /// Complete, but others of the same group are not yet.
+    completed: Vec<FileId>,
+    /// Of all pieces.
+    bytes: u64,
+}
+
+fn bytes_of(pieces: &[JournalPiece]) -> u64 {
+    pieces.iter().map(|piece| u64::from(piece.length)).sum()
 }
 
 /// What a segment that a start finds has of its file.
@@ -59,6 +67,26 @@ impl Restore {
     /// Whether this was the answer for a segment that was restored.
     pub(super) fn on_answered(&mut self, file: FileId) -> bool {
         self.in_flight.remove(&file)
+    }
+
+    fn insert(&mut self, key: SegmentKey, pieces: Vec<JournalPiece>) {
+        self.bytes += bytes_of(&pieces);
+        self.pieces.insert(key, pieces);
+        self.waiting.push_back(key);
+    }
+
+    fn remove(&mut self, key: SegmentKey) {
+        self.bytes -= self.pieces.remove(&key).map_or(0, |pieces| bytes_of(&pieces));
+    }
+
+    /// Groups that are still to come, at most: each brings its Sealed entries into the journal at once.
+    pub(super) fn groups_max(&self) -> u64 {
+        self.pieces.len().div_ceil(RESTORE_SEGMENTS_MAX) as u64 + self.bytes / RESTORE_BYTES_MAX
+    }
+
+    /// The segment found no room. One of all that wait for it is tried again by itself; this one waits for what becomes of that.
+    pub(super) fn wait_again(&mut self, key: SegmentKey) {
+        self.waiting.push_front(key);
     }
 
     fn next(&mut self) -> Option<SegmentKey> {
@@ -102,8 +130,7 @@ impl Storage {
             self.carry_bytes += segment.issued_cost();
             self.closing_bytes += segment.carry_cost();
             self.slots[log].unsealed.push_back(segment);
-            self.restore.pieces.insert(key, pieces);
-            self.restore.waiting.push_back(key);
+            self.restore.insert(key, pieces);
         }
     }
 
@@ -119,7 +146,7 @@ impl Storage {
             // It found no room, and is tried again by itself.
             let is_free = self.slots[key.log].segment(key.base_offset).is_some_and(|one| !one.queued);
             if is_free && !keys.contains(&key) {
-                bytes += self.restore.pieces[&key].iter().map(|piece| u64::from(piece.length)).sum::<u64>();
+                bytes += bytes_of(&self.restore.pieces[&key]);
                 keys.push(key);
             }
         }
@@ -163,9 +190,26 @@ impl Storage {
         }
     }
 
+    /// A segment is complete. The journal hears of all of a group at once: else each of them could take a block of it.
+    pub(super) fn on_restored(&mut self, file: FileId, effects: &mut Effects) {
+        self.restore.completed.push(file);
+        self.maybe_end_group(effects);
+    }
+
+    pub(super) fn maybe_end_group(&mut self, effects: &mut Effects) {
+        if !self.restore.in_flight.is_empty() {
+            return;
+        }
+        for file in std::mem::take(&mut self.restore.completed) {
+            if let Some(key) = self.end_seal(file) {
+                self.load_awaited_index(key, effects);
+            }
+        }
+    }
+
     /// The segment is complete: its index can be had.
-    pub(super) fn load_awaited_index(&mut self, key: SegmentKey, effects: &mut Effects) {
-        self.restore.pieces.remove(&key);
+    fn load_awaited_index(&mut self, key: SegmentKey, effects: &mut Effects) {
+        self.restore.remove(key);
         if self.indexes.take_awaited(key) {
             self.ask_for_index(key, effects);
         }
@@ -173,7 +217,9 @@ impl Storage {
 
     /// The partition is being deleted.
     pub(super) fn forget_restores(&mut self, log: LogId) {
-        self.restore.pieces.retain(|key, _| key.log != log);
+        let of_it: Vec<SegmentKey> =
+            self.restore.pieces.keys().filter(|key| key.log == log).copied().collect();
+        of_it.into_iter().for_each(|key| self.restore.remove(key));
     }
 
     /// Tells the journal that a segment needs it no more.

@@ -107,6 +107,10 @@ impl Storage {
         let Some(segment) = slot.segment_mut(key.base_offset) else { return };
         segment.writing = 0;
         segment.sealing = false;
+        if segment.journaled && !tried && !self.space.segments.is_empty() {
+            self.restore.wait_again(key);
+            return self.wait_for_space(now, tried, error);
+        }
         segment.queued = true;
         if tried {
             self.space.segments.push_front(key);

@@ -155,28 +155,28 @@ impl Storage {
     }
 
     pub(super) fn on_segment_sealed(&mut self, file: FileId, effects: &mut Effects) {
-        let was_restored = self.restore.on_answered(file);
-        if !was_restored {
-            self.writes_bytes -= SEAL_COST_BYTES;
+        if self.restore.on_answered(file) {
+            return self.on_restored(file, effects);
         }
-        let Some(&key) = self.files.get(&file) else { return };
+        self.writes_bytes -= SEAL_COST_BYTES;
+        if let Some(key) = self.end_seal(file) {
+            self.keep_index(key);
+        }
+    }
+
+    /// The segment is exact and synced. None: its partition was deleted meanwhile.
+    pub(super) fn end_seal(&mut self, file: FileId) -> Option<SegmentKey> {
+        let key = *self.files.get(&file)?;
         let slot = &mut self.slots[key.log];
         slot.operations -= 1;
-        let Some(index) = slot.unsealed.iter().position(|segment| segment.base_offset == key.base_offset)
-        else {
-            return;
-        };
+        let index = slot.unsealed.iter().position(|segment| segment.base_offset == key.base_offset)?;
         let segment = slot.unsealed.remove(index).expect("its position was just found");
         slot.log.on_sealed(key.base_offset);
         self.forget(&segment);
-        if was_restored {
-            self.load_awaited_index(key, effects);
-        } else {
-            self.keep_index(key);
-        }
         self.counters.segments_sealed += 1;
         let mark = self.push_sealed(key, segment.durable);
         self.note_sealed(key, mark);
+        Some(key)
     }
 
     /// Closes segments while recording the ends of all of them would take too much of a journal file: each takes a few hundred
