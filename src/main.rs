@@ -26,9 +26,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Freed memory goes back to the system so much later.
 const PURGE_DELAY_MS: std::ffi::c_long = 10_000;
 
-/// The crate does not name this option. In mimalloc's own list it stands between these two.
-const PURGE_DELAY_OPTION: libmimalloc_sys::mi_option_t = libmimalloc_sys::mi_option_eager_commit_delay + 1;
-const _: () = assert!(PURGE_DELAY_OPTION + 1 == libmimalloc_sys::mi_option_use_numa_nodes);
+/// The crate does not name this option. In the list of mimalloc itself it stands before that one.
+const PURGE_DELAY_OPTION: libmimalloc_sys::mi_option_t = libmimalloc_sys::mi_option_use_numa_nodes - 1;
 
 /// A Kafka-compatible broker: one shard per core, durable by default.
 #[derive(Debug, Parser)]

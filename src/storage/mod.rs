@@ -566,7 +566,7 @@ impl Storage {
             }
             Input::SegmentLacksSpace { file, operation, error } => {
                 self.on_segment_lacks_space(now, file, operation, error);
-                self.maybe_end_group(effects);
+                self.maybe_tell_restored(effects);
             }
             Input::DiskSpace { space, .. } => self.on_disk_space(now, space.usable_bytes),
             Input::SegmentsSynced { sync } => self.on_segments_synced(sync, effects),
@@ -632,7 +632,7 @@ impl Storage {
     fn reserve(&self) -> u64 {
         let remainders = self.remainders_bytes_max().min(self.unsealed_count * BLOCK_BYTES);
         let bytes = self.carry_bytes + remainders;
-        let commits = 3 + bytes / self.journal.commit_bytes_max() * 2 + self.restore.groups_max();
+        let commits = 3 + bytes / self.journal.commit_bytes_max() * 2 + self.restore.commits_max();
         bytes + commits * 2 * BLOCK_BYTES
     }
 

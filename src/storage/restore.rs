@@ -17,7 +17,7 @@ use super::{JournaledSegment, LogId, OpenSegment, Storage};
 use crate::effect::{Effect, Effects, FileId, FileOrigin, JournalPiece, RestoreSegment, SegmentName};
 use crate::journal::format::{EntryHeader, EntryKind};
 use crate::journal::{Entry, SegmentKey};
-use crate::limits::{RESTORE_BYTES_MAX, RESTORE_SEGMENTS_MAX};
+use crate::limits::{RESTORE_BYTES_MAX, RESTORE_SEGMENTS_MAX, RESTORES_TOLD_TOGETHER};
 use crate::log::SegmentState;
 use crate::model::TopicPartition;
 
@@ -34,7 +34,7 @@ pub(super) struct Restore {
     waiting: VecDeque<SegmentKey>,
     is_sorted: bool,
     in_flight: HashSet<FileId>,
-    /// Complete, but others of the same group are not yet.
+    /// Complete, but the journal was not told yet.
     completed: Vec<FileId>,
     /// Of all pieces.
     bytes: u64,
@@ -79,9 +79,9 @@ impl Restore {
         self.bytes -= self.pieces.remove(&key).map_or(0, |pieces| bytes_of(&pieces));
     }
 
-    /// Groups that are still to come, at most: each brings its Sealed entries into the journal at once.
-    pub(super) fn groups_max(&self) -> u64 {
-        self.pieces.len().div_ceil(RESTORE_SEGMENTS_MAX) as u64 + self.bytes / RESTORE_BYTES_MAX
+    /// Commits that are still to come for Sealed entries of restored segments, at most.
+    pub(super) fn commits_max(&self) -> u64 {
+        self.pieces.len().div_ceil(RESTORES_TOLD_TOGETHER) as u64 + self.bytes / RESTORE_BYTES_MAX
     }
 
     /// The segment found no room. One of all that wait for it is tried again by itself; this one waits for what becomes of that.
@@ -190,14 +190,14 @@ impl Storage {
         }
     }
 
-    /// A segment is complete. The journal hears of all of a group at once: else each of them could take a block of it.
+    /// A segment is complete. The journal hears of several at once: else each of them could take a block of it.
     pub(super) fn on_restored(&mut self, file: FileId, effects: &mut Effects) {
         self.restore.completed.push(file);
-        self.maybe_end_group(effects);
+        self.maybe_tell_restored(effects);
     }
 
-    pub(super) fn maybe_end_group(&mut self, effects: &mut Effects) {
-        if !self.restore.in_flight.is_empty() {
+    pub(super) fn maybe_tell_restored(&mut self, effects: &mut Effects) {
+        if !self.restore.in_flight.is_empty() && self.restore.completed.len() < RESTORES_TOLD_TOGETHER {
             return;
         }
         for file in std::mem::take(&mut self.restore.completed) {
