@@ -2,6 +2,7 @@
 
 pub mod control;
 mod disk_space;
+pub mod group;
 mod ids;
 pub mod metadata_image;
 mod offset;
@@ -11,8 +12,8 @@ pub mod topic_config;
 
 pub use disk_space::{DiskSpace, LogDirStatus};
 pub use ids::{
-    BrokerId, ConnectionId, DirectoryId, LeaderEpoch, LogDir, PartitionIndex, ProducerEpoch, ProducerId,
-    ShardId, TopicId, TopicPartition,
+    BrokerId, ConnectionId, DirectoryId, GenerationId, LeaderEpoch, LogDir, PartitionIndex, ProducerEpoch,
+    ProducerId, ShardId, TopicId, TopicPartition,
 };
 pub use offset::{DurableOffset, Offset};
 pub use sealed_segment::SealedSegment;
