@@ -10,6 +10,7 @@ mod broker;
 mod clients;
 mod crash;
 mod deletion;
+mod groups;
 mod log_dirs;
 mod offsets;
 mod produce_consume;
