@@ -155,3 +155,10 @@ pub const INDEXES_KEPT_MIN: usize = 4;
 pub const SEGMENT_DESCRIPTORS_SHARE: u64 = 4;
 pub const SEGMENT_DESCRIPTORS_MIN: u64 = 64;
 pub const SEGMENT_DESCRIPTORS_MAX: u64 = 16_384;
+
+/// A compiled regular expression of a consumer group's subscription, and what looking up may do in one go, in names matched.
+pub const GROUP_REGEX_BYTES_MAX: usize = 1024 * 1024;
+pub const GROUP_REGEX_SLICE: usize = 4096;
+
+/// Topics that changed are looked up again for regular expressions no sooner than this after the last time.
+pub const GROUP_REGEX_REFRESH_MS_MIN: u64 = 1_000;

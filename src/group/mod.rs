@@ -4,6 +4,7 @@
 
 mod assignment;
 pub mod assignor;
+pub mod consumer;
 pub mod records;
 
 pub use assignment::Assignment;
