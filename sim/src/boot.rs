@@ -123,6 +123,8 @@ pub fn start(
             config: config.clone(),
             image: image.clone(),
             dirs: dirs.iter().zip(recovered).map(dir_start).collect(),
+            // Not drawn: worlds of before coordinators stay what they are.
+            seed: u128::from(shard.0).to_be_bytes(),
             controller: controller.take_if(|_| shard.0 == 0),
         };
         let mut effects = Effects::default();

@@ -3,6 +3,7 @@
 mod configs;
 mod topics;
 
+use core::net::IpAddr;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -94,7 +95,8 @@ impl World {
     fn context(&self) -> ApiContext<'_> {
         let shard_of = &|_| ShardId(0);
         let World { image, config, listener, offline, .. } = self;
-        ApiContext { image, config, listener: *listener, now: NOW, shard_of, log_dirs: &[], offline }
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        ApiContext { image, config, listener: *listener, peer, now: NOW, shard_of, log_dirs: &[], offline }
     }
 
     fn begin<'q>(&self, key: ApiKey, version: i16, request: &impl Message<'q>) -> Outcome {

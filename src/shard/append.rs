@@ -180,6 +180,7 @@ impl Shard {
         for (log, end) in durable {
             self.partitions.on_durable(log, end);
             self.tell_watchers(now, log, effects);
+            self.seats_go_on(log);
         }
         self.maybe_tell_failure(dir, effects);
         let durable_commit = self.storage.dir(dir).durable_commit();
@@ -190,6 +191,7 @@ impl Shard {
             );
             self.tell_appended(undurable.asker, undurable.results, effects);
         }
+        self.release_coordinated(now, dir, effects);
         self.run_deferred(now, effects);
     }
 

@@ -8,34 +8,10 @@ mod uniform;
 
 use std::collections::BTreeMap;
 
-use super::Assignment;
-use crate::model::TopicId;
-
-/// Kafka's two built-in assignors, by their names in `group.consumer.assignors`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Assignor {
-    /// Balanced over all topics together; what a member had, it keeps as far as balance allows.
-    Uniform,
-    /// Each topic is cut into ranges, in the same order of members: equal partitions of topics of equal size go to one member.
-    Range,
-}
+pub use crate::model::consumer_group::Assignor;
+use crate::model::{Assignment, TopicId};
 
 impl Assignor {
-    pub const ALL: [Assignor; 2] = [Assignor::Uniform, Assignor::Range];
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Assignor::Uniform => "uniform",
-            Assignor::Range => "range",
-        }
-    }
-
-    #[must_use]
-    pub fn by_name(name: &str) -> Option<Assignor> {
-        Assignor::ALL.into_iter().find(|assignor| assignor.name() == name)
-    }
-
     /// Gives every partition of every topic that somebody subscribes to, to exactly one of its subscribers.
     ///
     /// Returns the members' assignments in the order of `members`.

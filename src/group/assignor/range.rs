@@ -10,8 +10,7 @@
 use std::collections::BTreeMap;
 
 use super::Subscriber;
-use crate::group::Assignment;
-use crate::model::{PartitionIndex, TopicId};
+use crate::model::{Assignment, PartitionIndex, TopicId};
 
 pub(super) fn assign(members: &[Subscriber<'_>], topics: &BTreeMap<TopicId, u32>) -> Vec<Assignment> {
     let mut order: Vec<usize> = (0..members.len()).collect();

@@ -17,8 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use super::Subscriber;
 use super::range::partition_index;
-use crate::group::Assignment;
-use crate::model::TopicId;
+use crate::model::{Assignment, TopicId};
 
 /// Rounds over the pools. Two do for most groups; a chain of pools that overlap in one member each needs one per link.
 const ROUNDS_MAX: usize = 16;

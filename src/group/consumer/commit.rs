@@ -5,16 +5,24 @@
 //!
 //! Source: KIP-848; KIP-1251 for commits of an older epoch; Apache Kafka 4.3.
 
-use protocol::ErrorCode;
+use std::cmp::Ordering;
+
+use protocol::error_code::ErrorCode;
 
 use super::ConsumerGroup;
 use super::member::Member;
-use super::names::GroupEpoch;
-use super::request::Refusal;
+use crate::model::consumer_group::GroupEpoch;
 use crate::model::{PartitionIndex, TopicId};
 
-/// The first OffsetCommit that members of the new protocol may send: it can tell them of a stale epoch.
-const OFFSET_COMMIT_VERSION_MIN: i16 = 9;
+/// Who commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committer {
+    /// With a request that can tell of a stale epoch (OffsetCommit 9), which members of the new protocol must use.
+    Consumer,
+    OldConsumer,
+    /// A producer, for a consumer that it may not name.
+    Transaction,
+}
 
 /// What may be committed.
 #[derive(Debug)]
@@ -47,53 +55,39 @@ fn stale(member: &Member) -> ErrorCode {
 }
 
 impl ConsumerGroup {
-    /// `api_version`: of OffsetCommit; None for TxnOffsetCommit.
-    ///
     /// Errors: UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH, ILLEGAL_GENERATION, UNSUPPORTED_VERSION.
     pub fn check_commit(
         &self,
         member_id: &str,
         instance_id: Option<&str>,
         epoch: GroupEpoch,
-        api_version: Option<i16>,
-    ) -> Result<CommitCheck<'_>, Refusal> {
+        committer: Committer,
+    ) -> Result<CommitCheck<'_>, ErrorCode> {
         // An administrator, or a consumer that assigns itself.
         if epoch < GroupEpoch::ZERO && self.members.is_empty() {
             return Ok(CommitCheck::All);
         }
-        // A producer that does not say for whom.
-        if api_version.is_none() && epoch.0 == -1 && member_id.is_empty() && instance_id.is_none() {
+        let is_anonymous = epoch.0 == -1 && member_id.is_empty() && instance_id.is_none();
+        if committer == Committer::Transaction && is_anonymous {
             return Ok(CommitCheck::All);
         }
-        let member = self.member(&member_id.into())?;
-        let is_classic = member.metadata.classic.is_some();
-        if !is_classic && api_version.is_some_and(|version| version < OFFSET_COMMIT_VERSION_MIN) {
-            let problem =
-                "OffsetCommit version 9 or above must be used by members using the consumer group protocol";
-            return Err(Refusal::new(ErrorCode::UNSUPPORTED_VERSION, problem));
+        let member = self.members.get(member_id).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
+        if committer == Committer::OldConsumer && member.metadata.classic.is_none() {
+            return Err(ErrorCode::UNSUPPORTED_VERSION);
         }
-        let current = member.current.member_epoch;
-        if epoch > current {
-            let name = if is_classic { "generation id" } else { "member epoch" };
-            let problem = format!("Received {name} {epoch} is newer than current member epoch {current}.");
-            return Err(Refusal::new(stale(member), problem));
+        match epoch.cmp(&member.current.member_epoch) {
+            Ordering::Equal => Ok(CommitCheck::All),
+            Ordering::Less => Ok(CommitCheck::OwnedSince { member, epoch }),
+            Ordering::Greater => Err(stale(member)),
         }
-        Ok(if epoch == current { CommitCheck::All } else { CommitCheck::OwnedSince { member, epoch } })
     }
 
     /// Errors: UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH, ILLEGAL_GENERATION.
-    pub fn check_fetch(&self, member_id: Option<&str>, epoch: GroupEpoch) -> Result<(), Refusal> {
-        let member_id = match member_id {
-            None if epoch < GroupEpoch::ZERO => return Ok(()),
-            member_id => member_id.unwrap_or_default(),
-        };
-        let member = self.member(&member_id.into())?;
-        let current = member.current.member_epoch;
-        if epoch == current {
+    pub fn check_fetch(&self, member_id: Option<&str>, epoch: GroupEpoch) -> Result<(), ErrorCode> {
+        if member_id.is_none() && epoch < GroupEpoch::ZERO {
             return Ok(());
         }
-        let problem =
-            format!("The received member epoch {epoch} does not match the expected member epoch {current}.");
-        Err(Refusal::new(stale(member), problem))
+        let member = self.members.get(member_id.unwrap_or_default()).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
+        if epoch == member.current.member_epoch { Ok(()) } else { Err(stale(member)) }
     }
 }

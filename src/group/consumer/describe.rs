@@ -2,15 +2,12 @@
 //!
 //! Decides what state a group is in. Topics that are gone are left out of assignments: they have no name any more.
 
-use std::sync::Arc;
-
 use super::ConsumerGroup;
-use super::member::{Member, MemberMetadata};
-use super::names::{GroupEpoch, MemberId};
-use super::request::ConsumerGroupConfig;
+use super::member::Member;
 use super::target::preferred_assignor;
 use crate::coordinator::View;
-use crate::group::Assignment;
+use crate::model::Assignment;
+use crate::model::consumer_group::{DescribedConsumer, DescribedConsumerGroup, MemberId, NamedPartitions};
 use crate::model::{PartitionIndex, TopicId};
 
 /// Kafka's names of a consumer group's states.
@@ -36,29 +33,6 @@ impl GroupState {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DescribedGroup {
-    pub group_id: Arc<str>,
-    pub state: GroupState,
-    pub group_epoch: GroupEpoch,
-    pub assignment_epoch: GroupEpoch,
-    pub assignor: &'static str,
-    pub members: Vec<DescribedMember>,
-}
-
-/// Partitions of topics by name.
-pub type NamedPartitions = Vec<(TopicId, Arc<str>, Vec<PartitionIndex>)>;
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DescribedMember {
-    pub member_id: MemberId,
-    pub metadata: MemberMetadata,
-    pub member_epoch: GroupEpoch,
-    /// With what it must give up: it has that still.
-    pub assignment: NamedPartitions,
-    pub target: NamedPartitions,
-}
-
 impl ConsumerGroup {
     #[must_use]
     pub fn state(&self) -> GroupState {
@@ -74,7 +48,7 @@ impl ConsumerGroup {
     }
 
     #[must_use]
-    pub fn describe(&self, view: View<'_>, config: &ConsumerGroupConfig) -> DescribedGroup {
+    pub fn describe(&self, view: View<'_>) -> DescribedConsumerGroup {
         let metadata = self.members.values().map(|member| &member.metadata);
         let none = Assignment::default();
         let described = |(member_id, member): (&MemberId, &Member)| {
@@ -83,20 +57,26 @@ impl ConsumerGroup {
                 owned.insert(topic_id, partition, epoch);
             }
             let target = self.target_of(member_id, &member.metadata).unwrap_or(&none);
-            DescribedMember {
+            let metadata = &member.metadata;
+            DescribedConsumer {
                 member_id: member_id.clone(),
-                metadata: member.metadata.clone(),
                 member_epoch: member.current.member_epoch,
+                instance_id: metadata.instance_id.clone(),
+                rack_id: metadata.rack_id.clone(),
+                client_id: metadata.client_id.clone(),
+                client_host: metadata.client_host.clone(),
+                subscribed_topic_names: metadata.subscribed_topic_names.clone(),
+                subscribed_topic_regex: metadata.subscribed_topic_regex.clone(),
                 assignment: named(view, &owned.to_assignment()),
                 target: named(view, target),
+                is_classic: metadata.classic.is_some(),
             }
         };
-        DescribedGroup {
-            group_id: self.group_id.clone(),
-            state: self.state(),
+        DescribedConsumerGroup {
+            state: self.state().name(),
             group_epoch: self.group_epoch,
             assignment_epoch: self.target_epoch,
-            assignor: preferred_assignor(metadata, config).name(),
+            assignor: preferred_assignor(metadata, &view.config.groups.consumer).name(),
             members: self.members.iter().map(described).collect(),
         }
     }

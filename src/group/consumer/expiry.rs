@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use protocol::messages::group_record::ConsumerGroupRegularExpressionValue;
 
-use super::names::MemberId;
 use super::regexes::Lookup;
 use super::subscription::{self, ResolvedRegex};
 use super::timers::Timer;
@@ -15,9 +14,10 @@ use super::{ConsumerGroup, member::MemberState};
 use crate::coordinator::{CoordinatorRecord, View};
 use crate::group::records;
 use crate::limits::GROUP_REGEX_REFRESH_MS_MIN;
+use crate::model::consumer_group::MemberId;
 
 impl ConsumerGroup {
-    /// The members that were put out are told of, in order.
+    /// Returns the members that are to be put out, which is for the caller to write.
     pub fn on_time(&mut self, view: View<'_>, records: &mut Vec<CoordinatorRecord>) -> BTreeSet<MemberId> {
         let mut expired = BTreeSet::new();
         let mut looks_up = false;
@@ -36,16 +36,11 @@ impl ConsumerGroup {
             }
         }
         expired.retain(|member_id| self.members.contains_key(member_id));
-        if expired.is_empty() {
-            if looks_up {
-                self.look_up(view, records);
-            }
-        } else {
-            self.put_out(view, &expired.iter().collect(), records);
-            if looks_up {
-                // Both write the next epoch: one after the other.
-                self.timers.set(Timer::Regexes, view.now.instant);
-            }
+        if looks_up && expired.is_empty() {
+            self.look_up(view, records);
+        } else if looks_up {
+            // Both write the next epoch: one after the other.
+            self.timers.set(Timer::Regexes, view.now.instant);
         }
         expired
     }

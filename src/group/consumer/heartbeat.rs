@@ -5,17 +5,18 @@
 
 use std::sync::Arc;
 
-use protocol::ErrorCode;
+use protocol::error_code::ErrorCode;
 
 use super::member::{Member, MemberMetadata, MemberState};
-use super::names::{GroupEpoch, MemberId};
 use super::reconcile::{MustRejoin, Reconciliation};
-use super::request::{ConsumerGroupConfig, HeartbeatAnswer, HeartbeatRequest, Refusal};
 use super::target::target_record;
 use super::timers::Timer;
 use super::{ConsumerGroup, regexes, subscription};
 use crate::coordinator::{CoordinatorRecord, View};
-use crate::group::{Assignment, records};
+use crate::group::records;
+use crate::model::Assignment;
+use crate::model::consumer_group::{ConsumerHeartbeatAnswer, ConsumerHeartbeatAsk, Refusal};
+use crate::model::consumer_group::{GroupEpoch, MemberId};
 
 /// What a new subscription means for the group.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,23 +36,18 @@ pub(super) struct Seat {
 }
 
 impl ConsumerGroup {
-    /// One heartbeat. The request has been validated.
+    /// One heartbeat of a member that joins or stays. The request has been validated.
     ///
     /// Errors: UNKNOWN_MEMBER_ID, FENCED_MEMBER_EPOCH, UNRELEASED_INSTANCE_ID, FENCED_INSTANCE_ID, GROUP_MAX_SIZE_REACHED,
     ///         INVALID_REGULAR_EXPRESSION. Nothing is written then.
     pub fn heartbeat(
         &mut self,
         view: View<'_>,
-        config: &ConsumerGroupConfig,
-        request: &HeartbeatRequest,
+        request: &ConsumerHeartbeatAsk,
         records: &mut Vec<CoordinatorRecord>,
-    ) -> Result<HeartbeatAnswer, Refusal> {
+    ) -> Result<ConsumerHeartbeatAnswer, Refusal> {
         let before = records.len();
-        let answer = if request.leaves() {
-            self.leave(view, request, records)
-        } else {
-            self.stay(view, config, request, records)
-        };
+        let answer = self.stay(view, request, records);
         if answer.is_err() {
             records.truncate(before);
             // Had a new image been noticed, its epoch went with the records.
@@ -63,12 +59,12 @@ impl ConsumerGroup {
     fn stay(
         &mut self,
         view: View<'_>,
-        config: &ConsumerGroupConfig,
-        request: &HeartbeatRequest,
+        request: &ConsumerHeartbeatAsk,
         records: &mut Vec<CoordinatorRecord>,
-    ) -> Result<HeartbeatAnswer, Refusal> {
+    ) -> Result<ConsumerHeartbeatAnswer, Refusal> {
         let member_id = &request.member_id;
-        self.refuse_if_full(config, member_id)?;
+        let config = &view.config.groups.consumer;
+        self.refuse_if_full(view, member_id)?;
         let Seat { mut member, predecessor } = self.seat(request, records)?;
         let metadata = updated(&member.metadata, request);
         let change = self.check_subscription(&member.metadata, &metadata, records)?;
@@ -78,7 +74,6 @@ impl ConsumerGroup {
         member.metadata = metadata;
         let target = self.plan_epoch_and_target(
             view,
-            config,
             member_id,
             &member.metadata,
             predecessor.as_ref(),
@@ -94,7 +89,7 @@ impl ConsumerGroup {
         }
         let assigned = &member.current.assigned;
         let tells = request.joins() || request.is_full() || !assigned.has_the_partitions_of(&assigned_before);
-        Ok(HeartbeatAnswer {
+        Ok(ConsumerHeartbeatAnswer {
             member_id: member_id.clone(),
             member_epoch: member.current.member_epoch,
             heartbeat_interval_ms: config.heartbeat_interval_ms,
@@ -102,22 +97,18 @@ impl ConsumerGroup {
         })
     }
 
-    pub(super) fn refuse_if_full(
-        &self,
-        config: &ConsumerGroupConfig,
-        member_id: &MemberId,
-    ) -> Result<(), Refusal> {
-        if self.members.len() < config.max_size || self.members.contains_key(member_id) {
+    pub(super) fn refuse_if_full(&self, view: View<'_>, member_id: &MemberId) -> Result<(), Refusal> {
+        let max = view.config.groups.consumer.members_max;
+        if self.members.len() < max || self.members.contains_key(member_id) {
             return Ok(());
         }
-        let problem =
-            format!("The consumer group has reached its maximum capacity of {} members.", config.max_size);
+        let problem = format!("The consumer group has reached its maximum capacity of {max} members.");
         Err(Refusal::new(ErrorCode::GROUP_MAX_SIZE_REACHED, problem))
     }
 
     fn seat(
         &self,
-        request: &HeartbeatRequest,
+        request: &ConsumerHeartbeatAsk,
         records: &mut Vec<CoordinatorRecord>,
     ) -> Result<Seat, Refusal> {
         let member_id = &request.member_id;
@@ -210,7 +201,6 @@ impl ConsumerGroup {
     pub(super) fn plan_epoch_and_target(
         &mut self,
         view: View<'_>,
-        config: &ConsumerGroupConfig,
         member_id: &MemberId,
         metadata: &MemberMetadata,
         predecessor: Option<&MemberId>,
@@ -220,7 +210,7 @@ impl ConsumerGroup {
         let must_bump = must_bump || self.group_epoch == GroupEpoch::ZERO;
         let has_new_image = self.checked_image != Some(view.image.version);
         self.checked_image = Some(view.image.version);
-        let without = predecessor.into_iter().collect();
+        let without = predecessor.into_iter().cloned().collect();
         let mut epoch = self.group_epoch;
         if must_bump || has_new_image {
             let roster = self.roster(Some((member_id, metadata)), &without);
@@ -231,7 +221,7 @@ impl ConsumerGroup {
         }
         if epoch > self.target_epoch {
             let roster = self.roster(Some((member_id, metadata)), &without);
-            (epoch, self.plan_target(view, config, &roster, epoch, member_id, records))
+            (epoch, self.plan_target(view, &roster, epoch, member_id, records))
         } else {
             (self.target_epoch, self.target_of(member_id, metadata).cloned().unwrap_or_default())
         }
@@ -274,7 +264,7 @@ impl ConsumerGroup {
         if member.metadata.classic.is_some() || next.state != MemberState::UnrevokedPartitions {
             self.timers.cancel(&timer);
         } else {
-            self.set_timer(timer, view, member.metadata.rebalance_timeout_ms);
+            self.set_timer(timer, view, member.metadata.rebalance_timeout_ms());
         }
         member.current = next;
         Ok(())
@@ -300,7 +290,7 @@ fn refuse_if_invalid(pattern: &str) -> Result<(), Refusal> {
 /// A member may be one epoch behind: then it has missed an answer, and may own only what it had then.
 ///
 /// Errors: FENCED_MEMBER_EPOCH.
-fn check_epoch(member: &Member, request: &HeartbeatRequest) -> Result<(), Refusal> {
+fn check_epoch(member: &Member, request: &ConsumerHeartbeatAsk) -> Result<(), Refusal> {
     let (received, current) = (request.member_epoch, &member.current);
     let fenced = |relation: &str| {
         let problem = format!(
@@ -322,7 +312,7 @@ fn check_epoch(member: &Member, request: &HeartbeatRequest) -> Result<(), Refusa
 }
 
 /// What a member says of itself now: None means as before.
-fn updated(before: &MemberMetadata, request: &HeartbeatRequest) -> MemberMetadata {
+fn updated(before: &MemberMetadata, request: &ConsumerHeartbeatAsk) -> MemberMetadata {
     let mut metadata = before.clone();
     if request.instance_id.is_some() {
         metadata.instance_id.clone_from(&request.instance_id);

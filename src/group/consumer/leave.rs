@@ -5,60 +5,57 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use protocol::ErrorCode;
+use protocol::error_code::ErrorCode;
 
 use super::member::CurrentAssignment;
-use super::names::{GroupEpoch, InstanceId, MemberId};
 use super::owned::OwnedPartitions;
-use super::request::{HeartbeatAnswer, HeartbeatRequest, Refusal};
 use super::{ConsumerGroup, Member};
 use crate::coordinator::{CoordinatorRecord, View};
 use crate::group::records;
+use crate::model::consumer_group::{ConsumerHeartbeatAsk, Refusal};
+use crate::model::consumer_group::{GroupEpoch, InstanceId, MemberId};
+
+/// How a member leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leaves {
+    /// A static member, which will be back within its session: that is written.
+    ForAWhile,
+    /// Whoever asked puts it out, perhaps with others.
+    ForGood(MemberId),
+}
 
 impl ConsumerGroup {
+    /// A heartbeat that says that the member leaves.
+    ///
     /// Errors: UNKNOWN_MEMBER_ID; FENCED_INSTANCE_ID, if another process has the instance id by now.
-    pub(super) fn leave(
-        &mut self,
-        view: View<'_>,
-        request: &HeartbeatRequest,
+    pub fn leave(
+        &self,
+        request: &ConsumerHeartbeatAsk,
         records: &mut Vec<CoordinatorRecord>,
-    ) -> Result<HeartbeatAnswer, Refusal> {
+    ) -> Result<Leaves, Refusal> {
         let member_id = &request.member_id;
-        if let Some(instance_id) = &request.instance_id {
-            let member = self.static_member(instance_id, member_id)?;
-            if request.member_epoch == GroupEpoch::LEAVES_FOR_A_WHILE {
-                let current = CurrentAssignment {
-                    member_epoch: GroupEpoch::LEAVES_FOR_A_WHILE,
-                    pending_revocation: OwnedPartitions::default(),
-                    ..member.current.clone()
-                };
-                records.push(current.to_record(&self.group_id, member_id));
-            } else {
-                self.put_out(view, &BTreeSet::from([member_id]), records);
-            }
-        } else {
-            self.member(member_id)?;
-            self.put_out(view, &BTreeSet::from([member_id]), records);
+        let member = match &request.instance_id {
+            Some(instance_id) => self.static_member(instance_id, member_id)?,
+            None => self.member(member_id)?,
+        };
+        if request.instance_id.is_none() || request.member_epoch != GroupEpoch::LEAVES_FOR_A_WHILE {
+            return Ok(Leaves::ForGood(member_id.clone()));
         }
-        Ok(HeartbeatAnswer {
-            member_id: member_id.clone(),
-            member_epoch: request.member_epoch,
-            heartbeat_interval_ms: 0,
-            assignment: None,
-        })
+        let current = CurrentAssignment {
+            member_epoch: GroupEpoch::LEAVES_FOR_A_WHILE,
+            pending_revocation: OwnedPartitions::default(),
+            ..member.current.clone()
+        };
+        records.push(current.to_record(&self.group_id, member_id));
+        Ok(Leaves::ForAWhile)
     }
 
     /// Writes members out of the group, and the epoch that this makes.
-    pub(super) fn put_out(
-        &self,
-        view: View<'_>,
-        leaving: &BTreeSet<&MemberId>,
-        records: &mut Vec<CoordinatorRecord>,
-    ) {
-        for member_id in leaving {
+    pub fn put_out(&self, view: View<'_>, gone: &BTreeSet<MemberId>, records: &mut Vec<CoordinatorRecord>) {
+        for member_id in gone {
             self.member_tombstones(member_id, records);
         }
-        let roster = self.roster(None, leaving);
+        let roster = self.roster(None, gone);
         let subscribed: BTreeSet<&Arc<str>> =
             roster.members.values().filter_map(|metadata| metadata.subscribed_topic_regex.as_ref()).collect();
         for pattern in self.regexes.keys().filter(|pattern| !subscribed.contains(pattern)) {

@@ -11,10 +11,10 @@ use protocol::messages::group_record::{
     ConsumerGroupMemberMetadataValue,
 };
 
-use super::names::{GroupEpoch, InstanceId, MemberId};
 use super::owned::OwnedPartitions;
 use crate::coordinator::CoordinatorRecord;
 use crate::group::records;
+use crate::model::consumer_group::{GroupEpoch, InstanceId, MemberId};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Member {
@@ -42,7 +42,7 @@ pub struct MemberMetadata {
 /// What a member of the classic protocol sent when it joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClassicMember {
-    pub session_timeout_ms: i32,
+    pub session_timeout_ms: u32,
     /// Name and subscription, the member's favourite first.
     pub protocols: Vec<(Arc<str>, Bytes)>,
 }
@@ -94,7 +94,7 @@ impl ClassicMember {
     fn to_record(&self) -> ClassicMemberMetadata<'_> {
         let protocols = self.protocols.iter().map(|(name, metadata)| ClassicProtocol { name, metadata });
         ClassicMemberMetadata {
-            session_timeout_ms: self.session_timeout_ms,
+            session_timeout_ms: i32::try_from(self.session_timeout_ms).unwrap_or(i32::MAX),
             supported_protocols: protocols.collect(),
         }
     }
@@ -117,6 +117,12 @@ impl Default for MemberMetadata {
 }
 
 impl MemberMetadata {
+    /// How long it may take to give partitions up. What has not been said is no time.
+    #[must_use]
+    pub fn rebalance_timeout_ms(&self) -> u32 {
+        u32::try_from(self.rebalance_timeout_ms).unwrap_or(0)
+    }
+
     #[must_use]
     pub fn from_record(value: &ConsumerGroupMemberMetadataValue<'_>) -> MemberMetadata {
         MemberMetadata {
@@ -132,7 +138,7 @@ impl MemberMetadata {
             rebalance_timeout_ms: value.rebalance_timeout_ms,
             server_assignor: value.server_assignor.map(Arc::from),
             classic: value.classic_member_metadata.as_ref().map(|classic| ClassicMember {
-                session_timeout_ms: classic.session_timeout_ms,
+                session_timeout_ms: u32::try_from(classic.session_timeout_ms).unwrap_or(0),
                 protocols: classic
                     .supported_protocols
                     .iter()

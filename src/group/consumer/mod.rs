@@ -10,14 +10,16 @@
 //!
 //! Source: KIP-848; Apache Kafka 4.3 for error codes, order of checks and records.
 
+mod classic;
 mod commit;
 mod describe;
+pub(crate) mod embedded;
 mod expiry;
+mod founding;
 mod heartbeat;
 mod leave;
-mod member;
-mod names;
-mod owned;
+pub(crate) mod member;
+pub(crate) mod owned;
 mod reconcile;
 mod regexes;
 mod replay;
@@ -37,13 +39,14 @@ use self::regexes::Lookup;
 use self::subscription::ResolvedRegexes;
 use self::timers::{Timer, Timers};
 use crate::coordinator::{CoordinatorRecord, View};
-use crate::group::{Assignment, records};
-use crate::model::Instant;
+use crate::group::records;
+use crate::model::consumer_group::{GroupEpoch, InstanceId, MemberId};
+use crate::model::{Assignment, Instant};
 
-pub use self::commit::CommitCheck;
-pub use self::describe::{DescribedGroup, DescribedMember, GroupState};
-pub use self::names::{GroupEpoch, InstanceId, MemberId};
-pub use self::request::{ConsumerGroupConfig, HeartbeatAnswer, HeartbeatRequest, MigrationPolicy, Refusal};
+pub use self::commit::{CommitCheck, Committer};
+pub use self::describe::GroupState;
+pub use self::founding::Founder;
+pub use self::leave::Leaves;
 
 /// A consumer group.
 ///
@@ -166,9 +169,9 @@ impl ConsumerGroup {
     fn roster<'a>(
         &'a self,
         changed: Option<(&'a MemberId, &'a MemberMetadata)>,
-        without: &BTreeSet<&MemberId>,
+        without: &BTreeSet<MemberId>,
     ) -> Roster<'a> {
-        let staying = self.members.iter().filter(|(member_id, _)| !without.contains(member_id));
+        let staying = self.members.iter().filter(|(member_id, _)| !without.contains(*member_id));
         let mut members: BTreeMap<_, _> =
             staying.map(|(member_id, member)| (member_id, &member.metadata)).collect();
         members.extend(changed);
@@ -190,8 +193,7 @@ impl ConsumerGroup {
         subscription::metadata_hash(names, view.image)
     }
 
-    fn set_timer(&mut self, timer: Timer, view: View<'_>, ms: i32) {
-        let ms = u64::try_from(ms).unwrap_or(0);
-        self.timers.set(timer, view.now.instant.after_ms(ms));
+    fn set_timer(&mut self, timer: Timer, view: View<'_>, ms: u32) {
+        self.timers.set(timer, view.now.instant.after_ms(u64::from(ms)));
     }
 }

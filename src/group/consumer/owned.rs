@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use protocol::Uuid;
 use protocol::messages::group_record::CurrentTopicPartitions;
 
-use super::names::{GroupEpoch, MemberId};
-use crate::group::Assignment;
+use crate::model::Assignment;
+use crate::model::consumer_group::{GroupEpoch, MemberId};
 use crate::model::{PartitionIndex, TopicId};
 
 /// Partitions of one member, each with the epoch at which it got it: a commit from that epoch on is its own.

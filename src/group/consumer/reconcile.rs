@@ -14,10 +14,10 @@
 use std::collections::BTreeSet;
 
 use super::member::{CurrentAssignment, MemberState};
-use super::names::{GroupEpoch, MemberId};
 use super::owned::{OwnedPartitions, Owners};
-use crate::group::Assignment;
+use crate::model::Assignment;
 use crate::model::TopicId;
+use crate::model::consumer_group::{GroupEpoch, MemberId};
 
 pub(super) struct Reconciliation<'a> {
     pub member_id: &'a MemberId,

@@ -5,13 +5,13 @@
 //! mentioned, and a tombstone of nothing is nothing.
 
 use super::member::{CurrentAssignment, MemberMetadata};
-use super::names::{GroupEpoch, MemberId};
 use super::subscription::ResolvedRegex;
 use super::timers::Timer;
 use super::{ConsumerGroup, Member};
 use crate::coordinator::View;
-use crate::group::Assignment;
 use crate::group::records::MemberRecord;
+use crate::model::Assignment;
+use crate::model::consumer_group::{GroupEpoch, MemberId};
 use crate::model::{PartitionIndex, TopicId};
 
 impl ConsumerGroup {
@@ -106,18 +106,19 @@ impl ConsumerGroup {
     }
 
     /// All records are replayed: every member is given the time of a session to be heard of, as if it had just been.
-    pub fn on_loaded(&mut self, view: View<'_>, config: &super::ConsumerGroupConfig) {
+    pub fn on_loaded(&mut self, view: View<'_>) {
         self.timers.cancel_all();
-        let members: Vec<(MemberId, i32, bool, i32)> = self
+        let members: Vec<(MemberId, u32, bool, u32)> = self
             .members
             .iter()
             .map(|(member_id, member)| {
                 let classic = member.metadata.classic.as_ref();
-                let session_ms =
-                    classic.map_or(config.session_timeout_ms, |classic| classic.session_timeout_ms);
+                let session_ms = classic.map_or(view.config.groups.consumer.session_timeout_ms, |classic| {
+                    classic.session_timeout_ms
+                });
                 let revokes = classic.is_none()
                     && member.current.state == super::member::MemberState::UnrevokedPartitions;
-                (member_id.clone(), session_ms, revokes, member.metadata.rebalance_timeout_ms)
+                (member_id.clone(), session_ms, revokes, member.metadata.rebalance_timeout_ms())
             })
             .collect();
         for (member_id, session_ms, revokes, rebalance_ms) in members {

@@ -9,21 +9,21 @@ use protocol::Uuid;
 use protocol::messages::group_record::{ConsumerGroupTargetAssignmentMemberValue, TargetTopicPartitions};
 
 use super::member::MemberMetadata;
-use super::names::{GroupEpoch, MemberId};
-use super::request::ConsumerGroupConfig;
 use super::subscription;
 use super::{ConsumerGroup, Roster};
+use crate::config::ConsumerGroupConfig;
 use crate::coordinator::{CoordinatorRecord, View};
 use crate::group::assignor::{Assignor, Subscriber};
-use crate::group::{Assignment, records};
+use crate::group::records;
+use crate::model::Assignment;
 use crate::model::TopicId;
+use crate::model::consumer_group::{GroupEpoch, MemberId};
 
 impl ConsumerGroup {
     /// Makes the target for `epoch`; returns the share of `member_id`.
     pub(super) fn plan_target(
         &self,
         view: View<'_>,
-        config: &ConsumerGroupConfig,
         roster: &Roster<'_>,
         epoch: GroupEpoch,
         member_id: &MemberId,
@@ -42,7 +42,7 @@ impl ConsumerGroup {
                 previous: self.target_of(member_id, metadata).unwrap_or(&none),
             })
             .collect();
-        let assigned = preferred_assignor(roster.members.values().copied(), config)
+        let assigned = preferred_assignor(roster.members.values().copied(), &view.config.groups.consumer)
             .assign(&members, &subscriptions.partition_counts(view));
         let mut own = Assignment::default();
         for (&id, assignment) in roster.members.keys().zip(assigned) {

@@ -13,31 +13,26 @@ mod schedules;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use protocol::ErrorCode;
+use protocol::error_code::ErrorCode;
 
 use super::member::MemberState;
 use super::*;
-use crate::group::assignor::Assignor;
+use crate::config::{Config, RawConfig};
 use crate::group::records::{GroupRecord, read};
+use crate::model::consumer_group::{ConsumerHeartbeatAnswer, ConsumerHeartbeatAsk, Refusal};
 use crate::model::metadata_image::{MetadataImage, PartitionImage, TopicImage};
 use crate::model::topic_config::TopicConfig;
 use crate::model::{BrokerId, DirectoryId, LeaderEpoch, Now, PartitionIndex, TopicId};
 
 const SESSION_MS: u64 = 45_000;
 
-fn config() -> ConsumerGroupConfig {
-    ConsumerGroupConfig {
-        session_timeout_ms: 45_000,
-        heartbeat_interval_ms: 5_000,
-        max_size: 100,
-        assignors: vec![Assignor::Uniform, Assignor::Range],
-        migration_policy: MigrationPolicy::Bidirectional,
-    }
+fn config() -> Config {
+    Config::validate(&RawConfig::default()).unwrap()
 }
 
 struct World {
     group: ConsumerGroup,
-    config: ConsumerGroupConfig,
+    config: Config,
     image: MetadataImage,
     now: Now,
     log: Vec<CoordinatorRecord>,
@@ -102,15 +97,29 @@ impl World {
 
     fn image_changed(&mut self) {
         self.image.version += 1;
-        let view = View { now: self.now, image: &self.image };
+        let view = View { now: self.now, image: &self.image, config: &self.config };
         self.group.on_image(view);
     }
 
-    fn beat(&mut self, request: &HeartbeatRequest) -> Result<HeartbeatAnswer, Refusal> {
-        request.validate("g", &self.config)?;
+    fn beat(&mut self, request: &ConsumerHeartbeatAsk) -> Result<ConsumerHeartbeatAnswer, Refusal> {
+        request.validate(&self.config.groups.consumer)?;
         let mut records = Vec::new();
-        let view = View { now: self.now, image: &self.image };
-        let answer = self.group.heartbeat(view, &self.config, request, &mut records);
+        let view = View { now: self.now, image: &self.image, config: &self.config };
+        let answer = if request.leaves() {
+            self.group.leave(request, &mut records).map(|leaves| {
+                if let Leaves::ForGood(member_id) = leaves {
+                    self.group.put_out(view, &BTreeSet::from([member_id]), &mut records);
+                }
+                ConsumerHeartbeatAnswer {
+                    member_id: request.member_id.clone(),
+                    member_epoch: request.member_epoch,
+                    heartbeat_interval_ms: 0,
+                    assignment: None,
+                }
+            })
+        } else {
+            self.group.heartbeat(view, request, &mut records)
+        };
         if answer.is_err() {
             assert_eq!(records, []);
         }
@@ -119,7 +128,7 @@ impl World {
     }
 
     /// The member takes what it is told, as one that answers at once does.
-    fn beat_ok(&mut self, request: &HeartbeatRequest) -> HeartbeatAnswer {
+    fn beat_ok(&mut self, request: &ConsumerHeartbeatAsk) -> ConsumerHeartbeatAnswer {
         self.beat(request).unwrap_or_else(|refusal| panic!("{refusal}"))
     }
 
@@ -132,8 +141,11 @@ impl World {
     fn run_timers(&mut self) {
         while self.group.next_deadline().is_some_and(|deadline| deadline <= self.now.instant) {
             let mut records = Vec::new();
-            let view = View { now: self.now, image: &self.image };
-            self.group.on_time(view, &mut records);
+            let view = View { now: self.now, image: &self.image, config: &self.config };
+            let gone = self.group.on_time(view, &mut records);
+            if !gone.is_empty() {
+                self.group.put_out(view, &gone, &mut records);
+            }
             self.append(records);
         }
     }
@@ -159,8 +171,8 @@ impl World {
             replay(&mut group, record);
         }
         assert_eq!(persistent(&group), persistent(&self.group));
-        let view = View { now: self.now, image: &self.image };
-        group.on_loaded(view, &self.config);
+        let view = View { now: self.now, image: &self.image, config: &self.config };
+        group.on_loaded(view);
         self.group = group;
     }
 
@@ -214,11 +226,11 @@ fn check_invariants(group: &ConsumerGroup) {
 }
 
 /// The first heartbeat of a member.
-fn join(member_id: &str, topics: &[&str]) -> HeartbeatRequest {
-    HeartbeatRequest {
+fn join(member_id: &str, topics: &[&str]) -> ConsumerHeartbeatAsk {
+    ConsumerHeartbeatAsk {
         api_version: 1,
         member_id: member_id.into(),
-        has_fresh_id: false,
+        group_id: "g".to_owned(),
         member_epoch: GroupEpoch::ZERO,
         instance_id: None,
         rack_id: None,
@@ -232,13 +244,13 @@ fn join(member_id: &str, topics: &[&str]) -> HeartbeatRequest {
     }
 }
 
-fn join_static(member_id: &str, instance_id: &str, topics: &[&str]) -> HeartbeatRequest {
-    HeartbeatRequest { instance_id: Some(instance_id.into()), ..join(member_id, topics) }
+fn join_static(member_id: &str, instance_id: &str, topics: &[&str]) -> ConsumerHeartbeatAsk {
+    ConsumerHeartbeatAsk { instance_id: Some(instance_id.into()), ..join(member_id, topics) }
 }
 
 /// A later one, in which nothing is new.
-fn still(member_id: &str, epoch: i32) -> HeartbeatRequest {
-    HeartbeatRequest {
+fn still(member_id: &str, epoch: i32) -> ConsumerHeartbeatAsk {
+    ConsumerHeartbeatAsk {
         member_epoch: GroupEpoch(epoch),
         rebalance_timeout_ms: -1,
         subscribed_topic_names: None,
@@ -248,8 +260,8 @@ fn still(member_id: &str, epoch: i32) -> HeartbeatRequest {
 }
 
 /// One that says what the member owns.
-fn owning(member_id: &str, epoch: i32, owned: &Assignment) -> HeartbeatRequest {
-    HeartbeatRequest { topic_partitions: Some(owned.clone()), ..still(member_id, epoch) }
+fn owning(member_id: &str, epoch: i32, owned: &Assignment) -> ConsumerHeartbeatAsk {
+    ConsumerHeartbeatAsk { topic_partitions: Some(owned.clone()), ..still(member_id, epoch) }
 }
 
 fn assignment(topics: &[(u8, &[i32])]) -> Assignment {

@@ -3,8 +3,7 @@
 use super::*;
 
 fn check(world: &World, member_id: &str, epoch: i32, partition: i32) -> Result<(), ErrorCode> {
-    let check = world.group.check_commit(member_id, None, GroupEpoch(epoch), Some(9));
-    let check = check.map_err(|refusal| refusal.error)?;
+    let check = world.group.check_commit(member_id, None, GroupEpoch(epoch), Committer::Consumer)?;
     check.check(TopicId([1; 16]), PartitionIndex(partition))
 }
 
@@ -45,11 +44,13 @@ fn a_member_that_is_behind_commits_what_it_has_had_since() {
 fn old_commits_and_transactions_have_rules_of_their_own() {
     let mut world = World::new(&[("t", 2)]);
     world.beat_ok(&join("a", &["t"]));
-    let group = &world.group;
-    expect_error(group.check_commit("a", None, GroupEpoch(1), Some(8)), ErrorCode::UNSUPPORTED_VERSION);
-    assert!(matches!(group.check_commit("a", None, GroupEpoch(1), None), Ok(CommitCheck::All)));
-    assert!(matches!(group.check_commit("", None, GroupEpoch(-1), None), Ok(CommitCheck::All)));
-    expect_error(group.check_commit("", Some("i"), GroupEpoch(-1), None), ErrorCode::UNKNOWN_MEMBER_ID);
+    let check = |member_id: &str, instance_id: Option<&str>, epoch: i32, committer| {
+        world.group.check_commit(member_id, instance_id, GroupEpoch(epoch), committer).map(drop)
+    };
+    assert_eq!(check("a", None, 1, Committer::OldConsumer), Err(ErrorCode::UNSUPPORTED_VERSION));
+    assert_eq!(check("a", None, 1, Committer::Transaction), Ok(()));
+    assert_eq!(check("", None, -1, Committer::Transaction), Ok(()));
+    assert_eq!(check("", Some("i"), -1, Committer::Transaction), Err(ErrorCode::UNKNOWN_MEMBER_ID));
 }
 
 #[test]
@@ -59,7 +60,7 @@ fn fetches_need_the_epoch_of_the_member_that_asks() {
     let group = &world.group;
     assert_eq!(group.check_fetch(None, GroupEpoch(-1)), Ok(()));
     assert_eq!(group.check_fetch(Some("a"), GroupEpoch(1)), Ok(()));
-    expect_error(group.check_fetch(Some("a"), GroupEpoch(0)), ErrorCode::STALE_MEMBER_EPOCH);
-    expect_error(group.check_fetch(Some("b"), GroupEpoch(1)), ErrorCode::UNKNOWN_MEMBER_ID);
-    expect_error(group.check_fetch(None, GroupEpoch(1)), ErrorCode::UNKNOWN_MEMBER_ID);
+    assert_eq!(group.check_fetch(Some("a"), GroupEpoch(0)), Err(ErrorCode::STALE_MEMBER_EPOCH));
+    assert_eq!(group.check_fetch(Some("b"), GroupEpoch(1)), Err(ErrorCode::UNKNOWN_MEMBER_ID));
+    assert_eq!(group.check_fetch(None, GroupEpoch(1)), Err(ErrorCode::UNKNOWN_MEMBER_ID));
 }

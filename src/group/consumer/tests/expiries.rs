@@ -34,7 +34,7 @@ fn a_static_member_may_be_away_for_a_session() {
     let mut world = World::new(&[("t", 1)]);
     world.beat_ok(&join_static("a", "i", &["t"]));
     world.pass(10_000);
-    world.beat_ok(&HeartbeatRequest { instance_id: Some("i".into()), ..still("a", -2) });
+    world.beat_ok(&ConsumerHeartbeatAsk { instance_id: Some("i".into()), ..still("a", -2) });
     world.pass(SESSION_MS - 10_001);
     assert_eq!(world.group.members.len(), 1);
     world.pass(1);
@@ -45,7 +45,7 @@ fn a_static_member_may_be_away_for_a_session() {
 #[test]
 fn a_member_that_does_not_give_up_in_time_is_put_out() {
     let mut world = World::new(&[("t", 2)]);
-    world.beat_ok(&HeartbeatRequest { rebalance_timeout_ms: 30_000, ..join("a", &["t"]) });
+    world.beat_ok(&ConsumerHeartbeatAsk { rebalance_timeout_ms: 30_000, ..join("a", &["t"]) });
     world.beat_ok(&join("b", &["t"]));
     let both = assignment(&[(1, &[0, 1])]);
     world.beat_ok(&owning("a", 1, &both));
@@ -61,7 +61,7 @@ fn a_member_that_does_not_give_up_in_time_is_put_out() {
 #[test]
 fn a_member_that_has_given_up_is_not_put_out() {
     let mut world = World::new(&[("t", 2)]);
-    world.beat_ok(&HeartbeatRequest { rebalance_timeout_ms: 10_000, ..join("a", &["t"]) });
+    world.beat_ok(&ConsumerHeartbeatAsk { rebalance_timeout_ms: 10_000, ..join("a", &["t"]) });
     world.beat_ok(&join("b", &["t"]));
     world.beat_ok(&owning("a", 1, &assignment(&[(1, &[0, 1])])));
     world.beat_ok(&owning("a", 1, &assignment(&[(1, &[0])])));
@@ -72,7 +72,7 @@ fn a_member_that_has_given_up_is_not_put_out() {
 #[test]
 fn after_a_start_sessions_and_rebalances_begin_anew() {
     let mut world = World::new(&[("t", 2)]);
-    world.beat_ok(&HeartbeatRequest { rebalance_timeout_ms: 10_000, ..join("a", &["t"]) });
+    world.beat_ok(&ConsumerHeartbeatAsk { rebalance_timeout_ms: 10_000, ..join("a", &["t"]) });
     world.beat_ok(&join("b", &["t"]));
     world.beat_ok(&owning("a", 1, &assignment(&[(1, &[0, 1])])));
     world.now.instant = world.now.instant.after_ms(1_000_000);

@@ -3,8 +3,8 @@
 use super::*;
 use crate::limits::{GROUP_REGEX_REFRESH_MS_MIN, GROUP_REGEX_SLICE};
 
-fn join_regex(member_id: &str, regex: &str) -> HeartbeatRequest {
-    HeartbeatRequest {
+fn join_regex(member_id: &str, regex: &str) -> ConsumerHeartbeatAsk {
+    ConsumerHeartbeatAsk {
         subscribed_topic_names: None,
         subscribed_topic_regex: Some(regex.into()),
         ..join(member_id, &[])
@@ -70,7 +70,7 @@ fn the_empty_pattern_subscribes_to_nothing() {
 #[test]
 fn names_and_a_pattern_add_up() {
     let mut world = World::new(&[("a", 1), ("b", 1)]);
-    let both = HeartbeatRequest { subscribed_topic_regex: Some("a".into()), ..join("m", &["b"]) };
+    let both = ConsumerHeartbeatAsk { subscribed_topic_regex: Some("a".into()), ..join("m", &["b"]) };
     assert_eq!(world.beat_ok(&both).assignment, Some(assignment(&[(2, &[0])])));
     world.run_timers();
     assert_eq!(world.beat_ok(&still("m", 1)).assignment, Some(assignment(&[(1, &[0]), (2, &[0])])));
@@ -99,7 +99,7 @@ fn another_pattern_takes_away_what_it_does_not_match_before_it_is_looked_up() {
     world.run_timers();
     world.beat_ok(&still("m", 1));
     let owned = assignment(&[(1, &[0])]);
-    let changed = HeartbeatRequest { subscribed_topic_regex: Some("b".into()), ..owning("m", 2, &owned) };
+    let changed = ConsumerHeartbeatAsk { subscribed_topic_regex: Some("b".into()), ..owning("m", 2, &owned) };
     let answer = world.beat_ok(&changed);
     assert_eq!((answer.member_epoch, answer.assignment), (GroupEpoch(2), Some(Assignment::default())));
     assert!(!world.group.regexes.contains_key("a"));
@@ -142,7 +142,7 @@ fn many_topics_are_looked_up_in_slices() {
     let mut slices = 0;
     while world.group.next_deadline().is_some_and(|deadline| deadline <= world.now.instant) {
         let mut records = Vec::new();
-        let view = View { now: world.now, image: &world.image };
+        let view = View { now: world.now, image: &world.image, config: &world.config };
         world.group.on_time(view, &mut records);
         world.append(records);
         slices += 1;
@@ -160,7 +160,7 @@ fn a_pattern_that_comes_while_another_is_looked_up_has_its_turn() {
     world.image_changed();
     world.beat_ok(&join_regex("m", "t.*"));
     let mut records = Vec::new();
-    world.group.on_time(View { now: world.now, image: &world.image }, &mut records);
+    world.group.on_time(View { now: world.now, image: &world.image, config: &world.config }, &mut records);
     assert_eq!(records, []);
     world.beat_ok(&join_regex("n", "t00001"));
     world.run_timers();

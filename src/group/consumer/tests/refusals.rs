@@ -4,48 +4,36 @@ use super::*;
 
 #[test]
 fn malformed_heartbeats_are_refused() {
-    let check = |request: HeartbeatRequest, message: &str| {
+    let check = |request: ConsumerHeartbeatAsk, message: &str| {
         let mut world = World::new(&[]);
         let refusal = world.beat(&request).unwrap_err();
         assert_eq!((refusal.error, refusal.message.as_str()), (ErrorCode::INVALID_REQUEST, message));
     };
     check(join("", &["t"]), "MemberId can't be empty.");
-    check(HeartbeatRequest { has_fresh_id: true, ..join("a", &["t"]) }, "MemberId can't be empty.");
-    check(
-        HeartbeatRequest { api_version: 0, has_fresh_id: true, ..still("a", 1) },
-        "MemberId can't be empty.",
-    );
+    check(ConsumerHeartbeatAsk { api_version: 0, ..still("", 1) }, "MemberId can't be empty.");
     check(join_static("a", "", &["t"]), "InstanceId can't be empty.");
-    check(HeartbeatRequest { rack_id: Some("".into()), ..join("a", &["t"]) }, "RackId can't be empty.");
+    check(ConsumerHeartbeatAsk { rack_id: Some("".into()), ..join("a", &["t"]) }, "RackId can't be empty.");
     check(
-        HeartbeatRequest { rebalance_timeout_ms: -1, ..join("a", &["t"]) },
+        ConsumerHeartbeatAsk { rebalance_timeout_ms: -1, ..join("a", &["t"]) },
         "RebalanceTimeoutMs must be provided in first request.",
     );
     let rejoin = "TopicPartitions must be empty when (re-)joining.";
-    check(HeartbeatRequest { topic_partitions: None, ..join("a", &["t"]) }, rejoin);
+    check(ConsumerHeartbeatAsk { topic_partitions: None, ..join("a", &["t"]) }, rejoin);
     let some = Some(assignment(&[(1, &[0])]));
-    check(HeartbeatRequest { topic_partitions: some, ..join("a", &["t"]) }, rejoin);
+    check(ConsumerHeartbeatAsk { topic_partitions: some, ..join("a", &["t"]) }, rejoin);
     check(
-        HeartbeatRequest { subscribed_topic_names: None, ..join("a", &["t"]) },
+        ConsumerHeartbeatAsk { subscribed_topic_names: None, ..join("a", &["t"]) },
         "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.",
     );
     check(still("a", -2), "InstanceId can't be null.");
     check(still("a", -3), "MemberEpoch is invalid.");
-    let refusal = join("a", &["t"]).validate("", &config()).unwrap_err();
-    assert_eq!(refusal.message, "GroupId can't be empty.");
-}
-
-#[test]
-fn in_version_0_the_broker_may_choose_the_id() {
-    let mut world = World::new(&[]);
-    let request = HeartbeatRequest { api_version: 0, has_fresh_id: true, ..join("fresh", &["t"]) };
-    assert_eq!(world.beat_ok(&request).member_id.as_str(), "fresh");
+    check(ConsumerHeartbeatAsk { group_id: String::new(), ..join("a", &["t"]) }, "GroupId can't be empty.");
 }
 
 #[test]
 fn an_assignor_that_is_not_configured_is_refused() {
     let mut world = World::new(&[]);
-    let request = HeartbeatRequest { server_assignor: Some("sticky".into()), ..join("a", &["t"]) };
+    let request = ConsumerHeartbeatAsk { server_assignor: Some("sticky".into()), ..join("a", &["t"]) };
     let refusal = world.beat(&request).unwrap_err();
     let message = "ServerAssignor sticky is not supported. Supported assignors: uniform, range.";
     assert_eq!((refusal.error, refusal.message.as_str()), (ErrorCode::UNSUPPORTED_ASSIGNOR, message));
@@ -58,14 +46,14 @@ fn unknown_members_are_refused() {
     for epoch in [1, -1] {
         expect_error(world.beat(&still("b", epoch)), ErrorCode::UNKNOWN_MEMBER_ID);
     }
-    let leave = HeartbeatRequest { instance_id: Some("i".into()), ..still("a", -2) };
+    let leave = ConsumerHeartbeatAsk { instance_id: Some("i".into()), ..still("a", -2) };
     expect_error(world.beat(&leave), ErrorCode::UNKNOWN_MEMBER_ID);
 }
 
 #[test]
 fn a_full_group_takes_nobody_but_its_members() {
     let mut world = World::new(&[("t", 1)]);
-    world.config.max_size = 1;
+    world.config.groups.consumer.members_max = 1;
     world.beat_ok(&join("a", &["t"]));
     let refusal = world.beat(&join("b", &["t"])).unwrap_err();
     let message = "The consumer group has reached its maximum capacity of 1 members.";

@@ -135,9 +135,9 @@ impl Clients {
         self.check();
     }
 
-    fn request(client: &Client) -> HeartbeatRequest {
+    fn request(client: &Client) -> ConsumerHeartbeatAsk {
         let is_full = client.unsure || client.epoch == 0;
-        HeartbeatRequest {
+        ConsumerHeartbeatAsk {
             member_epoch: GroupEpoch(client.epoch),
             instance_id: client.instance_id.as_deref().map(InstanceId::from),
             rebalance_timeout_ms: if is_full { 20_000 } else { -1 },
@@ -181,7 +181,7 @@ impl Clients {
         let Some(client) = self.clients[index].take() else { return };
         let epoch = if client.instance_id.is_some() { -2 } else { -1 };
         let instance_id = client.instance_id.as_deref().map(InstanceId::from);
-        let request = HeartbeatRequest { instance_id, ..still(&client.member_id, epoch) };
+        let request = ConsumerHeartbeatAsk { instance_id, ..still(&client.member_id, epoch) };
         // Whoever is not known any more has left already.
         if let Err(refusal) = self.world.beat(&request) {
             assert!([ErrorCode::UNKNOWN_MEMBER_ID, ErrorCode::FENCED_INSTANCE_ID].contains(&refusal.error));

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{PartitionIndex, TopicId};
+use super::{PartitionIndex, TopicId};
 
 /// Partitions of topics.
 ///
