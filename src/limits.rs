@@ -156,6 +156,13 @@ pub const SEGMENT_DESCRIPTORS_SHARE: u64 = 4;
 pub const SEGMENT_DESCRIPTORS_MIN: u64 = 64;
 pub const SEGMENT_DESCRIPTORS_MAX: u64 = 16_384;
 
+/// A compiled regular expression of a consumer group's subscription, and what looking up may do in one go, in names matched.
+pub const GROUP_REGEX_BYTES_MAX: usize = 1024 * 1024;
+pub const GROUP_REGEX_SLICE: usize = 4096;
+
+/// Topics that changed are looked up again for regular expressions no sooner than this after the last time.
+pub const GROUP_REGEX_REFRESH_MS_MIN: u64 = 1_000;
+
 /// What a coordinator's partition is read by while it is loaded, and how much of all of them one turn replays.
 pub const COORDINATOR_READ_BYTES: u64 = 256 * 1024;
 pub const COORDINATOR_LOAD_BYTES_PER_TURN: u64 = 1024 * 1024;

@@ -221,6 +221,8 @@ pub const SUPPORTED: &[ApiVersionRange] = &[
     range(ApiKey::OffsetDelete, 0, 0, NEVER),
     range(ApiKey::DescribeCluster, 0, 2, 0),
     range(ApiKey::DescribeProducers, 0, 0, 0),
+    range(ApiKey::ConsumerGroupHeartbeat, 0, 1, 0),
+    range(ApiKey::ConsumerGroupDescribe, 0, 1, 0),
     range(ApiKey::DescribeTopicPartitions, 0, 0, 0),
 ];
 

@@ -5,6 +5,8 @@ pub mod api_versions;
 mod cluster_view;
 mod config_changes;
 mod config_rows;
+pub mod consumer_group_describe;
+pub mod consumer_group_heartbeat;
 mod control_error;
 pub mod create_partitions;
 pub mod create_topics;
@@ -183,6 +185,10 @@ pub fn dispatch(context: &ApiContext<'_>, sessions: &mut FetchSessions, frame: B
         ApiKey::DescribeCluster => describe_cluster::handle(context, info, &mut reader),
         ApiKey::DescribeLogDirs => describe_log_dirs::handle(context, info, &mut reader),
         ApiKey::DescribeProducers => describe_producers::handle(context, info, &mut reader),
+        ApiKey::ConsumerGroupHeartbeat => {
+            consumer_group_heartbeat::handle(context, info, header.client_id, &mut reader)
+        }
+        ApiKey::ConsumerGroupDescribe => consumer_group_describe::handle(context, info, &mut reader),
         ApiKey::DescribeTopicPartitions => describe_topic_partitions::handle(context, info, &mut reader),
         _ => Outcome::Close("an API key that is not served"),
     }

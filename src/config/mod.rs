@@ -24,7 +24,7 @@ mod validated;
 #[cfg(test)]
 mod tests;
 
-pub use groups::GroupConfig;
+pub use groups::{ConsumerGroupConfig, GroupConfig};
 pub use key::{Allowed, Effect, Key, Scope, Synonym, Unit, Update, ValueError, ValueType, list_elements};
 pub use layers::{Source, SynonymValue};
 pub use listeners::Listener;

@@ -156,7 +156,7 @@ impl Config {
             free_bytes_min: of.unsigned("log.dir.free.bytes.min"),
             tail_bytes_max: of.unsigned("tail.memory.bytes"),
             index_bytes_max: of.unsigned("index.cache.bytes"),
-            groups: GroupConfig::typed(&of),
+            groups: GroupConfig::typed(&of)?,
             topic_defaults: TopicConfig::default(),
             layers: Layers::default(),
         };
@@ -184,7 +184,7 @@ impl<'a> Texts<'a> {
     }
 
     /// Of a key that has a default.
-    fn text(&self, name: &str) -> &'a str {
+    pub(super) fn text(&self, name: &str) -> &'a str {
         self.maybe(name).expect("keys read without `maybe` have defaults")
     }
 

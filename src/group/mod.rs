@@ -1,14 +1,18 @@
 //! Groups: who consumes what, and how far it has come.
 //!
 //! ```text
-//! GroupCoordinator --Join, Sync, Heartbeat, Leave--> classic
+//! GroupCoordinator --Join, Sync, Heartbeat, Leave--> classic; or consumer, if the group has members of both protocols (`migration`)
+//!                  --ConsumerHeartbeat-------------> consumer
 //!                  --Commit, Fetch, Delete---------> offsets (once the group agrees)
 //!                  --time--------------------------> sweep: offsets that nobody needs, groups that have nothing
 //! ```
 //!
 //! Decides what each group answers and which records it writes. Nothing here sees a log, a clock or a connection (`coordinator`).
 
+pub mod assignor;
 pub mod classic;
+pub mod consumer;
+mod migration;
 pub mod offsets;
 pub mod records;
 mod sweep;
@@ -21,23 +25,79 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::error_code::ErrorCode;
 
-use self::classic::{ClassicGroup, Turn, join_refused};
+use self::classic::{ClassicGroup, StillUsed, Turn, join_refused};
+use self::consumer::{Committer, ConsumerGroup};
 use self::offsets::Offsets;
 use self::records::GroupRecord;
 use self::sweep::Sweep;
 pub use self::topic::{OFFSETS_TOPIC, new_offsets_topic, partition_of_group};
-use crate::coordinator::{Coordinator, Decision, NotReplayed, Ticket, View};
+use crate::coordinator::{Coordinator, CoordinatorRecord, Decision, NotReplayed, Ticket, View};
 use crate::limits::SWEEP_GROUPS_PER_TURN;
-use crate::model::Instant;
+use crate::model::consumer_group::GroupEpoch;
 use crate::model::group::{
-    CommitAsk, DeleteOffsetsAsk, GroupAnswer, GroupAsk, GroupReply, JoinAsk, ListAsk, ListedGroup,
+    CommitAsk, DeleteOffsetsAsk, FetchAsk, GroupAnswer, GroupAsk, GroupReply, JoinAsk, ListAsk, ListedGroup,
 };
+use crate::model::{Instant, PartitionIndex};
 use crate::stdx::RandomIds;
 
 /// A group by the protocol of its members.
 #[derive(Debug)]
 pub enum Group {
     Classic(ClassicGroup),
+    Consumer(Box<ConsumerGroup>),
+}
+
+impl Group {
+    fn next_deadline(&self) -> Option<Instant> {
+        match self {
+            Group::Classic(group) => group.next_deadline(),
+            Group::Consumer(group) => group.next_deadline(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Group::Classic(group) => group.is_empty(),
+            Group::Consumer(group) => group.is_empty(),
+        }
+    }
+
+    fn is_subscribed_to(&self, topic: &str) -> bool {
+        match self {
+            Group::Classic(group) => group.is_subscribed_to(topic),
+            Group::Consumer(group) => group.subscribes_to(topic),
+        }
+    }
+
+    /// As `ClassicGroup::unused_since`. What members of a consumer group subscribe to is always known.
+    fn unused_since(&self) -> Result<Option<i64>, StillUsed> {
+        match self {
+            Group::Classic(group) => group.unused_since(),
+            Group::Consumer(_) => Ok(None),
+        }
+    }
+
+    /// Errors: NON_EMPTY_GROUP.
+    fn check_delete(&self) -> Result<(), ErrorCode> {
+        if self.is_empty() { Ok(()) } else { Err(ErrorCode::NON_EMPTY_GROUP) }
+    }
+
+    /// Takes the group out of the log, offsets aside.
+    fn tombstones(&self, group_id: &str, records: &mut Vec<CoordinatorRecord>) {
+        match self {
+            Group::Classic(_) => records.push(records::group_metadata_tombstone(group_id)),
+            Group::Consumer(group) => group.delete(records),
+        }
+    }
+
+    fn listed(&self, group_id: &str) -> ListedGroup {
+        let (protocol_type, state, group_type) = match self {
+            Group::Classic(group) => (group.protocol_type(), group.state().name(), "classic"),
+            Group::Consumer(group) => (classic::CONSUMER, group.state().name(), "consumer"),
+        };
+        let (group_id, protocol_type) = (group_id.to_owned(), protocol_type.to_owned());
+        ListedGroup { group_id, protocol_type, state, group_type }
+    }
 }
 
 #[derive(Debug)]
@@ -82,6 +142,7 @@ impl GroupCoordinator {
     fn classic(&mut self, group_id: &str) -> Option<&mut ClassicGroup> {
         match &mut self.groups.get_mut(group_id)?.group {
             Group::Classic(group) => Some(group),
+            Group::Consumer(_) => None,
         }
     }
 
@@ -122,8 +183,7 @@ impl GroupCoordinator {
 
     fn set_wake(&mut self, group_id: &str) {
         let Some(entry) = self.groups.get_mut(group_id) else { return };
-        let Group::Classic(group) = &entry.group;
-        let wake = group.next_deadline();
+        let wake = entry.group.next_deadline();
         if let Some(before) = std::mem::replace(&mut entry.wake, wake)
             && wake != Some(before)
         {
@@ -136,6 +196,10 @@ impl GroupCoordinator {
 
     /// The first to join makes the group, and the record that says so.
     fn join(&mut self, view: View<'_>, ticket: Ticket, ask: JoinAsk, decision: &mut Decision<GroupReply>) {
+        if let Some(reply) = self.maybe_join_consumer_group(view, &ask, decision) {
+            decision.answer(ticket, reply);
+            return;
+        }
         let group_id = ask.group_id.clone();
         let is_new = !self.groups.contains_key(&group_id);
         if is_new {
@@ -157,8 +221,18 @@ impl GroupCoordinator {
     }
 
     fn commit(&mut self, view: View<'_>, ask: &CommitAsk, decision: &mut Decision<GroupReply>) -> GroupReply {
-        match self.classic(&ask.group_id) {
-            Some(group) => {
+        match self.groups.get_mut(&ask.group_id).map(|entry| &mut entry.group) {
+            Some(Group::Consumer(group)) => {
+                let committer =
+                    if ask.knows_member_epochs { Committer::Consumer } else { Committer::OldConsumer };
+                let epoch = GroupEpoch(ask.generation_id.0);
+                let instance_id = ask.group_instance_id.as_deref();
+                let check = group.check_commit(&ask.member_id, instance_id, epoch, committer)?;
+                for commit in &ask.partitions {
+                    check.check(commit.topic_id, PartitionIndex(commit.partition))?;
+                }
+            }
+            Some(Group::Classic(group)) => {
                 group.check_commit(&ask.member_id, ask.group_instance_id.as_deref(), ask.generation_id)?;
                 group.on_commit(view, &ask.member_id);
             }
@@ -170,11 +244,20 @@ impl GroupCoordinator {
         Ok(GroupAnswer::OffsetsCommitted(Offsets::commit(view, ask, &mut decision.records)))
     }
 
+    fn fetch_offsets(&self, ask: &FetchAsk) -> GroupReply {
+        if let Some(Entry { group: Group::Consumer(group), .. }) = self.groups.get(&ask.group_id) {
+            group.check_fetch(ask.member_id.as_deref(), GroupEpoch(ask.member_epoch))?;
+        }
+        Ok(GroupAnswer::OffsetsFetched(self.offsets.fetch(ask)))
+    }
+
     fn delete_offsets(&mut self, ask: &DeleteOffsetsAsk, decision: &mut Decision<GroupReply>) -> GroupReply {
-        let Some(Entry { group: Group::Classic(group), .. }) = self.groups.get(&ask.group_id) else {
+        let Some(Entry { group, .. }) = self.groups.get(&ask.group_id) else {
             return Err(ErrorCode::GROUP_ID_NOT_FOUND);
         };
-        group.check_delete_offsets()?;
+        if let Group::Classic(group) = group {
+            group.check_delete_offsets()?;
+        }
         let errors = ask.partitions.iter().map(|(topic, partition)| {
             if group.is_subscribed_to(topic) {
                 return ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC;
@@ -186,10 +269,10 @@ impl GroupCoordinator {
     }
 
     fn delete(&mut self, group_id: &str, decision: &mut Decision<GroupReply>) -> GroupReply {
-        let group = self.classic(group_id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
+        let Entry { group, .. } = self.groups.get(group_id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
         group.check_delete()?;
         self.offsets.delete_all(group_id, &mut decision.records);
-        decision.records.push(records::group_metadata_tombstone(group_id));
+        group.tombstones(group_id, &mut decision.records);
         Ok(GroupAnswer::Deleted)
     }
 
@@ -197,13 +280,7 @@ impl GroupCoordinator {
         let allows = |filter: &[String], name: &str| {
             filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(name))
         };
-        let rows =
-            self.groups.iter().map(|(group_id, Entry { group: Group::Classic(group), .. })| ListedGroup {
-                group_id: group_id.clone(),
-                protocol_type: group.protocol_type().to_owned(),
-                state: group.state().name(),
-                group_type: "classic",
-            });
+        let rows = self.groups.iter().map(|(group_id, entry)| entry.group.listed(group_id));
         let listed = rows.filter(|row| allows(&ask.states, row.state) && allows(&ask.types, row.group_type));
         GroupAnswer::Listed(listed.collect())
     }
@@ -227,14 +304,14 @@ impl Coordinator for GroupCoordinator {
                 }
                 self.offsets.replay(group_id, topic, partition, value.as_ref());
             }
-            GroupRecord::GroupMetadata { group_id, value: None } => self.remove(group_id),
+            GroupRecord::GroupMetadata { group_id, value: None } => self.replay_classic_tombstone(group_id),
             GroupRecord::GroupMetadata { group_id, value: Some(value) } => {
                 if !self.is_loaded || !self.groups.contains_key(group_id) {
                     self.insert(group_id, Group::Classic(ClassicGroup::from_record(group_id, &value)));
                 }
             }
-            GroupRecord::ConsumerGroup { .. } => {
-                return Err(NotReplayed { reason: "consumer groups are not known" });
+            GroupRecord::ConsumerGroup { group_id, record } => {
+                self.replay_consumer_group(view, group_id, &record);
             }
         }
         Ok(())
@@ -245,8 +322,10 @@ impl Coordinator for GroupCoordinator {
         // A group whose tombstone was compacted away before those of its offsets is there again: as one with offsets alone.
         let group_ids: Vec<String> = self.groups.keys().cloned().collect();
         for group_id in group_ids {
-            if let Some(group) = self.classic(&group_id) {
-                group.on_loaded(view);
+            match self.groups.get_mut(&group_id).map(|entry| &mut entry.group) {
+                Some(Group::Classic(group)) => group.on_loaded(view),
+                Some(Group::Consumer(group)) => group.on_loaded(view),
+                None => {}
             }
             self.set_wake(&group_id);
         }
@@ -255,6 +334,10 @@ impl Coordinator for GroupCoordinator {
 
     fn handle(&mut self, view: View<'_>, ticket: Ticket, ask: GroupAsk, decision: &mut Decision<GroupReply>) {
         let is_known = self.groups.contains_key(ask.group_id().unwrap_or_default());
+        if let Some(reply) = self.maybe_ask_consumer_group(view, &ask, decision) {
+            decision.answer(ticket, reply);
+            return;
+        }
         let reply = match ask {
             GroupAsk::Join(ask) => return self.join(view, ticket, ask, decision),
             GroupAsk::Sync(ask) if is_known => {
@@ -272,11 +355,11 @@ impl Coordinator for GroupCoordinator {
                 Some(Entry { group: Group::Classic(group), .. }) => {
                     return group.heartbeat(&mut Turn { view, decision, ids: &mut self.ids }, ticket, &ask);
                 }
-                None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+                _ => Err(ErrorCode::UNKNOWN_MEMBER_ID),
             },
             GroupAsk::Sync(_) | GroupAsk::Leave(_) => Err(ErrorCode::UNKNOWN_MEMBER_ID),
             GroupAsk::CommitOffsets(ask) => self.commit(view, &ask, decision),
-            GroupAsk::FetchOffsets(ask) => Ok(GroupAnswer::OffsetsFetched(self.offsets.fetch(&ask))),
+            GroupAsk::FetchOffsets(ask) => self.fetch_offsets(&ask),
             GroupAsk::DeleteOffsets(ask) => self.delete_offsets(&ask, decision),
             GroupAsk::List(ask) => Ok(self.list(&ask)),
             GroupAsk::Describe { group_id } => match self.classic(&group_id) {
@@ -284,6 +367,13 @@ impl Coordinator for GroupCoordinator {
                 None => Err(ErrorCode::GROUP_ID_NOT_FOUND),
             },
             GroupAsk::Delete { group_id } => self.delete(&group_id, decision),
+            GroupAsk::ConsumerHeartbeat(ask) => {
+                Ok(GroupAnswer::ConsumerHeard(self.consumer_heartbeat(view, ask, decision)))
+            }
+            GroupAsk::DescribeConsumerGroup { group_id } => match self.consumer(&group_id) {
+                Some(group) => Ok(GroupAnswer::ConsumerGroupDescribed(group.describe(view))),
+                None => Err(ErrorCode::GROUP_ID_NOT_FOUND),
+            },
         };
         decision.answer(ticket, reply);
     }
@@ -294,11 +384,14 @@ impl Coordinator for GroupCoordinator {
     }
 
     fn on_time(&mut self, view: View<'_>, decision: &mut Decision<GroupReply>) {
+        // A group's records are replayed only after this: so each has one turn.
+        let mut done = BTreeSet::new();
         for _ in 0..SWEEP_GROUPS_PER_TURN {
             let Some((wake, group_id)) = self.wakes.first().cloned() else { break };
-            if wake > view.now.instant {
+            if wake > view.now.instant || !done.insert(group_id.clone()) {
                 break;
             }
+            self.consumer_group_on_time(view, &group_id, decision);
             self.with_classic(view, &group_id, None, decision, |group, turn| group.on_time(turn));
         }
         self.maybe_sweep(view, decision);
@@ -306,12 +399,26 @@ impl Coordinator for GroupCoordinator {
 
     fn on_pause(&mut self, paused_ms: u64) {
         for entry in self.groups.values_mut() {
-            let Group::Classic(group) = &mut entry.group;
-            group.on_pause(paused_ms);
+            match &mut entry.group {
+                Group::Classic(group) => group.on_pause(paused_ms),
+                Group::Consumer(group) => group.on_pause(paused_ms),
+            }
         }
     }
 
     fn on_image(&mut self, view: View<'_>, _decision: &mut Decision<GroupReply>) {
+        let mut changed = Vec::new();
+        for (group_id, entry) in &mut self.groups {
+            if let Group::Consumer(group) = &mut entry.group {
+                group.on_image(view);
+                if group.next_deadline() != entry.wake {
+                    changed.push(group_id.clone());
+                }
+            }
+        }
+        for group_id in changed {
+            self.set_wake(&group_id);
+        }
         if self.offsets.has_deleted_topics(view) {
             self.sweep.begin_now(view);
         }

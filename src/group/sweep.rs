@@ -3,7 +3,7 @@
 //! Decides when, and which groups' turn it is. What has expired is decided by `offsets` and the group.
 
 use super::offsets::Expiry;
-use super::{Entry, Group, GroupCoordinator, records};
+use super::{Entry, GroupCoordinator};
 use crate::coordinator::{Decision, View};
 use crate::limits::{SWEEP_GROUPS_PER_TURN, SWEEP_OFFSETS_PER_TURN};
 use crate::model::Instant;
@@ -83,7 +83,7 @@ impl GroupCoordinator {
         room: usize,
         decision: &mut Decision<GroupReply>,
     ) -> usize {
-        let Group::Classic(group) = &entry.group;
+        let group = &entry.group;
         let unused_since = group.unused_since();
         let expiry = |topic: &str| {
             let unused_since = unused_since.ok().filter(|_| !group.is_subscribed_to(topic))?;
@@ -94,7 +94,7 @@ impl GroupCoordinator {
         let has_offsets = self.offsets.sweep(view, group_id, &expiry, room, &mut decision.records);
         let found = decision.records.len() - before;
         if !has_offsets && group.is_empty() && group.next_deadline().is_none() {
-            decision.records.push(records::group_metadata_tombstone(group_id));
+            group.tombstones(group_id, &mut decision.records);
         }
         found
     }

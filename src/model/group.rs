@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use protocol::error_code::ErrorCode;
 
+use super::consumer_group::{ConsumerHeartbeatAnswer, ConsumerHeartbeatAsk, DescribedConsumerGroup, Refusal};
 use super::{GenerationId, LeaderEpoch, Offset, TopicId};
 
 /// One group's part of a request.
@@ -23,6 +24,10 @@ pub enum GroupAsk {
     Delete {
         group_id: String,
     },
+    ConsumerHeartbeat(ConsumerHeartbeatAsk),
+    DescribeConsumerGroup {
+        group_id: String,
+    },
 }
 
 /// What is told of success; a failure of the whole ask is an error code instead.
@@ -41,6 +46,8 @@ pub enum GroupAnswer {
     Listed(Vec<ListedGroup>),
     Described(DescribedGroup),
     Deleted,
+    ConsumerHeard(Result<ConsumerHeartbeatAnswer, Refusal>),
+    ConsumerGroupDescribed(DescribedConsumerGroup),
 }
 
 pub type GroupReply = Result<GroupAnswer, ErrorCode>;
@@ -57,7 +64,10 @@ impl GroupAsk {
             GroupAsk::CommitOffsets(ask) => &ask.group_id,
             GroupAsk::FetchOffsets(ask) => &ask.group_id,
             GroupAsk::DeleteOffsets(ask) => &ask.group_id,
-            GroupAsk::Describe { group_id } | GroupAsk::Delete { group_id } => group_id,
+            GroupAsk::ConsumerHeartbeat(ask) => &ask.group_id,
+            GroupAsk::Describe { group_id }
+            | GroupAsk::Delete { group_id }
+            | GroupAsk::DescribeConsumerGroup { group_id } => group_id,
             GroupAsk::List(_) => return None,
         })
     }

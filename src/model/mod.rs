@@ -1,5 +1,7 @@
 //! Kafka's nouns as types. Plain data: nothing here decides anything.
 
+mod assignment;
+pub mod consumer_group;
 pub mod control;
 mod disk_space;
 pub mod group;
@@ -10,6 +12,7 @@ mod sealed_segment;
 mod time;
 pub mod topic_config;
 
+pub use assignment::Assignment;
 pub use disk_space::{DiskSpace, LogDirStatus};
 pub use ids::{
     BrokerId, ConnectionId, DirectoryId, GenerationId, LeaderEpoch, LogDir, PartitionIndex, ProducerEpoch,

@@ -14,6 +14,7 @@
 //! All of it but the record of the last finished rebalance is gone with the process: members that were Stable then need not join
 //! again, others must. Error codes and their order are Kafka's.
 
+mod convert;
 mod join;
 mod leave;
 mod protocols;
@@ -35,6 +36,8 @@ use crate::model::group::{
 };
 use crate::model::{GenerationId, Instant};
 use crate::stdx::RandomIds;
+
+pub use self::convert::MovedMember;
 
 /// The protocol type of consumers.
 pub const CONSUMER: &str = "consumer";

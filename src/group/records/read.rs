@@ -41,6 +41,21 @@ pub enum MemberRecord<'a> {
     RegularExpression { expression: &'a str, value: Option<ConsumerGroupRegularExpressionValue<'a>> },
 }
 
+impl MemberRecord<'_> {
+    #[must_use]
+    pub fn is_tombstone(&self) -> bool {
+        match self {
+            MemberRecord::Epoch(value) => value.is_none(),
+            MemberRecord::PartitionMetadata(value) => value.is_none(),
+            MemberRecord::Member { value, .. } => value.is_none(),
+            MemberRecord::TargetEpoch(value) => value.is_none(),
+            MemberRecord::TargetMember { value, .. } => value.is_none(),
+            MemberRecord::CurrentAssignment { value, .. } => value.is_none(),
+            MemberRecord::RegularExpression { value, .. } => value.is_none(),
+        }
+    }
+}
+
 /// Reads a record. A record of a type from before 0.9 is an OffsetCommit, too.
 pub fn read<'a>(key: &'a [u8], value: Option<&'a [u8]>) -> Result<GroupRecord<'a>, NotReplayed> {
     let mut reader = Reader::new(key);
