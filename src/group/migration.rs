@@ -116,7 +116,7 @@ impl GroupCoordinator {
         let turn = Turn { view, decision, ids: &mut self.ids };
         let classic = ClassicGroup::from_moved(&turn, group_id, generation_id, members);
         decision.records.push(classic.record());
-        self.insert(group_id, Group::Classic(classic));
+        self.insert(group_id, Group::Classic(Box::new(classic)));
         self.with_classic(view, group_id, None, decision, ClassicGroup::rebalance);
     }
 
@@ -142,7 +142,7 @@ impl GroupCoordinator {
         if group.is_empty() {
             group.delete(&mut decision.records);
             let empty = ClassicGroup::new(&ask.group_id, view.now.wall_ms);
-            self.insert(&ask.group_id, Group::Classic(empty));
+            self.insert(&ask.group_id, Group::Classic(Box::new(empty)));
             return None;
         }
         let joined = group.join_classic(view, ask, fresh_id, &mut decision.records);
@@ -236,7 +236,7 @@ impl GroupCoordinator {
         }
         let stays = self.consumer(group_id).is_some_and(|group| group.replay(record));
         if !stays && self.offsets.has_group(group_id) {
-            self.insert(group_id, Group::Classic(ClassicGroup::new(group_id, view.now.wall_ms)));
+            self.insert(group_id, Group::Classic(Box::new(ClassicGroup::new(group_id, view.now.wall_ms))));
         } else if !stays {
             self.remove(group_id);
         } else if self.is_loaded {

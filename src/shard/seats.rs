@@ -11,7 +11,7 @@ use protocol::error_code::ErrorCode;
 
 use super::Shard;
 use crate::coordinator::{Coordinator, Decision, Host, NotReplayed, Phase, Ticket, View};
-use crate::effect::{DiskError, Effect, Effects, FileId, ReadId};
+use crate::effect::{CommitId, DiskError, Effect, Effects, FileId, ReadId};
 use crate::group::{GroupCoordinator, OFFSETS_TOPIC};
 use crate::limits::{
     COORDINATOR_BATCH_BYTES_MAX, COORDINATOR_LOAD_BYTES_PER_TURN, COORDINATOR_READ_BYTES,
@@ -344,7 +344,13 @@ impl Shard {
             last_fetched_epoch: LeaderEpoch(-1),
             bytes_max: COORDINATOR_READ_BYTES,
         };
-        let result = partition.read(log, &item, false, COORDINATOR_READ_BYTES, true);
+        let one_batch = self.storage.dir(partition.log.dir()).mutations().coordinator_loads_one_batch();
+        if one_batch && next > log.log_start_offset() {
+            self.finish_load(now, seat);
+            return 0;
+        }
+        let limit = if one_batch { 1 } else { COORDINATOR_READ_BYTES };
+        let result = partition.read(log, &item, false, limit, true);
         let log = partition.log;
         if result.error != ErrorCode::NONE {
             self.fail_load(now, seat, next, result.error.name());
@@ -465,6 +471,7 @@ impl Shard {
                     self.partitions.on_appended_without_durability(log, stored.appended.next_offset);
                     self.tell_watchers(now, log, effects);
                 }
+                Err(_) if self.storage.dir(log.dir()).mutations().coordinator_believes_refused_records() => {}
                 Err(refused) => {
                     tracing::warn!(partition = %seat, error = %refused.error, "a coordinator's records are refused");
                     self.reload_seat(now, seat, effects);
@@ -489,7 +496,11 @@ impl Shard {
 
     fn release_seat(&mut self, now: Now, seat: TopicPartition, effects: &mut Effects) {
         let Some(entry) = self.coordinators.seats.get_mut(&seat) else { return };
-        let durable = self.storage.dir(entry.log.dir()).durable_commit();
+        let storage = self.storage.dir(entry.log.dir());
+        let mut durable = storage.durable_commit();
+        if storage.mutations().coordinator_answers_before_commit() {
+            durable = CommitId(u64::MAX);
+        }
         for (ticket, answer) in entry.host.release(durable) {
             self.answer_ticket(now, ticket, answer, effects);
         }
