@@ -92,8 +92,6 @@ mutations! {
     dir_by_hash_not_by_record,
     /// Answers of coordinators do not wait for the commit of what they rest on.
     coordinator_answers_before_commit,
-    /// A coordinator goes on as if records that its log refused had been recorded.
-    coordinator_believes_refused_records,
     /// A coordinator counts as loaded after the first batch of its partition.
     coordinator_loads_one_batch,
 }

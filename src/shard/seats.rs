@@ -471,7 +471,6 @@ impl Shard {
                     self.partitions.on_appended_without_durability(log, stored.appended.next_offset);
                     self.tell_watchers(now, log, effects);
                 }
-                Err(_) if self.storage.dir(log.dir()).mutations().coordinator_believes_refused_records() => {}
                 Err(refused) => {
                     tracing::warn!(partition = %seat, error = %refused.error, "a coordinator's records are refused");
                     self.reload_seat(now, seat, effects);
