@@ -20,6 +20,8 @@ mod topic;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_migration;
 
 use std::collections::{BTreeMap, BTreeSet};
 
