@@ -1,6 +1,7 @@
 //! Admin requests against the embedded control plane: encoded as a client does, dispatched, decided, answered, decoded.
 
 mod configs;
+mod groups;
 mod topics;
 
 use core::net::IpAddr;
@@ -176,7 +177,9 @@ fn every_version_answers_an_empty_request() {
 fn a_request_that_cannot_be_read_closes_the_connection() {
     let world = World::new("");
     for range in protocol::api_key::SUPPORTED.iter().filter(|range| range.key != ApiKey::ApiVersions) {
-        for version in range.min..=range.max {
+        // The first versions of ListGroups have nothing in them that could be missing.
+        let min = if range.key == ApiKey::ListGroups { 3 } else { range.min };
+        for version in min..=range.max {
             let mut frame = BytesMut::new();
             frame.extend_from_slice(&range.key.key().to_be_bytes());
             frame.extend_from_slice(&version.to_be_bytes());

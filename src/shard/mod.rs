@@ -159,8 +159,8 @@ impl Shard {
     ///
     /// Pure: the same shard, input and `now` give the same effects.
     pub fn step(&mut self, now: Now, input: Input, effects: &mut Effects) {
-        self.turn = now.instant;
         self.notice_pause(now);
+        self.turn = now.instant;
         match input {
             Input::Accepted { connection, listener, peer } => {
                 self.connections.insert(connection, Connection::new(listener, peer.ip()));

@@ -227,15 +227,16 @@ impl Shard {
         self.coordinators.touched.insert(seat);
     }
 
-    /// If the shard was to be awake long ago, nobody could be heard meanwhile: members of groups get that time back.
+    /// If the shard was to be awake long ago, nobody could be heard meanwhile: members of groups get the time since the last turn back.
     pub(super) fn notice_pause(&mut self, now: Now) {
         let Some(deadline) = self.coordinators.deadline else { return };
-        let paused_ms = now.instant.ns_since(deadline) / 1_000_000;
-        if paused_ms >= PAUSE_MS_MIN {
-            tracing::warn!(paused_ms, "the shard stood still: sessions of group members are prolonged");
-            self.coordinators.seats.values_mut().for_each(|entry| entry.host.on_pause(paused_ms));
-            self.coordinators.deadline = Some(now.instant);
+        if now.instant.ns_since(deadline) / 1_000_000 < PAUSE_MS_MIN {
+            return;
         }
+        let paused_ms = now.instant.ns_since(self.turn) / 1_000_000;
+        tracing::warn!(paused_ms, "the shard stood still: sessions of group members are prolonged");
+        self.coordinators.seats.values_mut().for_each(|entry| entry.host.on_pause(paused_ms));
+        self.coordinators.deadline = Some(now.instant);
     }
 
     /// The last part of a turn: time, loading, and the records of all that was decided in it.

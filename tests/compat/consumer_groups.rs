@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::broker::{Broker, Scratch, free_port};
@@ -42,30 +44,38 @@ fn owned(member: &BaseConsumer) -> BTreeSet<i32> {
     assignment.elements_for_topic(TOPIC).iter().map(|partition| partition.partition()).collect()
 }
 
-/// Polls all of them until each has so many partitions; returns how many records they were given meanwhile.
-fn until_each_has(members: &[&BaseConsumer], counts: &[usize]) -> usize {
+/// Polls all of them until each has so many partitions.
+fn until_each_has(members: &[&BaseConsumer], counts: &[usize]) {
     let deadline = Instant::now() + PATIENCE;
-    let mut records = 0;
     loop {
         for member in members {
-            if let Some(polled) = member.poll(Duration::from_millis(10)) {
-                polled.expect("a record");
-                records += 1;
-            }
+            is_record(member.poll(Duration::from_millis(10)));
         }
         let sizes: Vec<usize> = members.iter().map(|member| owned(member).len()).collect();
         if sizes == counts {
             let all: BTreeSet<i32> = members.iter().flat_map(|member| owned(member)).collect();
             assert_eq!(all.len(), counts.iter().sum::<usize>(), "a partition has two owners");
-            return records;
+            return;
         }
         assert!(Instant::now() < deadline, "{sizes:?} instead of {counts:?}");
     }
 }
 
+/// What a restart of the broker does to the connection is no record.
+fn is_record(polled: Option<Result<BorrowedMessage<'_>, KafkaError>>) -> bool {
+    match polled {
+        Some(Ok(_)) => true,
+        None | Some(Err(KafkaError::MessageConsumption(_))) => false,
+        Some(Err(error)) => panic!("{error}"),
+    }
+}
+
 fn records(member: &BaseConsumer, count: usize) {
-    for _ in 0..count {
-        member.poll(PATIENCE).expect("a record").expect("a record");
+    let deadline = Instant::now() + PATIENCE;
+    let mut left = count;
+    while left > 0 {
+        assert!(Instant::now() < deadline, "{left} of {count} records did not come");
+        left -= usize::from(is_record(member.poll(Duration::from_millis(100))));
     }
 }
 

@@ -11,6 +11,7 @@ mod clients;
 mod consumer_groups;
 mod crash;
 mod deletion;
+mod groups;
 mod log_dirs;
 mod offsets;
 mod produce_consume;
