@@ -31,7 +31,8 @@ fn member(broker: &Broker, protocol: &str) -> impl std::ops::Deref<Target = Base
         ("auto.offset.reset", "earliest"),
     ];
     if protocol == "classic" {
-        configs.push(("partition.assignment.strategy", "cooperative-sticky"));
+        // What a sticky assignor remembers in assignments would be lost: such a group is not moved a second time.
+        configs.push(("partition.assignment.strategy", "range"));
         configs.push(("heartbeat.interval.ms", "100"));
     }
     let member = consumer(broker, &configs);
@@ -90,7 +91,7 @@ fn members_share_partitions_and_hand_them_over() {
         let second = member(&broker, "consumer");
         until_each_has(&[&first, &second], &[2, 2]);
         let kept = owned(&first);
-        second.unsubscribe();
+        drop(second);
         until_each_has(&[&first], &[4]);
         assert!(kept.is_subset(&owned(&first)));
     }
@@ -130,10 +131,10 @@ fn members_of_both_protocols_share_a_group() {
     until_each_has(&[&old], &[4]);
     let new = member(&broker, "consumer");
     until_each_has(&[&old, &new], &[2, 2]);
-    new.unsubscribe();
+    drop(new);
     until_each_has(&[&old], &[4]);
     let new = member(&broker, "consumer");
     until_each_has(&[&old, &new], &[2, 2]);
-    old.unsubscribe();
+    drop(old);
     until_each_has(&[&new], &[4]);
 }
