@@ -236,6 +236,15 @@ pub enum CoordinatorAsk {
     Group(GroupAsk),
 }
 
+impl CoordinatorAsk {
+    /// What may have to be recorded before it is answered.
+    #[must_use]
+    pub fn may_write(&self) -> bool {
+        let CoordinatorAsk::Group(ask) = self;
+        ask.may_write()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CoordinatorAnswer {
     Group(GroupAnswer),

@@ -38,6 +38,9 @@ fn config(shards: u16, plan: &Plan) -> Config {
         ("shards", shards.to_string()),
         ("log.retention.check.interval.ms", check_ms.clone()),
         ("log.initial.task.delay.ms", check_ms),
+        ("group.initial.rebalance.delay.ms", "20".to_owned()),
+        ("group.min.session.timeout.ms", "1".to_owned()),
+        ("offsets.topic.num.partitions", "3".to_owned()),
     ];
     let mut raw = RawConfig::default();
     for (key, value) in &settings {

@@ -107,6 +107,6 @@ fn refused<'a>(info: RequestInfo, member_id: &'a str, error: ErrorCode) -> JoinG
     JoinGroupResponse { error_code: error as i16, member_id, protocol_name, ..Default::default() }
 }
 
-fn protocol<'a>(info: RequestInfo, name: Option<&'a str>) -> Option<&'a str> {
+fn protocol(info: RequestInfo, name: Option<&str>) -> Option<&str> {
     if info.version >= NO_PROTOCOL_SINCE { name } else { Some(name.unwrap_or_default()) }
 }

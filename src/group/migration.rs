@@ -62,7 +62,7 @@ impl GroupCoordinator {
                 };
                 let answer = group.heartbeat(view, &ask, &mut records)?;
                 self.send_classic_members_away(view, &group_id, decision);
-                self.insert(&group_id, Group::Consumer(Box::new(group)));
+                self.insert(&group_id, Group::Consumer(group));
                 decision.records.extend(records);
                 answer
             }
@@ -232,7 +232,7 @@ impl GroupCoordinator {
             if record.is_tombstone() {
                 return;
             }
-            self.insert(group_id, Group::Consumer(Box::new(ConsumerGroup::new(group_id.into()))));
+            self.insert(group_id, Group::Consumer(ConsumerGroup::new(group_id.into())));
         }
         let stays = self.consumer(group_id).is_some_and(|group| group.replay(record));
         if !stays && self.offsets.has_group(group_id) {

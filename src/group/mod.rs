@@ -22,6 +22,8 @@ mod topic;
 mod tests;
 #[cfg(test)]
 mod tests_migration;
+#[cfg(test)]
+mod tests_mixed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,7 +48,7 @@ use crate::stdx::RandomIds;
 #[derive(Debug)]
 pub enum Group {
     Classic(ClassicGroup),
-    Consumer(Box<ConsumerGroup>),
+    Consumer(ConsumerGroup),
 }
 
 impl Group {

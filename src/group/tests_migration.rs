@@ -18,7 +18,7 @@ use crate::model::group::{
 };
 use crate::model::{Assignment, GenerationId, LeaderEpoch, Offset, PartitionIndex, TopicId};
 
-fn encoded<'m, M: Message<'m>>(message: &M) -> bytes::Bytes {
+pub(super) fn encoded<'m, M: Message<'m>>(message: &M) -> bytes::Bytes {
     let mut writer = Writer::new();
     writer.put(&1i16.to_be_bytes());
     message.encode(&mut writer, 1).unwrap();
@@ -31,7 +31,7 @@ fn encoded<'m, M: Message<'m>>(message: &M) -> bytes::Bytes {
     bytes.freeze()
 }
 
-fn subscription(topic: &str, owned: &[i32]) -> bytes::Bytes {
+pub(super) fn subscription(topic: &str, owned: &[i32]) -> bytes::Bytes {
     let owned_partitions =
         vec![ConsumerProtocolSubscriptionTopicPartition { topic, partitions: owned.to_vec().into() }];
     encoded(&ConsumerProtocolSubscription {
@@ -41,14 +41,14 @@ fn subscription(topic: &str, owned: &[i32]) -> bytes::Bytes {
     })
 }
 
-fn assigned(topic: &str, partitions: &[i32], user_data: Option<&[u8]>) -> bytes::Bytes {
+pub(super) fn assigned(topic: &str, partitions: &[i32], user_data: Option<&[u8]>) -> bytes::Bytes {
     let partitions = partitions.to_vec().into();
     let assigned_partitions = vec![ConsumerProtocolAssignmentTopicPartition { topic, partitions }].into();
     encoded(&ConsumerProtocolAssignment { assigned_partitions, user_data })
 }
 
 /// The partitions that a SyncGroup tells of, all topics together.
-fn read_assignment(bytes: &[u8]) -> Vec<i32> {
+pub(super) fn read_assignment(bytes: &[u8]) -> Vec<i32> {
     let mut reader = Reader::new(bytes);
     assert_eq!(i16::from_be_bytes(reader.take_array().unwrap()), 1);
     let assignment = ConsumerProtocolAssignment::decode(&mut reader, 1).unwrap();
@@ -59,7 +59,7 @@ fn read_assignment(bytes: &[u8]) -> Vec<i32> {
         .collect()
 }
 
-fn classic(member_id: &str, metadata: bytes::Bytes) -> JoinAsk {
+pub(super) fn classic(member_id: &str, metadata: bytes::Bytes) -> JoinAsk {
     JoinAsk {
         client: GroupClient { client_id: "old".to_owned(), client_host: "/127.0.0.1".to_owned() },
         group_id: "g".to_owned(),
@@ -74,7 +74,7 @@ fn classic(member_id: &str, metadata: bytes::Bytes) -> JoinAsk {
     }
 }
 
-fn consumer(member_id: &str, epoch: i32) -> ConsumerHeartbeatAsk {
+pub(super) fn consumer(member_id: &str, epoch: i32) -> ConsumerHeartbeatAsk {
     let joins = epoch == 0;
     ConsumerHeartbeatAsk {
         api_version: 1,
@@ -100,7 +100,7 @@ fn owning(member_id: &str, epoch: i32, partitions: &[i32]) -> ConsumerHeartbeatA
 }
 
 impl World {
-    fn beat(&mut self, ask: ConsumerHeartbeatAsk) -> Result<ConsumerHeartbeatAnswer, Refusal> {
+    pub(super) fn beat(&mut self, ask: ConsumerHeartbeatAsk) -> Result<ConsumerHeartbeatAnswer, Refusal> {
         match self.ask(GroupAsk::ConsumerHeartbeat(ask)) {
             Ok(GroupAnswer::ConsumerHeard(heard)) => heard,
             other => panic!("{other:?}"),

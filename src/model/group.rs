@@ -73,6 +73,21 @@ impl GroupAsk {
     }
 }
 
+impl GroupAsk {
+    /// Whether its answer may come with records.
+    #[must_use]
+    pub fn may_write(&self) -> bool {
+        !matches!(
+            self,
+            GroupAsk::Heartbeat(_)
+                | GroupAsk::FetchOffsets(_)
+                | GroupAsk::List(_)
+                | GroupAsk::Describe { .. }
+                | GroupAsk::DescribeConsumerGroup { .. }
+        )
+    }
+}
+
 /// Who sent a request, as group members are described.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupClient {

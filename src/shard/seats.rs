@@ -3,6 +3,8 @@
 //! Decides when a seat is loaded, appended for, and thrown away. Everything is of one kind to it: to add another kind of coordinator is to
 //! add it to `Seated`, and to `seat_coordinators` the topic that it lives in.
 
+use std::collections::BTreeSet;
+
 use bytes::{Bytes, BytesMut};
 use protocol::Piece;
 use protocol::error_code::ErrorCode;
@@ -13,7 +15,7 @@ use crate::effect::{DiskError, Effect, Effects, FileId, ReadId};
 use crate::group::{GroupCoordinator, OFFSETS_TOPIC};
 use crate::limits::{
     COORDINATOR_BATCH_BYTES_MAX, COORDINATOR_LOAD_BYTES_PER_TURN, COORDINATOR_READ_BYTES,
-    COORDINATOR_RETRY_MS, PAUSE_MS_MIN,
+    COORDINATOR_RETRY_MS, PAUSE_MS_MIN, SPACE_RETRY_MS_MAX,
 };
 use crate::model::{Instant, LeaderEpoch, LogDir, Now, Offset, PartitionIndex, TopicPartition};
 use crate::shard_message::{CoordinatorAnswer, CoordinatorAsk, ReadItem};
@@ -148,7 +150,8 @@ impl Shard {
                 partition: PartitionIndex(partition),
             })
         });
-        let owned: Vec<TopicPartition> = partitions.filter(|of| self.partitions.get(*of).is_some()).collect();
+        let owned: BTreeSet<TopicPartition> =
+            partitions.filter(|of| self.partitions.get(*of).is_some()).collect();
         let known = self.coordinators.seats.keys().copied();
         let gone: Vec<TopicPartition> = known.filter(|seat| !owned.contains(seat)).collect();
         for seat in gone {
@@ -208,6 +211,10 @@ impl Shard {
     ) {
         let refusal = match self.coordinators.seats.get(&seat).map(|entry| entry.load) {
             None => Some(ErrorCode::NOT_COORDINATOR),
+            // To try and be refused would cost a reload.
+            Some(Load::Loaded) if ask.may_write() && self.is_held(seat) => {
+                Some(ErrorCode::COORDINATOR_NOT_AVAILABLE)
+            }
             Some(Load::Loaded) => None,
             Some(Load::Offline | Load::Failed { .. }) => Some(ErrorCode::COORDINATOR_NOT_AVAILABLE),
             Some(Load::Ready | Load::Reading(_) | Load::Waiting) => {
@@ -220,6 +227,12 @@ impl Shard {
         }
         self.at_seat(now, seat, |view, entry| entry.host.ask(view, ticket, ask));
         self.coordinators.touched.insert(seat);
+    }
+
+    /// While its disk lacks room nothing can be recorded, so nothing is decided: time stands still for its members.
+    fn is_held(&self, seat: TopicPartition) -> bool {
+        let entry = self.coordinators.seats.get(&seat);
+        entry.is_some_and(|entry| self.storage.dir(entry.log.dir()).lacks_space())
     }
 
     pub(super) fn forget_ticket(&mut self, now: Now, seat: TopicPartition, ticket: Ticket) {
@@ -254,7 +267,9 @@ impl Shard {
         }
         self.load_seats(now, effects);
         for seat in std::mem::take(&mut self.coordinators.touched) {
-            self.at_seat(now, seat, |view, entry| entry.host.on_time(view));
+            if !self.is_held(seat) {
+                self.at_seat(now, seat, |view, entry| entry.host.on_time(view));
+            }
             self.append_decided(now, seat, effects);
         }
         self.set_deadline();
@@ -274,9 +289,13 @@ impl Shard {
     }
 
     fn set_deadline(&mut self) {
-        let coordinators = &mut self.coordinators;
+        let (coordinators, storage) = (&mut self.coordinators, &self.storage);
+        let retry = self.turn.after_ms(SPACE_RETRY_MS_MAX);
         let of_seat = |entry: &Seat| match entry.load {
             Load::Failed { until } => Some(until),
+            _ if storage.dir(entry.log.dir()).lacks_space() => {
+                entry.host.next_deadline().map(|deadline| deadline.max(retry))
+            }
             _ => entry.host.next_deadline(),
         };
         let seats = coordinators.seats.values().filter_map(of_seat);

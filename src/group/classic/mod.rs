@@ -375,7 +375,6 @@ impl ClassicGroup {
 pub struct StillUsed;
 
 /// What a JoinGroup is told when it fails.
-#[must_use]
 pub fn join_refused(member_id: &str, error: ErrorCode) -> GroupReply {
     Ok(GroupAnswer::Join(JoinAnswer {
         error,
