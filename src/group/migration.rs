@@ -62,7 +62,7 @@ impl GroupCoordinator {
                 };
                 let answer = group.heartbeat(view, &ask, &mut records)?;
                 self.send_classic_members_away(view, &group_id, decision);
-                self.insert(&group_id, Group::Consumer(Box::new(group)));
+                self.insert(&group_id, Group::Consumer(group));
                 decision.records.extend(records);
                 answer
             }
@@ -116,7 +116,7 @@ impl GroupCoordinator {
         let turn = Turn { view, decision, ids: &mut self.ids };
         let classic = ClassicGroup::from_moved(&turn, group_id, generation_id, members);
         decision.records.push(classic.record());
-        self.insert(group_id, Group::Classic(Box::new(classic)));
+        self.insert(group_id, Group::Classic(classic));
         self.with_classic(view, group_id, None, decision, ClassicGroup::rebalance);
     }
 
@@ -142,7 +142,7 @@ impl GroupCoordinator {
         if group.is_empty() {
             group.delete(&mut decision.records);
             let empty = ClassicGroup::new(&ask.group_id, view.now.wall_ms);
-            self.insert(&ask.group_id, Group::Classic(Box::new(empty)));
+            self.insert(&ask.group_id, Group::Classic(empty));
             return None;
         }
         let joined = group.join_classic(view, ask, fresh_id, &mut decision.records);
@@ -232,11 +232,11 @@ impl GroupCoordinator {
             if record.is_tombstone() {
                 return;
             }
-            self.insert(group_id, Group::Consumer(Box::new(ConsumerGroup::new(group_id.into()))));
+            self.insert(group_id, Group::Consumer(ConsumerGroup::new(group_id.into())));
         }
         let stays = self.consumer(group_id).is_some_and(|group| group.replay(record));
         if !stays && self.offsets.has_group(group_id) {
-            self.insert(group_id, Group::Classic(Box::new(ClassicGroup::new(group_id, view.now.wall_ms))));
+            self.insert(group_id, Group::Classic(ClassicGroup::new(group_id, view.now.wall_ms)));
         } else if !stays {
             self.remove(group_id);
         } else if self.is_loaded {

@@ -20,6 +20,10 @@ mod topic;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_migration;
+#[cfg(test)]
+mod tests_mixed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,8 +47,8 @@ use crate::stdx::RandomIds;
 /// A group by the protocol of its members.
 #[derive(Debug)]
 pub enum Group {
-    Classic(Box<ClassicGroup>),
-    Consumer(Box<ConsumerGroup>),
+    Classic(ClassicGroup),
+    Consumer(ConsumerGroup),
 }
 
 impl Group {
@@ -207,7 +211,7 @@ impl GroupCoordinator {
                 decision.answer(ticket, join_refused(&ask.member_id, ErrorCode::UNKNOWN_MEMBER_ID));
                 return;
             }
-            self.insert(&group_id, Group::Classic(Box::new(ClassicGroup::new(&group_id, view.now.wall_ms))));
+            self.insert(&group_id, Group::Classic(ClassicGroup::new(&group_id, view.now.wall_ms)));
         }
         self.with_classic(view, &group_id, Some(ticket), decision, |group, turn| {
             group.join(turn, ticket, ask)
@@ -300,20 +304,14 @@ impl Coordinator for GroupCoordinator {
         match records::read(key, value)? {
             GroupRecord::OffsetCommit { group_id, topic, partition, value } => {
                 if value.is_some() && !self.groups.contains_key(group_id) {
-                    self.insert(
-                        group_id,
-                        Group::Classic(Box::new(ClassicGroup::new(group_id, view.now.wall_ms))),
-                    );
+                    self.insert(group_id, Group::Classic(ClassicGroup::new(group_id, view.now.wall_ms)));
                 }
                 self.offsets.replay(group_id, topic, partition, value.as_ref());
             }
             GroupRecord::GroupMetadata { group_id, value: None } => self.replay_classic_tombstone(group_id),
             GroupRecord::GroupMetadata { group_id, value: Some(value) } => {
                 if !self.is_loaded || !self.groups.contains_key(group_id) {
-                    self.insert(
-                        group_id,
-                        Group::Classic(Box::new(ClassicGroup::from_record(group_id, &value))),
-                    );
+                    self.insert(group_id, Group::Classic(ClassicGroup::from_record(group_id, &value)));
                 }
             }
             GroupRecord::ConsumerGroup { group_id, record } => {

@@ -8,6 +8,7 @@ mod admin;
 #[path = "../broker/mod.rs"]
 mod broker;
 mod clients;
+mod consumer_groups;
 mod crash;
 mod deletion;
 mod groups;

@@ -297,7 +297,7 @@ proptest! {
     fn range_is_contiguous_and_even(consumers in consumers(3, 8), partitions in topic_counts(3)) {
         let topics: BTreeMap<TopicId, u32> = (0..).map(topic).zip(partitions).collect();
         let assigned = assign(Assignor::Range, &consumers, &topics);
-        for (topic_id, _) in &topics {
+        for topic_id in topics.keys() {
             let subscribers = consumers.iter().zip(&assigned).filter(|(consumer, _)| consumer.topics.contains(topic_id));
             let sizes: Vec<usize> = subscribers.map(|(_, assignment)| assignment.partitions(*topic_id).len()).collect();
             let even = sizes.iter().max().unwrap_or(&0) - sizes.iter().min().unwrap_or(&0) <= 1;

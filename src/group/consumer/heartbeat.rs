@@ -197,7 +197,6 @@ impl ConsumerGroup {
     }
 
     /// The epoch of the target, and the member's share of it, with `metadata` in force.
-    #[expect(clippy::too_many_arguments, reason = "one heartbeat's worth of facts, used once")]
     pub(super) fn plan_epoch_and_target(
         &mut self,
         view: View<'_>,

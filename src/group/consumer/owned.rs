@@ -3,6 +3,7 @@
 //! Decides nothing about who may own what (`reconcile`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use protocol::Uuid;
 use protocol::messages::group_record::CurrentTopicPartitions;
@@ -12,9 +13,11 @@ use crate::model::consumer_group::{GroupEpoch, MemberId};
 use crate::model::{PartitionIndex, TopicId};
 
 /// Partitions of one member, each with the epoch at which it got it: a commit from that epoch on is its own.
+///
+/// Shared between its copies, as every heartbeat makes some and few change anything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnedPartitions {
-    topics: BTreeMap<TopicId, BTreeMap<PartitionIndex, GroupEpoch>>,
+    topics: Arc<BTreeMap<TopicId, BTreeMap<PartitionIndex, GroupEpoch>>>,
 }
 
 impl OwnedPartitions {
@@ -33,10 +36,6 @@ impl OwnedPartitions {
         self.epoch_of(topic_id, partition).is_some()
     }
 
-    pub fn topic_ids(&self) -> impl Iterator<Item = TopicId> {
-        self.topics.keys().copied()
-    }
-
     pub fn iter(&self) -> impl Iterator<Item = (TopicId, PartitionIndex, GroupEpoch)> {
         self.topics.iter().flat_map(|(topic_id, partitions)| {
             partitions.iter().map(|(partition, epoch)| (*topic_id, *partition, *epoch))
@@ -44,7 +43,7 @@ impl OwnedPartitions {
     }
 
     pub fn insert(&mut self, topic_id: TopicId, partition: PartitionIndex, epoch: GroupEpoch) {
-        self.topics.entry(topic_id).or_default().insert(partition, epoch);
+        Arc::make_mut(&mut self.topics).entry(topic_id).or_default().insert(partition, epoch);
     }
 
     #[must_use]

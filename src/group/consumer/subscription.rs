@@ -45,13 +45,16 @@ pub(super) fn all_names<'a>(
 ) -> BTreeSet<&'a Arc<str>> {
     let mut all = BTreeSet::new();
     // Most members of a group subscribe to the same.
-    let mut last: Option<(&BTreeSet<Arc<str>>, &Option<Arc<str>>)> = None;
+    let mut last: Option<&MemberMetadata> = None;
     for metadata in members {
-        let subscription = (&*metadata.subscribed_topic_names, &metadata.subscribed_topic_regex);
-        if last != Some(subscription) {
+        let is_as_before = last.is_some_and(|last| {
+            last.subscribed_topic_names == metadata.subscribed_topic_names
+                && last.subscribed_topic_regex == metadata.subscribed_topic_regex
+        });
+        if !is_as_before {
             all.extend(names(metadata, regexes));
         }
-        last = Some(subscription);
+        last = Some(metadata);
     }
     all
 }
