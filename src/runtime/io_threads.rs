@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::effect::{DiskError, FileId, ReadId, SyncId, TrimId};
+use crate::effect::{DiskError, FileId, ReadId, RestoreSegment, SyncId, TrimId};
 use crate::input::Input;
 use crate::limits::RECEIVE_BYTES;
 use crate::metrics::RuntimeMetrics;
@@ -27,6 +27,7 @@ use super::log_start_file::LogStartFiles;
 use super::mesh::{Mail, Postbox};
 use super::metadata_file::{AppendError, MetadataFile};
 use super::reserve::Reserve;
+use super::restorer::{Restores, restore_all};
 
 const READERS: usize = 2;
 const STACK_BYTES: usize = 256 * 1024;
@@ -78,6 +79,7 @@ pub struct IoThreads {
     readers: Sender<ColdRange>,
     chores: Sender<Chore>,
     log_starts: Sender<LogStartWrite>,
+    restores: Sender<Restores>,
     metadata: Option<Sender<MetadataAppend>>,
     threads: Vec<JoinHandle<()>>,
     counts: Arc<SegmentCounts>,
@@ -123,6 +125,11 @@ impl IoThreads {
         threads.push(thread(format!("starts-{shard}"), STACK_BYTES, move || {
             write_log_starts(&jobs, &starts, &starts_reply);
         })?);
+        let (restores, jobs) = unbounded();
+        let (restores_reply, data_dirs) = (reply.clone(), Arc::clone(files.data_dirs()));
+        threads.push(thread(format!("restores-{shard}"), STACK_BYTES, move || {
+            restore_all(shard, &jobs, &data_dirs, &restores_reply);
+        })?);
         let metadata = match metadata {
             None => None,
             Some(file) => {
@@ -134,7 +141,7 @@ impl IoThreads {
                 Some(sender)
             }
         };
-        Ok(IoThreads { bulk, readers, chores, log_starts, metadata, threads, counts })
+        Ok(IoThreads { bulk, readers, chores, log_starts, restores, metadata, threads, counts })
     }
 
     pub fn write(&self, file: Arc<SegmentFile>, position: u64, pieces: Vec<Bytes>) {
@@ -199,6 +206,10 @@ impl IoThreads {
         post(&self.log_starts, LogStartWrite { trim, topic_partition, bytes });
     }
 
+    pub fn restore(&self, dir: LogDir, segments: Vec<RestoreSegment>) {
+        post(&self.restores, Restores { dir, segments });
+    }
+
     pub fn append_metadata(&self, append: u64, batch: Bytes) {
         let metadata = self.metadata.as_ref().expect("only shard 0 hosts the controller");
         post(metadata, MetadataAppend { append, batch });
@@ -213,8 +224,8 @@ impl IoThreads {
 
     /// Finishes what was asked and ends the threads.
     pub fn stop(self) {
-        let IoThreads { bulk, readers, chores, log_starts, metadata, threads, counts: _ } = self;
-        drop((bulk, readers, chores, log_starts, metadata));
+        let IoThreads { bulk, readers, chores, log_starts, restores, metadata, threads, counts: _ } = self;
+        drop((bulk, readers, chores, log_starts, restores, metadata));
         for thread in threads {
             // A panic has already aborted the process.
             let _ = thread.join();
