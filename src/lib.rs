@@ -31,6 +31,8 @@ pub mod metadata;
 
 pub mod coordinator;
 
+pub mod group;
+
 pub mod api;
 
 pub mod shard;

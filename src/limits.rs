@@ -162,3 +162,37 @@ pub const INDEXES_KEPT_MIN: usize = 4;
 pub const SEGMENT_DESCRIPTORS_SHARE: u64 = 4;
 pub const SEGMENT_DESCRIPTORS_MIN: u64 = 64;
 pub const SEGMENT_DESCRIPTORS_MAX: u64 = 16_384;
+
+/// A compiled regular expression of a consumer group's subscription, and what looking up may do in one go, in names matched.
+pub const GROUP_REGEX_BYTES_MAX: usize = 1024 * 1024;
+pub const GROUP_REGEX_SLICE: usize = 4096;
+
+/// Topics that changed are looked up again for regular expressions no sooner than this after the last time.
+pub const GROUP_REGEX_REFRESH_MS_MIN: u64 = 1_000;
+
+/// What a coordinator's partition is read by while it is loaded, and how much of all of them one turn replays.
+pub const COORDINATOR_READ_BYTES: u64 = 256 * 1024;
+pub const COORDINATOR_LOAD_BYTES_PER_TURN: u64 = 1024 * 1024;
+
+const _: () = assert!(COORDINATOR_READ_BYTES <= COORDINATOR_LOAD_BYTES_PER_TURN);
+
+/// What a batch of an internal topic may inflate to: others than this broker may have written and compressed it.
+pub const COORDINATOR_BATCH_INFLATED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What a coordinator puts into one batch, even if its topic takes more: a record of a very large group may need it.
+pub const COORDINATOR_BATCH_BYTES_MAX: u32 = 8 * 1024 * 1024;
+
+const _: () = assert!(COORDINATOR_BATCH_BYTES_MAX as u64 + 4 * BLOCK_BYTES < JOURNAL_FIRST_FILE_BYTES);
+
+/// A coordinator whose partition could not be loaded tries again after this long.
+pub const COORDINATOR_RETRY_MS: u64 = 5_000;
+
+/// A shard that wakes up this much later than it asked to was stopped: sessions of group members get that time back.
+pub const PAUSE_MS_MIN: u64 = 1_000;
+
+/// Members of one group that were told an id and have not joined with it.
+pub const PENDING_MEMBERS_MAX: usize = 10_000;
+
+/// Groups that one turn looks at for offsets that expire, and offsets that it lets go.
+pub const SWEEP_GROUPS_PER_TURN: usize = 500;
+pub const SWEEP_OFFSETS_PER_TURN: usize = 2_000;

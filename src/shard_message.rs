@@ -10,6 +10,7 @@ use protocol::Piece;
 use protocol::error_code::ErrorCode;
 
 use crate::model::control::{ControlAnswer, ControlRequest};
+use crate::model::group::{GroupAnswer, GroupAsk};
 use crate::model::metadata_image::MetadataImage;
 use crate::model::{LeaderEpoch, LogDir, Offset, TopicPartition};
 
@@ -63,6 +64,19 @@ pub enum ShardMessage {
     Answered {
         request: RequestId,
         answers: Vec<AnswerItem>,
+    },
+    /// To coordinators of the receiver. Answered by one `Coordinated` when all of them have, which may take as long as a rebalance.
+    Coordinate {
+        request: RequestId,
+        items: Vec<CoordinateItem>,
+    },
+    Coordinated {
+        request: RequestId,
+        answers: Vec<CoordinatedItem>,
+    },
+    /// Nobody waits for the answer any more.
+    Uncoordinate {
+        request: RequestId,
     },
     /// To shard 0, which hosts the controller. Answered when every shard has applied the change.
     Control {
@@ -198,4 +212,47 @@ pub struct ProducerAnswer {
     pub last_sequence: i32,
     pub last_timestamp: i64,
     pub current_transaction_start_offset: i64,
+}
+
+/// One ask of a request: `index` is its place there.
+#[derive(Debug, Clone)]
+pub struct CoordinateItem {
+    pub index: u32,
+    pub to: CoordinatorOf,
+    pub ask: CoordinatorAsk,
+}
+
+/// Which coordinators of a shard are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CoordinatorOf {
+    /// The one of this partition of an internal topic.
+    Partition(TopicPartition),
+    /// Each that coordinates groups; there may be none.
+    AllGroups,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CoordinatorAsk {
+    Group(GroupAsk),
+}
+
+impl CoordinatorAsk {
+    /// What may have to be recorded before it is answered.
+    #[must_use]
+    pub fn may_write(&self) -> bool {
+        let CoordinatorAsk::Group(ask) = self;
+        ask.may_write()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CoordinatorAnswer {
+    Group(GroupAnswer),
+}
+
+/// Several have the same index where all coordinators were asked.
+#[derive(Debug)]
+pub struct CoordinatedItem {
+    pub index: u32,
+    pub answer: Result<CoordinatorAnswer, ErrorCode>,
 }

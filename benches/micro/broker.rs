@@ -85,6 +85,7 @@ impl Broker {
                     },
                     recovered: Ok(RecoveredShard::empty(ShardId(index))),
                 }],
+                seed: [3; 16],
                 controller: controller.take_if(|_| index == 0),
             };
             broker.shards.push(Shard::new(start, now, &mut effects));

@@ -1,9 +1,9 @@
 //! Compares our message declarations with Kafka's own JSON definitions, field by field, version by version.
 //!
 //! `cargo run -p protocol --example schema_check -- FOLDER...`: each folder holds `*.json` as in Apache Kafka's
-//! `clients/src/main/resources/common/message` or `metadata/src/main/resources/common/metadata`. Prints every
-//! difference and ends with 1 if there is one. `about`, `entityType`, `mapKey`, `zeroCopy` and listeners say nothing about
-//! bytes and are not compared.
+//! `clients/src/main/resources/common/message`, `metadata/src/main/resources/common/metadata` or
+//! `group-coordinator/src/main/resources/common/message`. Prints every difference and ends with 1 if there is one.
+//! `about`, `entityType`, `mapKey`, `zeroCopy` and listeners say nothing about bytes and are not compared.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
@@ -160,6 +160,8 @@ fn kind_name(schema: &MessageSchema) -> &'static str {
         MessageKind::Response => "response",
         MessageKind::Header => "header",
         MessageKind::Metadata => "metadata",
+        MessageKind::CoordinatorKey => "coordinator-key",
+        MessageKind::CoordinatorValue => "coordinator-value",
         MessageKind::Data => "data",
     }
 }

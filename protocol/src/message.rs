@@ -6,7 +6,7 @@ use crate::{DecodeError, EncodeError, Reader, Writer};
 
 /// A whole message, derived from its declaration.
 pub trait Message<'a>: Struct<'a> {
-    /// The API key; of a metadata record, its type.
+    /// The API key; of a record, its type.
     const API_KEY: Option<i16>;
     const NAME: &'static str;
     /// First and last version, both inclusive.

@@ -8,7 +8,7 @@
 pub struct MessageSchema {
     pub name: &'static str,
     pub kind: MessageKind,
-    /// The API key or the metadata record type.
+    /// The API key or the record type.
     pub key: Option<i16>,
     pub first_version: i16,
     pub last_version: i16,
@@ -24,6 +24,9 @@ pub enum MessageKind {
     Header,
     /// A record of the cluster metadata log.
     Metadata,
+    /// The key of a coordinator's record, and its value.
+    CoordinatorKey,
+    CoordinatorValue,
     Data,
 }
 

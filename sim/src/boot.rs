@@ -38,6 +38,9 @@ fn config(shards: u16, plan: &Plan) -> Config {
         ("shards", shards.to_string()),
         ("log.retention.check.interval.ms", check_ms.clone()),
         ("log.initial.task.delay.ms", check_ms),
+        ("group.initial.rebalance.delay.ms", "20".to_owned()),
+        ("group.min.session.timeout.ms", "1".to_owned()),
+        ("offsets.topic.num.partitions", "3".to_owned()),
     ];
     let mut raw = RawConfig::default();
     for (key, value) in &settings {
@@ -123,6 +126,8 @@ pub fn start(
             config: config.clone(),
             image: image.clone(),
             dirs: dirs.iter().zip(recovered).map(dir_start).collect(),
+            // Not drawn: worlds of before coordinators stay what they are.
+            seed: u128::from(shard.0).to_be_bytes(),
             controller: controller.take_if(|_| shard.0 == 0),
         };
         let mut effects = Effects::default();

@@ -68,6 +68,8 @@ impl Coverage {
 
     /// The end of a world.
     pub fn add_world(&mut self, disk: &DiskCounters, network: &NetworkCounters, ledger: &Ledger) {
+        self.add("groups: commits acknowledged", ledger.groups.acknowledged);
+        self.add("groups: assignments told", ledger.groups.assignments);
         self.add("disk: commits synced", disk.commits);
         self.add("disk: commits out of order", disk.commits_out_of_order);
         self.add("disk: journal files prepared", disk.journal_files);

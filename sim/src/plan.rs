@@ -3,6 +3,7 @@
 use crate::checkers::log_start::Retention;
 use crate::client::admin::{AdminPlan, TopicPlan};
 use crate::client::consumer::ConsumerPlan;
+use crate::client::member::MemberPlan;
 use crate::client::producer::ProducerPlan;
 use crate::disk::DiskFaults;
 use crate::network::NetworkFaults;
@@ -18,6 +19,8 @@ pub struct Plan {
     pub admin: AdminPlan,
     pub producers: Vec<ProducerPlan>,
     pub consumers: Vec<ConsumerPlan>,
+    /// Of one group.
+    pub members: Vec<MemberPlan>,
     pub disk_faults: DiskFaults,
     /// The disk is full now and then: the longest time between, in nanoseconds; 0: never.
     pub full_gap_ns_max: u64,
@@ -63,6 +66,7 @@ impl Plan {
             admin: AdminPlan { topics, pause_ns_max },
             producers,
             consumers,
+            members: Vec::new(),
             disk_faults: DiskFaults { summary_lost, ..disk_faults(&mut random) },
             network_faults: network_faults(&mut random),
             full_gap_ns_max: full_gap_ns_max(seed),
@@ -80,6 +84,7 @@ impl Plan {
         };
         plan.let_go(seed);
         plan.maybe_crowd(seed);
+        plan.maybe_group(seed);
         plan
     }
 
@@ -100,6 +105,27 @@ impl Plan {
             turn_the_ring(&mut self.producers);
             self.journal_bytes_max = 2 * journal_bytes_least(&self.producers);
             self.moment_percent = 40;
+        }
+    }
+
+    /// In a third of the worlds some clients are a group. From a stream of its own: the other seeds' worlds stay what they were.
+    fn maybe_group(&mut self, seed: u64) {
+        let mut random = Random::stream(seed, "groups");
+        if !random.percent(35) {
+            return;
+        }
+        let topic = self.admin.topics.first().expect("there is a topic that stays");
+        let members = random.between(1, 5);
+        let session_timeout_ms = random.log_uniform(50, 2_000) as i32;
+        for _ in 0..members {
+            self.members.push(MemberPlan {
+                group: "group".to_owned(),
+                topic: topic.name.clone(),
+                partitions: topic.partitions,
+                session_timeout_ms,
+                pause_ns_max: random.log_uniform(200_000, 20_000_000),
+                audits: false,
+            });
         }
     }
 

@@ -14,6 +14,7 @@ use crate::boot::{self, BootFailure};
 use crate::checkers::Ledger;
 use crate::client::admin::Admin;
 use crate::client::consumer::{Consumer, ConsumerPlan};
+use crate::client::member::{Member, MemberPlan};
 use crate::client::producer::Producer;
 use crate::client::{Alarm, Client, Io};
 use crate::coverage::Coverage;
@@ -125,6 +126,9 @@ impl World {
         }
         for consumer in world.plan.consumers.clone() {
             world.seat(Box::new(Consumer::new(consumer)));
+        }
+        for member in world.plan.members.clone() {
+            world.seat(Box::new(Member::new(member)));
         }
         world.schedule.after(0, Event::Start);
         world.plan_full_disk();
@@ -450,6 +454,9 @@ impl World {
                 drains: true,
             };
             self.seat(Box::new(Consumer::new(drain)));
+            if let Some(member) = self.plan.members.first().cloned() {
+                self.seat(Box::new(Member::new(MemberPlan { audits: true, ..member })));
+            }
         }
     }
 
@@ -512,6 +519,10 @@ impl World {
         let drained =
             self.seats.first().and_then(|seat| seat.client.as_consumer()).and_then(Consumer::drained);
         let Some(read) = drained else { return };
+        // The first is the drain; an audit may be under way beside it.
+        if !self.seats.iter().skip(1).all(|seat| seat.client.is_done()) {
+            return;
+        }
         let read: BTreeMap<_, _> = read;
         self.ledger.last_word(&read);
         if let Some(node) = self.node.take() {

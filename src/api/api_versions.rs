@@ -15,9 +15,9 @@ use protocol::{Message, Piece, Reader};
 
 use super::{ApiContext, Outcome, RequestInfo, answer};
 
-/// Feature, lowest and highest level. Groups, transactions and shares join with their APIs.
+/// Feature, lowest and highest level. Transactions and shares join with their APIs.
 const SUPPORTED_FEATURES: &[(&str, i16, i16)] =
-    &[("metadata.version", 25, 30), ("eligible.leader.replicas.version", 0, 1)];
+    &[("metadata.version", 25, 30), ("eligible.leader.replicas.version", 0, 1), ("group.version", 0, 1)];
 
 pub fn handle(context: &ApiContext<'_>, info: RequestInfo, reader: &mut Reader<'_>) -> Outcome {
     let Ok(request) = ApiVersionsRequest::decode(reader, info.version) else {

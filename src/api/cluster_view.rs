@@ -15,6 +15,9 @@ pub(super) const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
 /// Create, alter, describe, cluster action, describe configs, alter configs, idempotent write.
 pub(super) const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
 
+/// Read, delete, describe, describe configs, alter configs.
+pub(super) const GROUP_OPERATIONS: i32 = 0b1101_0100_1000;
+
 /// Operations that the client did not ask for.
 pub(super) const OPERATIONS_NOT_ASKED: i32 = i32::MIN;
 

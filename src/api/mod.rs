@@ -5,29 +5,43 @@ pub mod api_versions;
 mod cluster_view;
 mod config_changes;
 mod config_rows;
+pub mod consumer_group_describe;
+pub mod consumer_group_heartbeat;
 mod control_error;
 pub mod create_partitions;
 pub mod create_topics;
+pub mod delete_groups;
 pub mod delete_records;
 pub mod delete_topics;
 pub mod describe_cluster;
 pub mod describe_configs;
+pub mod describe_groups;
 pub mod describe_log_dirs;
 pub mod describe_producers;
 pub mod describe_topic_partitions;
 pub mod fetch;
 pub mod fetch_session;
 pub mod find_coordinator;
+mod group_requests;
+pub mod heartbeat;
 pub mod incremental_alter_configs;
 pub mod init_producer_id;
+pub mod join_group;
+pub mod leave_group;
+pub mod list_groups;
 pub mod list_offsets;
 pub mod metadata;
+pub mod offset_commit;
+pub mod offset_delete;
+pub mod offset_fetch;
 pub mod offset_for_leader_epoch;
 pub mod partition_questions;
 pub mod produce;
+pub mod sync_group;
 #[cfg(test)]
 mod tests;
 
+use core::net::IpAddr;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -37,12 +51,13 @@ use protocol::frame;
 use protocol::{Message, Piece, Reader};
 
 use self::fetch_session::FetchSessions;
+pub use self::group_requests::GroupPlan;
 use self::partition_questions::QuestionPlan;
 use crate::config::Config;
 use crate::model::control::{ControlAnswer, ControlRequest};
 use crate::model::metadata_image::MetadataImage;
 use crate::model::{LogDirStatus, Now, ShardId, TopicPartition};
-use crate::shard_message::{AppendItem, AskItem, ReadItem};
+use crate::shard_message::{AppendItem, AskItem, CoordinatorAsk, ReadItem};
 
 /// What a handler may look at.
 pub struct ApiContext<'a> {
@@ -50,6 +65,8 @@ pub struct ApiContext<'a> {
     pub config: &'a Config,
     /// The number of the listener that the client came through: it decides which addresses it is told.
     pub listener: u16,
+    /// Where the client is.
+    pub peer: IpAddr,
     pub now: Now,
     pub shard_of: &'a dyn Fn(TopicPartition) -> ShardId,
     /// In the order of their numbers.
@@ -86,6 +103,11 @@ pub enum Outcome {
         plan: QuestionPlan,
         items: Vec<(ShardId, AskItem)>,
     },
+    /// Each goes to the coordinator of its group, or to all.
+    Coordinate {
+        plan: GroupPlan,
+        asks: Vec<CoordinatorAsk>,
+    },
     Control {
         ask: ControlRequest,
         respond: ControlResponder,
@@ -103,6 +125,7 @@ impl fmt::Debug for Outcome {
             Outcome::Produce { .. } => "Produce",
             Outcome::Fetch { .. } => "Fetch",
             Outcome::Ask { .. } => "Ask",
+            Outcome::Coordinate { .. } => "Coordinate",
             Outcome::Control { .. } => "Control",
             Outcome::ProducerId { .. } => "ProducerId",
         })
@@ -138,7 +161,15 @@ pub fn dispatch(context: &ApiContext<'_>, sessions: &mut FetchSessions, frame: B
         ApiKey::Fetch => fetch::handle(context, sessions, info, &mut reader),
         ApiKey::ListOffsets => list_offsets::handle(context, info, &mut reader),
         ApiKey::Metadata => metadata::handle(context, info, &mut reader),
+        ApiKey::OffsetCommit => offset_commit::handle(context, info, &mut reader),
+        ApiKey::OffsetFetch => offset_fetch::handle(context, info, &mut reader),
         ApiKey::FindCoordinator => find_coordinator::handle(context, info, &mut reader),
+        ApiKey::JoinGroup => join_group::handle(context, info, header.client_id, &mut reader),
+        ApiKey::Heartbeat => heartbeat::handle(context, info, &mut reader),
+        ApiKey::LeaveGroup => leave_group::handle(context, info, &mut reader),
+        ApiKey::SyncGroup => sync_group::handle(context, info, &mut reader),
+        ApiKey::DescribeGroups => describe_groups::handle(context, info, &mut reader),
+        ApiKey::ListGroups => list_groups::handle(context, info, &mut reader),
         ApiKey::ApiVersions => api_versions::handle(context, info, &mut reader),
         ApiKey::CreateTopics => create_topics::handle(context, info, &mut reader),
         ApiKey::DeleteTopics => delete_topics::handle(context, info, &mut reader),
@@ -148,10 +179,16 @@ pub fn dispatch(context: &ApiContext<'_>, sessions: &mut FetchSessions, frame: B
         ApiKey::DescribeConfigs => describe_configs::handle(context, info, &mut reader),
         ApiKey::AlterConfigs => alter_configs::handle(context, info, &mut reader),
         ApiKey::CreatePartitions => create_partitions::handle(context, info, &mut reader),
+        ApiKey::DeleteGroups => delete_groups::handle(context, info, &mut reader),
         ApiKey::IncrementalAlterConfigs => incremental_alter_configs::handle(context, info, &mut reader),
+        ApiKey::OffsetDelete => offset_delete::handle(context, info, &mut reader),
         ApiKey::DescribeCluster => describe_cluster::handle(context, info, &mut reader),
         ApiKey::DescribeLogDirs => describe_log_dirs::handle(context, info, &mut reader),
         ApiKey::DescribeProducers => describe_producers::handle(context, info, &mut reader),
+        ApiKey::ConsumerGroupHeartbeat => {
+            consumer_group_heartbeat::handle(context, info, header.client_id, &mut reader)
+        }
+        ApiKey::ConsumerGroupDescribe => consumer_group_describe::handle(context, info, &mut reader),
         ApiKey::DescribeTopicPartitions => describe_topic_partitions::handle(context, info, &mut reader),
         _ => Outcome::Close("an API key that is not served"),
     }

@@ -2,7 +2,8 @@
 //!
 //! Behaviour: acks 0 has no answer, and any error then closes the connection; acks 1 and -1 are answered when the records are
 //! durable. Each partition of a request succeeds or fails by itself. A batch is never copied here: the request frame is cut
-//! into the records of each partition.
+//! into the records of each partition. Topics that brokers keep for themselves take no records of clients: whoever coordinates by them
+//! would not know of those (Kafka lets its admin client write them nevertheless).
 //!
 //! v5 log_start_offset; v7 zstd (KIP-110); v8 record errors (KIP-467); v9 flexible; v10 leader hints (KIP-951; a single node has none to give);
 //! v12 transaction protocol 2 (KIP-890); v13 topic ids (KIP-516).
@@ -102,6 +103,9 @@ fn plan_cuts(
             planned.partitions.push(partition.index);
             let of = PartitionIndex(partition.index);
             let known = image.ok_or(missing).and_then(|image| {
+                if image.internal {
+                    return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
+                }
                 image.partition(of).map(|_| image.topic_id).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
             });
             let records = match &partition.records {

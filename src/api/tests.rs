@@ -1,8 +1,10 @@
 //! Admin requests against the embedded control plane: encoded as a client does, dispatched, decided, answered, decoded.
 
 mod configs;
+mod groups;
 mod topics;
 
+use core::net::IpAddr;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -94,7 +96,8 @@ impl World {
     fn context(&self) -> ApiContext<'_> {
         let shard_of = &|_| ShardId(0);
         let World { image, config, listener, offline, .. } = self;
-        ApiContext { image, config, listener: *listener, now: NOW, shard_of, log_dirs: &[], offline }
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        ApiContext { image, config, listener: *listener, peer, now: NOW, shard_of, log_dirs: &[], offline }
     }
 
     fn begin<'q>(&self, key: ApiKey, version: i16, request: &impl Message<'q>) -> Outcome {
@@ -174,7 +177,9 @@ fn every_version_answers_an_empty_request() {
 fn a_request_that_cannot_be_read_closes_the_connection() {
     let world = World::new("");
     for range in protocol::api_key::SUPPORTED.iter().filter(|range| range.key != ApiKey::ApiVersions) {
-        for version in range.min..=range.max {
+        // The first versions of ListGroups have nothing in them that could be missing.
+        let min = if range.key == ApiKey::ListGroups { 3 } else { range.min };
+        for version in min..=range.max {
             let mut frame = BytesMut::new();
             frame.extend_from_slice(&range.key.key().to_be_bytes());
             frame.extend_from_slice(&version.to_be_bytes());

@@ -40,6 +40,33 @@ pub(super) const BROKER_KEYS: &[Key] = &[
         .effective("Whether topics may be deleted."),
     Key::broker("fetch.max.bytes", ValueType::Int).default("57671680").min(1024).unit(Unit::Bytes)
         .effective("The most record bytes of one fetch response; the first batch may exceed it."),
+    Key::broker("group.consumer.assignors", ValueType::List).default("uniform,range").allowed(Allowed::EachOf(&["range", "uniform"]))
+        .effective("Server-side assignors that members of consumer groups may ask for; the first is for those who ask for none."),
+    Key::broker("group.consumer.heartbeat.interval.ms", ValueType::Int).default("5000").min(1).unit(Unit::Ms)
+        .effective("How often members of consumer groups are to be heard of."),
+    Key::broker("group.consumer.max.heartbeat.interval.ms", ValueType::Int).default("15000").min(1).unit(Unit::Ms)
+        .effective("The most that group.consumer.heartbeat.interval.ms may be."),
+    Key::broker("group.consumer.max.session.timeout.ms", ValueType::Int).default("60000").min(1).unit(Unit::Ms)
+        .effective("The most that group.consumer.session.timeout.ms may be."),
+    Key::broker("group.consumer.max.size", ValueType::Int).default("2147483647").min(1).unit(Unit::Count)
+        .effective("The most members of a consumer group."),
+    Key::broker("group.consumer.migration.policy", ValueType::String).default("bidirectional")
+        .allowed(Allowed::OneOfAnyCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]))
+        .effective("Which groups change their protocol while they have members: classic ones to consumer groups (upgrade), and back (downgrade)."),
+    Key::broker("group.consumer.min.heartbeat.interval.ms", ValueType::Int).default("5000").min(1).unit(Unit::Ms)
+        .effective("The least that group.consumer.heartbeat.interval.ms may be."),
+    Key::broker("group.consumer.min.session.timeout.ms", ValueType::Int).default("45000").min(1).unit(Unit::Ms)
+        .effective("The least that group.consumer.session.timeout.ms may be."),
+    Key::broker("group.consumer.session.timeout.ms", ValueType::Int).default("45000").min(1).unit(Unit::Ms)
+        .effective("A member of a consumer group that is not heard of for this long is put out."),
+    Key::broker("group.initial.rebalance.delay.ms", ValueType::Int).default("3000").unit(Unit::Ms)
+        .effective("How long the first rebalance of a group waits for more members; again while some come, up to their rebalance timeout."),
+    Key::broker("group.max.session.timeout.ms", ValueType::Int).default("1800000").unit(Unit::Ms)
+        .effective("The longest session that a member of a classic group may ask for."),
+    Key::broker("group.max.size", ValueType::Int).default("2147483647").min(1).unit(Unit::Count)
+        .effective("The most members of a classic group."),
+    Key::broker("group.min.session.timeout.ms", ValueType::Int).default("6000").unit(Unit::Ms)
+        .effective("The shortest session that a member of a classic group may ask for."),
     Key::broker("index.cache.bytes", ValueType::Long).default("33554432").min(1_048_576).unit(Unit::Bytes).own()
         .effective("Memory of one shard for the indexes of sealed segments; what does not fit is loaded again when it is read."),
     Key::broker("journal.bytes.max", ValueType::Long).default("1073741824").min(134_217_728).unit(Unit::Bytes).own()
@@ -129,6 +156,18 @@ pub(super) const BROKER_KEYS: &[Key] = &[
         .effective("This broker's id."),
     Key::broker("num.partitions", ValueType::Int).default("1").min(1).unit(Unit::Count)
         .effective("Partitions of a topic whose creator does not say."),
+    Key::broker("offset.metadata.max.bytes", ValueType::Int).default("4096").unit(Unit::Bytes)
+        .effective("The most metadata that is stored with a committed offset."),
+    Key::broker("offsets.retention.check.interval.ms", ValueType::Long).default("600000").min(1).unit(Unit::Ms)
+        .effective("How often groups are looked at for offsets that offsets.retention.minutes lets go."),
+    Key::broker("offsets.retention.minutes", ValueType::Int).default("10080").min(1).unit(Unit::Minutes)
+        .effective("How long the offsets of a group without members are kept; of a group that stores offsets alone: from their commit."),
+    Key::broker("offsets.topic.num.partitions", ValueType::Int).default("50").min(1).unit(Unit::Count)
+        .effective("Partitions of __consumer_offsets, when it is made."),
+    Key::broker("offsets.topic.replication.factor", ValueType::Short).default("3").min(1).unit(Unit::Count)
+        .effective("Replicas of __consumer_offsets, when it is made; more than there are brokers is cut to that."),
+    Key::broker("offsets.topic.segment.bytes", ValueType::Int).default("104857600").min(1).unit(Unit::Bytes)
+        .effective("segment.bytes of __consumer_offsets, when it is made; at least 1 MiB."),
     Key::broker("process.roles", ValueType::List).default("broker,controller").allowed(Allowed::EachOf(&["broker", "controller"]))
         .effective("This broker is its own controller: both roles, always."),
     Key::broker("producer.id.expiration.ms", ValueType::Int).default("86400000").min(1).unit(Unit::Ms).live()

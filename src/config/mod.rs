@@ -8,6 +8,7 @@
 mod broker_keys;
 #[cfg(test)]
 mod docs;
+mod groups;
 mod kept_broker_keys;
 mod key;
 mod layers;
@@ -23,6 +24,7 @@ mod validated;
 #[cfg(test)]
 mod tests;
 
+pub use groups::{ConsumerGroupConfig, GroupConfig};
 pub use key::{Allowed, Effect, Key, Scope, Synonym, Unit, Update, ValueError, ValueType, list_elements};
 pub use layers::{Source, SynonymValue};
 pub use listeners::Listener;

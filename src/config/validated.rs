@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::broker_key;
+use super::groups::GroupConfig;
 use super::key::{Key, list_elements};
 use super::layers::{Layers, Source, SynonymValue};
 use super::listeners::{self, Listener};
@@ -61,6 +62,8 @@ pub struct Config {
     pub tail_bytes_max: u64,
     /// Of each shard.
     pub index_bytes_max: u64,
+
+    pub groups: GroupConfig,
 
     /// Of a topic that overrides nothing.
     pub topic_defaults: TopicConfig,
@@ -153,6 +156,7 @@ impl Config {
             free_bytes_min: of.unsigned("log.dir.free.bytes.min"),
             tail_bytes_max: of.unsigned("tail.memory.bytes"),
             index_bytes_max: of.unsigned("index.cache.bytes"),
+            groups: GroupConfig::typed(&of)?,
             topic_defaults: TopicConfig::default(),
             layers: Layers::default(),
         };
@@ -169,7 +173,7 @@ fn in_words_of_the_broker(error: ConfigError) -> ConfigError {
 }
 
 /// The effective texts, read by type. They are valid and canonical: `RawConfig::set` and `Layers::set_dynamic` saw to it.
-struct Texts<'a> {
+pub(super) struct Texts<'a> {
     layers: &'a Layers,
 }
 
@@ -180,20 +184,20 @@ impl<'a> Texts<'a> {
     }
 
     /// Of a key that has a default.
-    fn text(&self, name: &str) -> &'a str {
+    pub(super) fn text(&self, name: &str) -> &'a str {
         self.maybe(name).expect("keys read without `maybe` have defaults")
     }
 
-    fn number(&self, name: &str) -> i64 {
+    pub(super) fn number(&self, name: &str) -> i64 {
         self.text(name).parse().expect("canonical numbers parse")
     }
 
-    fn int(&self, name: &str) -> i32 {
+    pub(super) fn int(&self, name: &str) -> i32 {
         i32::try_from(self.number(name)).expect("canonical ints fit")
     }
 
     /// Of a key whose range has no negative numbers.
-    fn unsigned(&self, name: &str) -> u64 {
+    pub(super) fn unsigned(&self, name: &str) -> u64 {
         u64::try_from(self.number(name)).expect("the table's range starts at 0 or above")
     }
 

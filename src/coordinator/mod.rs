@@ -10,8 +10,15 @@
 //! A coordinator never sees a log, a clock or a connection: so it can be tested by tables, and the host can throw it away and load it
 //! again whenever an append fails.
 
+mod host;
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
 
+pub use host::{Host, Phase};
+
+use crate::config::Config;
 use crate::model::metadata_image::MetadataImage;
 use crate::model::{Instant, Now};
 
@@ -32,12 +39,14 @@ pub struct CoordinatorRecord {
 pub struct View<'a> {
     pub now: Now,
     pub image: &'a MetadataImage,
+    pub config: &'a Config,
 }
 
 /// What came of one ask, of time, or of a new image.
 ///
-/// Invariants: `records` become one batch: all of them are there after a crash, or none. An answer leaves only when the records of its
-///             decision, and of all decisions before it, are durable; so it may tell of state that is not durable yet.
+/// Invariants: `records` become one batch: all of them are there after a crash, or none; only what does not fit a batch becomes
+///             several, in order. An answer leaves only when the records of its decision, and of all decisions before it, are durable;
+///             so it may tell of state that is not durable yet.
 #[derive(Debug)]
 pub struct Decision<Answer> {
     pub records: Vec<CoordinatorRecord>,
@@ -99,10 +108,11 @@ pub trait Coordinator {
         decision: &mut Decision<Self::Answer>,
     );
 
-    /// Whoever asked with this ticket is gone; nothing need be answered.
-    fn forget(&mut self, ticket: Ticket);
+    /// Whoever asked with this ticket is gone; it must not be answered.
+    fn forget(&mut self, view: View<'_>, ticket: Ticket, decision: &mut Decision<Self::Answer>);
 
-    /// Deadlines may have passed. After a pause of the process the host has moved them all by `on_pause` before.
+    /// Deadlines may have passed. After a pause of the process the host has moved them all by `on_pause` before. What there is too much
+    /// of for one turn is done in slices: `next_deadline` then says that the time has come already.
     fn on_time(&mut self, view: View<'_>, decision: &mut Decision<Self::Answer>);
 
     /// The process stood still for so long: deadlines of sessions move by as much.

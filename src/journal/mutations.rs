@@ -96,4 +96,8 @@ mutations! {
     sync_error_is_success,
     /// A partition is opened in a log dir that its id gives, not in the one that its record names.
     dir_by_hash_not_by_record,
+    /// Answers of coordinators do not wait for the commit of what they rest on.
+    coordinator_answers_before_commit,
+    /// A coordinator counts as loaded after the first batch of its partition.
+    coordinator_loads_one_batch,
 }

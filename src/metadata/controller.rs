@@ -22,8 +22,8 @@ use crate::model::metadata_image::{Endpoint, MetadataImage};
 use crate::model::{BrokerId, DirectoryId, Now};
 
 /// Features that a new log starts with, beside `metadata.version`. With eligible leader replicas, `min.insync.replicas`
-/// is a setting of the cluster, as in every new cluster of Kafka's since 4.1.
-const FEATURES: &[(&str, i16)] = &[("eligible.leader.replicas.version", 1)];
+/// is a setting of the cluster, as in every new cluster of Kafka's since 4.1; `group.version` 1 is the consumer group protocol.
+const FEATURES: &[(&str, i16)] = &[("eligible.leader.replicas.version", 1), ("group.version", 1)];
 
 /// Producer ids are handed out in blocks of this many, as Kafka does.
 const PRODUCER_IDS: i64 = 1000;

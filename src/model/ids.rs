@@ -48,6 +48,10 @@ number!(
     /// Counts the incarnations of a producer id; the newer fences the older.
     ProducerEpoch, i16
 );
+number!(
+    /// Counts the rebalances of a classic group. Negative is "none" on the wire.
+    GenerationId, i32
+);
 
 /// A topic's UUID: stable over restarts, new after deletion and re-creation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

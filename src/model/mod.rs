@@ -1,7 +1,10 @@
 //! Kafka's nouns as types. Plain data: nothing here decides anything.
 
+mod assignment;
+pub mod consumer_group;
 pub mod control;
 mod disk_space;
+pub mod group;
 mod ids;
 pub mod metadata_image;
 mod offset;
@@ -9,10 +12,11 @@ mod sealed_segment;
 mod time;
 pub mod topic_config;
 
+pub use assignment::Assignment;
 pub use disk_space::{DiskSpace, LogDirStatus};
 pub use ids::{
-    BrokerId, ConnectionId, DirectoryId, LeaderEpoch, LogDir, PartitionIndex, ProducerEpoch, ProducerId,
-    ShardId, TopicId, TopicPartition,
+    BrokerId, ConnectionId, DirectoryId, GenerationId, LeaderEpoch, LogDir, PartitionIndex, ProducerEpoch,
+    ProducerId, ShardId, TopicId, TopicPartition,
 };
 pub use offset::{DurableOffset, Offset};
 pub use sealed_segment::SealedSegment;

@@ -81,6 +81,7 @@ pub fn prepare(
             config: Arc::clone(config),
             image: Arc::clone(&image),
             dirs: dirs.iter_mut().map(|of_dir| of_dir.remove(0)).collect(),
+            seed: random_bytes(),
             controller: if shard.0 == 0 { controller.take() } else { None },
         };
         let metadata = if shard.0 == 0 { metadata.take() } else { None };

@@ -180,6 +180,7 @@ impl Shard {
         for (log, end) in durable {
             self.partitions.on_durable(log, end);
             self.tell_watchers(now, log, effects);
+            self.seats_go_on(log);
         }
         self.maybe_tell_failure(dir, effects);
         for log in self.storage.take_hopeless(dir) {
@@ -194,6 +195,7 @@ impl Shard {
             );
             self.tell_appended(undurable.asker, undurable.results, effects);
         }
+        self.release_coordinated(now, dir, effects);
         self.run_deferred(now, effects);
     }
 

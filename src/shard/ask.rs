@@ -66,6 +66,15 @@ enum Found {
     LogStart { log: LogId, log_start: Offset },
 }
 
+impl Lookups {
+    /// Coordinators read by the same numbers.
+    pub fn next_read_id(&mut self) -> ReadId {
+        let read = ReadId(self.next_read);
+        self.next_read += 1;
+        read
+    }
+}
+
 impl Shard {
     pub(super) fn answer_questions(&mut self, origin: Origin, questions: &[AskItem], effects: &mut Effects) {
         let outstanding = questions.len();
@@ -85,8 +94,7 @@ impl Shard {
             Ok(Found::Now(answer)) => self.on_answer(asked, item.index, ErrorCode::NONE, answer, effects),
             Err(error) => self.on_answer(asked, item.index, error, Answer::Nothing, effects),
             Ok(Found::InBatch { file, position, length, timestamp, from, next_offset }) => {
-                let read = ReadId(self.lookups.next_read);
-                self.lookups.next_read += 1;
+                let read = self.lookups.next_read_id();
                 let segment = self.storage.segment_of(file);
                 let about = Read { asked, item: *item, timestamp, from, next_offset, position, segment };
                 self.lookups.reads.insert(read, about);

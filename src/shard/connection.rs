@@ -4,6 +4,7 @@
 //! answering the one before. Here Produce overlaps Produce: request n+1 is appended while n waits for its sync. Everything
 //! else waits for its turn, so that a client sees no difference.
 
+use core::net::IpAddr;
 use std::collections::VecDeque;
 
 use bytes::BytesMut;
@@ -26,6 +27,7 @@ pub struct Place(pub u64);
 #[derive(Debug)]
 pub struct Connection {
     pub listener: u16,
+    pub peer: IpAddr,
     received: VecDeque<BytesMut>,
     received_bytes: u64,
     slots: VecDeque<Slot>,
@@ -67,9 +69,10 @@ pub enum Reading {
 
 impl Connection {
     #[must_use]
-    pub fn new(listener: u16) -> Connection {
+    pub fn new(listener: u16, peer: IpAddr) -> Connection {
         Connection {
             listener,
+            peer,
             received: VecDeque::new(),
             received_bytes: 0,
             slots: VecDeque::new(),
@@ -220,7 +223,7 @@ mod tests {
     }
 
     fn connection(keys: &[i16]) -> Connection {
-        let mut connection = Connection::new(0);
+        let mut connection = Connection::new(0, IpAddr::from([127, 0, 0, 1]));
         keys.iter().for_each(|key| connection.on_received(frame(*key)));
         connection
     }

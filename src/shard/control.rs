@@ -228,6 +228,7 @@ impl Shard {
         if !offline.is_empty() {
             self.tell_offline(offline, effects);
         }
+        self.seat_coordinators(now, effects);
     }
 
     fn owned(&self, topic: &TopicImage) -> Vec<TopicPartition> {

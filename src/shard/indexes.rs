@@ -29,6 +29,7 @@ impl Shard {
                 }
             }
         }
+        self.seats_go_on(log);
         if self.storage.wakes_index_readers() {
             self.tell_watchers(now, log, effects);
             self.repeat_questions(log, effects);

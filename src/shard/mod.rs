@@ -7,6 +7,7 @@ mod append;
 mod ask;
 mod connection;
 mod control;
+mod coordinators;
 mod durability;
 mod fetch;
 mod frame_receiver;
@@ -15,6 +16,7 @@ mod indexes;
 mod log_dirs;
 mod partitions;
 mod requests;
+mod seats;
 mod topology;
 
 use std::cmp::Reverse;
@@ -24,6 +26,7 @@ use std::sync::Arc;
 use self::ask::Lookups;
 use self::connection::Connection;
 use self::control::ControlHost;
+use self::coordinators::Coordinators;
 use self::durability::{DirQueues, Split};
 pub use self::frame_receiver::{FrameError, FrameReceiver};
 use self::housekeeping::Housekeeping;
@@ -52,6 +55,8 @@ pub struct ShardStart {
     pub image: Arc<MetadataImage>,
     /// In the order of their numbers.
     pub dirs: Vec<DirStart>,
+    /// Random: what this shard's coordinators make ids from.
+    pub seed: [u8; 16],
     /// Shard 0 hosts the controller.
     pub controller: Option<Controller>,
 }
@@ -81,6 +86,7 @@ pub struct Shard {
     deadlines: BinaryHeap<Reverse<(Instant, SlabKey)>>,
     producer_ids: ProducerIds,
     control: Option<ControlHost>,
+    coordinators: Coordinators,
     /// Bytes of all requests under way.
     request_bytes: u64,
     /// Bytes of all answers that have not left for their sockets.
@@ -126,6 +132,7 @@ impl Shard {
             deadlines: BinaryHeap::new(),
             producer_ids: ProducerIds::default(),
             control: start.controller.map(|controller| ControlHost::new(controller, start.shards)),
+            coordinators: Coordinators::new(start.seed, now),
             request_bytes: 0,
             unsent_bytes: 0,
             ready: Vec::new(),
@@ -152,10 +159,11 @@ impl Shard {
     ///
     /// Pure: the same shard, input and `now` give the same effects.
     pub fn step(&mut self, now: Now, input: Input, effects: &mut Effects) {
+        self.notice_pause(now);
         self.turn = now.instant;
         match input {
-            Input::Accepted { connection, listener, peer: _ } => {
-                self.connections.insert(connection, Connection::new(listener));
+            Input::Accepted { connection, listener, peer } => {
+                self.connections.insert(connection, Connection::new(listener, peer.ip()));
             }
             Input::Received { connection, frame } => {
                 if let Some(known) = self.connections.get_mut(&connection) {
@@ -171,8 +179,8 @@ impl Shard {
                     }
                 }
             }
-            Input::Closed { connection } => self.forget_connection(connection, effects),
-            Input::ReadDone { read, result } => self.on_lookup_read(read, result, effects),
+            Input::Closed { connection } => self.forget_connection(now, connection, effects),
+            Input::ReadDone { read, result } => self.on_read_done(now, read, result, effects),
             Input::IndexLoaded { file, result } => self.on_index_loaded(now, file, &result, effects),
             Input::MetadataAppended { append, result } => {
                 self.on_metadata_appended(now, append, result, effects)
@@ -199,9 +207,11 @@ impl Shard {
         self.keep_house(now);
         self.run_deferred(now, effects);
         self.begin_ready(now, effects);
+        self.end_coordination(now, effects);
         self.storage.end_turn(now, effects);
         self.answer_trims(now, effects);
         self.fail_what_cannot_become_durable(effects);
+        self.fail_coordinators(now, effects);
         self.count();
         if self.stopping && !self.stopped && self.storage.is_stopped() {
             self.stopped = true;
@@ -214,7 +224,8 @@ impl Shard {
     pub fn next_deadline(&self) -> Option<Instant> {
         let parked = self.deadlines.peek().map(|Reverse((instant, _))| *instant);
         let housekeeping = self.housekeeping.next_deadline(self.turn);
-        parked.into_iter().chain(self.storage.next_deadline()).chain([housekeeping]).min()
+        let coordinators = self.coordinators.next_deadline();
+        parked.into_iter().chain(self.storage.next_deadline()).chain(coordinators).chain([housekeeping]).min()
     }
 
     #[must_use]
@@ -254,6 +265,15 @@ impl Shard {
             }
             ShardMessage::Answered { request, answers } => {
                 self.on_answered(SlabKey(request.0), answers, effects);
+            }
+            ShardMessage::Coordinate { request, items } => {
+                self.coordinate(now, append::Origin::Shard(from, request), items, effects);
+            }
+            ShardMessage::Coordinated { request, answers } => {
+                self.on_coordinated(now, from, SlabKey(request.0), answers, effects);
+            }
+            ShardMessage::Uncoordinate { request } => {
+                self.forget_coordinated(now, append::Origin::Shard(from, request));
             }
             ShardMessage::Control { request, ask } => self.on_control(now, from, request, ask, effects),
             ShardMessage::ControlAnswered { request, answer } => {

@@ -1,5 +1,6 @@
 //! Requests from their frame to their answer: begun in order, parked while they wait, answered once.
 
+use core::net::IpAddr;
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 
@@ -12,12 +13,12 @@ use super::fetch::FetchWait;
 use super::{Shard, append, connection as connections};
 use crate::api::partition_questions::QuestionPlan;
 use crate::api::produce::ProducePlan;
-use crate::api::{self, ApiContext, ControlResponder, Outcome, RequestInfo};
+use crate::api::{self, ApiContext, ControlResponder, GroupPlan, Outcome, RequestInfo};
 use crate::effect::{Effect, Effects};
 use crate::limits::SHARD_REQUESTS_BYTES_MAX;
 use crate::model::control::{ControlAnswer, ControlRequest};
 use crate::model::{ConnectionId, Now, ProducerId, ShardId};
-use crate::shard_message::{AskItem, RequestId, ShardMessage};
+use crate::shard_message::{AskItem, CoordinatorAsk, RequestId, ShardMessage};
 use crate::stdx::SlabKey;
 
 /// Where an answer goes.
@@ -43,6 +44,16 @@ pub(super) enum Waiting {
     Ask {
         plan: QuestionPlan,
         outstanding: usize,
+    },
+    Coordinate {
+        plan: GroupPlan,
+        /// Shards that owe an answer.
+        outstanding: Vec<ShardId>,
+    },
+    /// The topic that its coordinators live in is being made.
+    CoordinatorTopic {
+        plan: GroupPlan,
+        asks: Vec<CoordinatorAsk>,
     },
     Control {
         respond: ControlResponder,
@@ -118,6 +129,7 @@ impl Shard {
             image: &self.image,
             config: &self.config,
             listener: known.listener,
+            peer: known.peer,
             now,
             shard_of: &shard_of,
             log_dirs: self.log_dirs.all(),
@@ -132,6 +144,7 @@ impl Shard {
                 self.start_round(now, key, items, effects);
             }
             Outcome::Ask { plan, items } => self.begin_ask(now, home, plan, items, effects),
+            Outcome::Coordinate { plan, asks } => self.begin_coordinate(now, home, plan, asks, effects),
             Outcome::Control { ask, respond } => {
                 let key = self.park(home, Waiting::Control { respond });
                 self.ask_control(now, key, ask, effects);
@@ -193,7 +206,7 @@ impl Shard {
         }
     }
 
-    fn park(&mut self, place: Home, waiting: Waiting) -> SlabKey {
+    pub(super) fn park(&mut self, place: Home, waiting: Waiting) -> SlabKey {
         let key = self.requests.insert(Request { place, waiting });
         if let Some(known) = self.connections.get_mut(&place.connection) {
             known.attach(place.place, key);
@@ -235,13 +248,17 @@ impl Shard {
     }
 
     /// The socket is gone: so is everything that only it waited for. Appends go on.
-    pub(super) fn forget_connection(&mut self, connection: ConnectionId, effects: &mut Effects) {
+    pub(super) fn forget_connection(&mut self, now: Now, connection: ConnectionId, effects: &mut Effects) {
         let Some(known) = self.connections.remove(&connection) else { return };
         self.request_bytes -= known.begun_bytes();
         self.unsent_bytes -= known.unsent_bytes();
         for key in known.parked() {
-            if let Some(Request { waiting: Waiting::Fetch(fetch), .. }) = self.requests.remove(key) {
-                self.unwatch_everywhere(key, fetch.watched(), effects);
+            match self.requests.remove(key).map(|request| request.waiting) {
+                Some(Waiting::Fetch(fetch)) => self.unwatch_everywhere(key, fetch.watched(), effects),
+                Some(Waiting::Coordinate { outstanding, .. }) => {
+                    self.uncoordinate(now, key, &outstanding, effects);
+                }
+                _ => {}
             }
         }
     }
@@ -267,25 +284,41 @@ impl Shard {
         let Some(request) = self.requests.remove(key) else { return };
         match request.waiting {
             Waiting::Control { respond } => {
-                let listener =
-                    self.connections.get(&request.place.connection).map_or(0, |known| known.listener);
-                let shards = self.shards;
-                let shard_of = move |topic_partition| super::shard_of(topic_partition, shards);
-                let context = ApiContext {
-                    image: &self.image,
-                    config: &self.config,
-                    listener,
-                    now,
-                    shard_of: &shard_of,
-                    log_dirs: self.log_dirs.all(),
-                    offline: &self.offline,
-                };
-                let pieces = respond(&context, answer);
+                let pieces =
+                    self.with_context(now, request.place.connection, |context| respond(context, answer));
                 self.complete(request.place, pieces, effects);
+            }
+            Waiting::CoordinatorTopic { plan, asks } => {
+                self.coordinate_everywhere(now, request.place, plan, asks, effects);
             }
             Waiting::ProducerIdBlock => self.on_producer_id_block(now, answer, effects),
             _ => unreachable!("a key names the request that was inserted with it"),
         }
+    }
+
+    /// For answers that are made when the request is long decoded.
+    pub(super) fn with_context<T>(
+        &self,
+        now: Now,
+        connection: ConnectionId,
+        make: impl FnOnce(&ApiContext<'_>) -> T,
+    ) -> T {
+        // Of a connection that is gone nobody reads the answer.
+        let known = self.connections.get(&connection);
+        let (listener, peer) =
+            known.map_or((0, IpAddr::from([0, 0, 0, 0])), |known| (known.listener, known.peer));
+        let shards = self.shards;
+        let shard_of = move |topic_partition| super::shard_of(topic_partition, shards);
+        make(&ApiContext {
+            image: &self.image,
+            config: &self.config,
+            listener,
+            peer,
+            now,
+            shard_of: &shard_of,
+            log_dirs: self.log_dirs.all(),
+            offline: &self.offline,
+        })
     }
 
     fn on_producer_id_block(&mut self, now: Now, answer: ControlAnswer, effects: &mut Effects) {

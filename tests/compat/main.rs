@@ -8,8 +8,10 @@ mod admin;
 #[path = "../broker/mod.rs"]
 mod broker;
 mod clients;
+mod consumer_groups;
 mod crash;
 mod deletion;
+mod groups;
 mod log_dirs;
 mod offsets;
 mod produce_consume;

@@ -24,6 +24,8 @@ pub fn message(input: &DeriveInput) -> Result<TokenStream> {
     let kind = match (&container.api, &container.record) {
         (Some(_), _) if text.ends_with("Request") => quote!(Request),
         (Some(_), _) => quote!(Response),
+        (_, Some(_)) if text.ends_with("Key") => quote!(CoordinatorKey),
+        (_, Some(_)) if text.ends_with("Value") => quote!(CoordinatorValue),
         (_, Some(_)) => quote!(Metadata),
         _ if text.ends_with("Header") => quote!(Header),
         _ => quote!(Data),

@@ -57,6 +57,7 @@ pub mod fetch;
 pub mod fetch_snapshot;
 pub mod find_coordinator;
 pub mod get_telemetry_subscriptions;
+pub mod group_record;
 pub mod header;
 pub mod heartbeat;
 pub mod incremental_alter_configs;
@@ -331,6 +332,26 @@ macro_rules! for_each_message {
             metadata_record::RemoveDelegationTokenRecord,
             metadata_record::RegisterControllerRecord,
             metadata_record::ClearElrRecord,
+            group_record::LegacyOffsetCommitKey,
+            group_record::LegacyOffsetCommitValue,
+            group_record::OffsetCommitKey,
+            group_record::OffsetCommitValue,
+            group_record::GroupMetadataKey,
+            group_record::GroupMetadataValue,
+            group_record::ConsumerGroupMetadataKey,
+            group_record::ConsumerGroupMetadataValue,
+            group_record::ConsumerGroupPartitionMetadataKey,
+            group_record::ConsumerGroupPartitionMetadataValue,
+            group_record::ConsumerGroupMemberMetadataKey,
+            group_record::ConsumerGroupMemberMetadataValue,
+            group_record::ConsumerGroupTargetAssignmentMetadataKey,
+            group_record::ConsumerGroupTargetAssignmentMetadataValue,
+            group_record::ConsumerGroupTargetAssignmentMemberKey,
+            group_record::ConsumerGroupTargetAssignmentMemberValue,
+            group_record::ConsumerGroupCurrentMemberAssignmentKey,
+            group_record::ConsumerGroupCurrentMemberAssignmentValue,
+            group_record::ConsumerGroupRegularExpressionKey,
+            group_record::ConsumerGroupRegularExpressionValue,
         }
     };
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::Uuid;
 
+use super::groups::Groups;
 use super::log_start::Retention;
 use super::topics::Topics;
 use crate::client::batch::{RecordId, Writer};
@@ -61,6 +62,7 @@ pub struct Ledger {
     pub log_starts_moved: u64,
     /// By topic name.
     pub retention: BTreeMap<String, Retention>,
+    pub groups: Groups,
     /// The latest that the broker's wall clock ever showed.
     pub wall_ms_max: i64,
 }

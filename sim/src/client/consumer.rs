@@ -223,6 +223,10 @@ impl Consumer {
                 continue;
             }
             let TopicName { name, topic_id } = &answer.topic;
+            if name.starts_with("__") {
+                // The broker's own: what is in it is seen by groups.
+                continue;
+            }
             io.ledger.told_topic(name, *topic_id, answer.partitions, deletions);
             for partition in 0..answer.partitions {
                 let key = (*topic_id, partition);

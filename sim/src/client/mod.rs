@@ -3,6 +3,8 @@
 pub mod admin;
 pub mod batch;
 pub mod consumer;
+mod group_wire;
+pub mod member;
 pub mod port;
 pub mod producer;
 pub mod wire;

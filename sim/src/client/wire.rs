@@ -30,7 +30,12 @@ pub fn version(api_key: ApiKey, at_least: i16, random: &mut Random) -> i16 {
     from + random.below((range.max - from + 1) as u64) as i16
 }
 
-fn encode<'a>(api_key: ApiKey, api_version: i16, correlation_id: i32, message: &impl Message<'a>) -> Bytes {
+pub(super) fn encode<'a>(
+    api_key: ApiKey,
+    api_version: i16,
+    correlation_id: i32,
+    message: &impl Message<'a>,
+) -> Bytes {
     let header =
         RequestHeader { api_key: api_key.key(), api_version, correlation_id, client_id: Some("sim") };
     let pieces = encode_request(header, message).expect("the clients use fields that the version has");
@@ -44,7 +49,11 @@ fn encode<'a>(api_key: ApiKey, api_version: i16, correlation_id: i32, message: &
     bytes.freeze()
 }
 
-fn decode<'a, M: Message<'a>>(api_key: ApiKey, version: i16, frame: &'a [u8]) -> Result<M, String> {
+pub(super) fn decode<'a, M: Message<'a>>(
+    api_key: ApiKey,
+    version: i16,
+    frame: &'a [u8],
+) -> Result<M, String> {
     let mut reader = Reader::new(frame);
     decode_response_header(&mut reader, api_key, version).map_err(|error| format!("header: {error}"))?;
     let message = M::decode(&mut reader, version).map_err(|error| format!("{api_key} {version}: {error}"))?;
