@@ -120,6 +120,10 @@ impl Storage {
             }
             self.indexes.failed.remove(&key);
         }
+        // Whoever wants it hears of its successor, whose index is there.
+        if self.is_in_swap(key) {
+            return Ok(());
+        }
         let slot = &mut self.slots[log];
         let sealed = slot.log.segment(segment).filter(|_| !self.indexes.loading.contains_key(&key));
         let Some(sealed) = sealed else { return Ok(()) };
@@ -131,10 +135,10 @@ impl Storage {
         Ok(())
     }
 
-    /// Is an index of this log being loaded?
+    /// Is an index of this log being loaded, or about to come with a new segment?
     #[must_use]
     pub fn is_loading_index(&self, log: LogId) -> bool {
-        self.indexes.loading.keys().any(|key| key.log == log)
+        self.is_swapping(log) || self.indexes.loading.keys().any(|key| key.log == log)
     }
 
     /// The answer to `LoadIndex`. None: of a number that is not known.
