@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use protocol::Piece;
 
-use crate::model::{ConnectionId, LogDir, Offset, SealedSegment, ShardId, TopicPartition};
+use crate::model::{ConnectionId, LogDir, Offset, SealedSegment, ShardId, Snapshot, TopicPartition};
 use crate::shard_message::ShardMessage;
 
 /// Counts the commits of one journal, over restarts of nothing: 1 is the first of this run.
@@ -272,13 +272,14 @@ pub enum Effect {
         map_bytes: u64,
         bytes_per_second: u64,
     },
-    /// Write, by the map and the rules, one new segment of these, with its summary, beside them under names that nothing reads, and sync
+    /// Write, by the map and the rules, one new segment of these, with its summary, of which `snapshot` is a part, beside them under names that nothing reads, and sync
     /// both. Answered by `SegmentsRewritten`.
     RewriteSegments {
         compaction: CompactionId,
         topic_partition: TopicPartition,
         segments: Vec<CompactedSegment>,
         rules: CleanRules,
+        snapshot: Snapshot,
         bytes_per_second: u64,
     },
     /// Put what was rewritten last in the place of `files`, whose base offsets are `replaced`: durable, and at any moment either all of

@@ -161,7 +161,7 @@ pub const CLEANER_BACKOFF_MS_MIN: u64 = 10;
 pub const COMPACTION_RETRY_MS: u64 = 60_000;
 
 /// The least that the map of one compaction has, whatever `log.cleaner.dedupe.buffer.size` says.
-pub const OFFSET_MAP_BYTES_MIN: u64 = 1024 * 1024;
+pub const OFFSET_MAP_BYTES_MIN: u64 = 4096;
 
 /// Segment files that the whole process keeps open for reading: one part in so many of its limit of open files, within bounds.
 pub const SEGMENT_DESCRIPTORS_SHARE: u64 = 4;

@@ -38,6 +38,8 @@ fn config(shards: u16, plan: &Plan) -> Config {
         ("shards", shards.to_string()),
         ("log.retention.check.interval.ms", check_ms.clone()),
         ("log.initial.task.delay.ms", check_ms),
+        ("log.cleaner.backoff.ms", plan.cleaner_backoff_ms.to_string()),
+        ("log.cleaner.dedupe.buffer.size", plan.cleaner_map_bytes.to_string()),
     ];
     let mut raw = RawConfig::default();
     for (key, value) in &settings {

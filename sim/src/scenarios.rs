@@ -21,6 +21,7 @@ fn topic(name: &str, partitions: i32, churns: bool) -> TopicPlan {
         segment_bytes: 1 << 20,
         churns,
         retention: Retention::default(),
+        compaction: None,
     }
 }
 

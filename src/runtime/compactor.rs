@@ -4,7 +4,7 @@
 //! leaves a step when it is told to.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use crossbeam_channel::{Sender, unbounded};
 
 use crate::effect::{
@@ -21,12 +20,11 @@ use crate::effect::{
 };
 use crate::input::Input;
 use crate::log::{CompactionDisk, OffsetMap, Summary, map_keys, rewrite};
-use crate::model::{Offset, ShardId, TopicPartition};
+use crate::model::{Offset, ShardId, Snapshot, TopicPartition};
 
 use super::files::{OpenFile, SegmentFile, partition_dir, path_of, sync_dir};
 use super::io_threads::{disk_error, thread};
 use super::mesh::{Mail, Postbox};
-use super::summary_file::summary_path;
 use super::swap_files::{SwapError, SwapFiles, unlink_merged};
 
 /// A batch is inflated here, and compressed again.
@@ -43,7 +41,7 @@ pub type Source = (Arc<SegmentFile>, CompactedSegment);
 
 enum Order {
     Map { compaction: CompactionId, sources: Vec<Source>, from: Offset, map_bytes: u64, pace: Pace },
-    Rewrite { compaction: CompactionId, of: TopicPartition, sources: Vec<Source>, rules: CleanRules, pace: Pace },
+    Rewrite { compaction: CompactionId, of: TopicPartition, sources: Vec<Source>, rules: CleanRules, snapshot: Snapshot, pace: Pace },
     Swap { compaction: CompactionId, of: TopicPartition, replaced: Vec<Offset>, held: Vec<Arc<SegmentFile>> },
     End { compaction: CompactionId },
 }
@@ -94,11 +92,11 @@ impl Compactor {
         compaction: CompactionId,
         of: TopicPartition,
         sources: Vec<Source>,
-        rules: CleanRules,
+        (rules, snapshot): (CleanRules, Snapshot),
         bytes_per_second: u64,
     ) {
         let pace = self.pace(compaction, bytes_per_second);
-        self.post(Order::Rewrite { compaction, of, sources, rules, pace });
+        self.post(Order::Rewrite { compaction, of, sources, rules, snapshot, pace });
     }
 
     pub fn swap(
@@ -178,9 +176,10 @@ impl Work {
                 let result = self.map(compaction, sources, from, map_bytes, pace);
                 Some(Input::KeysMapped { compaction, result })
             }
-            Order::Rewrite { compaction, of, sources, rules, pace } => {
+            Order::Rewrite { compaction, of, sources, rules, snapshot, pace } => {
                 let directory = partition_dir(path_of(&self.data_dirs, compaction.dir()), of);
-                let result = self.rewrite(compaction, &directory, of, sources, &rules, pace);
+                let summed = Summed { of, snapshot, directory: &directory };
+                let result = self.rewrite(compaction, summed, &sources, &rules, pace);
                 Some(Input::SegmentsRewritten { compaction, result })
             }
             Order::Swap { compaction, of, replaced, held } => {
@@ -216,23 +215,29 @@ impl Work {
     fn rewrite(
         &mut self,
         compaction: CompactionId,
-        directory: &Path,
-        of: TopicPartition,
-        sources: Vec<Source>,
+        summed: Summed<'_>,
+        sources: &[Source],
         rules: &CleanRules,
         pace: Pace,
     ) -> Result<Rewritten, CompactionFault> {
         let (Some(map), Some((_, first))) = (self.maps.get(&compaction), sources.first()) else {
             return Err(CompactionFault::GivenUp);
         };
-        let files = SwapFiles::new(directory, first.sealed.base_offset);
-        let result = write_new(map, &files, of, &sources, rules, pace);
+        let files = SwapFiles::new(summed.directory, first.sealed.base_offset);
+        let result = write_new(map, &files, summed, sources, rules, pace);
         let is_wanted = result.as_ref().is_ok_and(|new| new.is_changed || new.sealed != first.sealed);
         if !is_wanted {
             files.discard();
         }
         result
     }
+}
+
+/// What a summary says beside its segment.
+struct Summed<'a> {
+    of: TopicPartition,
+    snapshot: Snapshot,
+    directory: &'a Path,
 }
 
 /// The files of one step.
@@ -270,7 +275,7 @@ fn open_all(sources: &[Source]) -> Result<Vec<Arc<OpenFile>>, CompactionFault> {
 fn write_new(
     map: &OffsetMap,
     files: &SwapFiles<'_>,
-    of: TopicPartition,
+    Summed { of, snapshot, .. }: Summed<'_>,
     sources: &[Source],
     rules: &CleanRules,
     pace: Pace,
@@ -281,13 +286,8 @@ fn write_new(
     let rewritten = rewrite(map, rules, &segments, &mut disk)?;
     let Some(new) = disk.new else { return Err(CompactionFault::GivenUp) };
     new.sync_all().map_err(failed("sync compacted segment"))?;
-    let snapshot = sources.last().and_then(|(file, segment)| {
-        let bytes = fs::read(summary_path(&file.path)).ok()?;
-        let summary = Summary::decode(of, &Bytes::from(bytes)).ok()?;
-        summary.snapshot.filter(|_| summary.segment == segment.sealed)
-    });
     let index = Some(rewritten.index.clone());
-    let summary = Summary { segment: rewritten.sealed, snapshot, index };
+    let summary = Summary { segment: rewritten.sealed, snapshot: Some(snapshot), index };
     let operation = "write the summary of a compacted segment";
     let mut file = File::create(files.cleaned_summary()).map_err(failed(operation))?;
     file.write_all(&summary.encode(of)).and_then(|()| file.sync_all()).map_err(failed(operation))?;

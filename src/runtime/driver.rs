@@ -228,11 +228,19 @@ impl<C: Core> Driver<C> {
                     }
                 }
             }
-            Effect::RewriteSegments { compaction, topic_partition, segments, rules, bytes_per_second } => {
+            Effect::RewriteSegments {
+                compaction,
+                topic_partition,
+                segments,
+                rules,
+                snapshot,
+                bytes_per_second,
+            } => {
                 match self.sources(segments) {
                     Some(sources) => {
                         let compactor = self.io.compactor();
-                        compactor.rewrite(compaction, topic_partition, sources, rules, bytes_per_second);
+                        let told = (rules, snapshot);
+                        compactor.rewrite(compaction, topic_partition, sources, told, bytes_per_second);
                     }
                     None => {
                         let result = Err(CompactionFault::Disk(lost));

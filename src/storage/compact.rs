@@ -249,6 +249,7 @@ impl Storage {
             topic_partition: slot.topic_partition,
             segments,
             rules,
+            snapshot: slot.log.snapshot_below(end, slot.durable_end),
             bytes_per_second: pass.limits.bytes_per_second,
         });
         Some(Step::Rewriting(group))

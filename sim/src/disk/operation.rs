@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use penstock::effect::{
-    CommitId, DiskError, Effect, FileId, IndexFault, JournalCommit, ReadId, SegmentName, SyncId, TrimId,
+    CleanRules, CommitId, CompactionId, DiskError, Effect, FileId, IndexFault, JournalCommit, ReadId,
+    SegmentName, SyncId, TrimId,
 };
 use penstock::input::{Input, SegmentOperation};
 use penstock::log::{Summary, index_of_summary};
-use penstock::model::{LogDir, Offset, SealedSegment, ShardId, TopicPartition};
+use penstock::model::{LogDir, Offset, SealedSegment, ShardId, Snapshot, TopicPartition};
 
+use super::compaction::Source;
 use super::{BLOCK, Disk, File, FileName, Open};
 use crate::schedule::{Event, Life, Schedule};
 
@@ -34,6 +36,9 @@ pub(super) enum Operation {
     LogStart { shard: ShardId, trim: TrimId, topic_partition: TopicPartition, bytes: Bytes },
     Unlink { shard: ShardId, trim: TrimId, topic_partition: TopicPartition, segments: Vec<Offset> },
     Metadata { append: u64, batch: Bytes },
+    MapKeys { shard: ShardId, compaction: CompactionId, sources: Vec<Source>, from: Offset, map_bytes: u64 },
+    Rewrite { shard: ShardId, compaction: CompactionId, of: TopicPartition, sources: Vec<Source>, rules: CleanRules, snapshot: Snapshot },
+    Swap { shard: ShardId, compaction: CompactionId, of: TopicPartition, replaced: Vec<Offset> },
 }
 
 pub(super) struct Seal {
@@ -122,6 +127,26 @@ impl Disk {
                 Operation::Unlink { shard, trim, topic_partition, segments }
             }
             Effect::AppendMetadata { append, batch } => Operation::Metadata { append, batch },
+            Effect::MapKeys { compaction, segments, from, map_bytes, bytes_per_second: _ } => {
+                let sources = segments.into_iter().map(|one| (one, self.lease(one.file))).collect();
+                Operation::MapKeys { shard, compaction, sources, from, map_bytes }
+            }
+            Effect::RewriteSegments { compaction, topic_partition: of, segments, rules, snapshot, .. } => {
+                let sources = segments.into_iter().map(|one| (one, self.lease(one.file))).collect();
+                Operation::Rewrite { shard, compaction, of, sources, rules, snapshot }
+            }
+            Effect::SwapSegments { compaction, topic_partition: of, replaced, files: _ } => {
+                Operation::Swap { shard, compaction, of, replaced }
+            }
+            Effect::EndCompaction { compaction } => {
+                let is_step_of = |operation: &Operation| matches!(operation, Operation::MapKeys { shard: by, compaction: of, .. } | Operation::Rewrite { shard: by, compaction: of, .. } if (*by, *of) == (shard, compaction));
+                let is_under_way = self.operations.values().any(is_step_of);
+                let is_swapping = |operation: &Operation| matches!(operation, Operation::Swap { shard: by, compaction: of, .. } if (*by, *of) == (shard, compaction));
+                if !self.operations.values().any(is_swapping) {
+                    self.compactions.end((shard, compaction), is_under_way);
+                }
+                return None;
+            }
             other => return Some(other),
         };
         self.begin(life, operation, schedule);
@@ -280,17 +305,29 @@ impl Disk {
                 Completion::Answer(shard, Input::SegmentsUnlinked { trim })
             }
             Operation::Metadata { append, batch } => self.metadata_appended(life, append, &batch, schedule),
+            Operation::MapKeys { shard, compaction, sources, from, map_bytes } => {
+                let result = self.keys_mapped((shard, compaction), &sources, from, map_bytes);
+                Completion::Answer(shard, Input::KeysMapped { compaction, result })
+            }
+            Operation::Rewrite { shard, compaction, of, sources, rules, snapshot } => {
+                let result = self.segments_rewritten((shard, compaction), of, &sources, &rules, snapshot);
+                Completion::Answer(shard, Input::SegmentsRewritten { compaction, result })
+            }
+            Operation::Swap { shard, compaction, of, replaced } => {
+                let result = self.segments_swapped((shard, compaction), of, &replaced);
+                Completion::Answer(shard, Input::SegmentsSwapped { compaction, result })
+            }
         }
     }
 
     /// Whether an operation that takes room finds none: on a full disk, what was allocated before may still do.
-    fn lacks_room(&mut self, dir: LogDir) -> bool {
+    pub(super) fn lacks_room(&mut self, dir: LogDir) -> bool {
         let lacks = self.full == Some(dir) && self.random.percent(80);
         self.counters.no_room += u64::from(lacks);
         lacks
     }
 
-    fn fails(&mut self, per_million: u64) -> bool {
+    pub(super) fn fails(&mut self, per_million: u64) -> bool {
         let fails = self.random.per_million(per_million);
         self.counters.errors += u64::from(fails);
         fails
@@ -660,7 +697,12 @@ impl Disk {
                 self.unlink_segments(trim.dir(), topic_partition, &segments[..count]);
             }
             Operation::Metadata { batch, .. } => self.metadata.extend_from_slice(&batch),
-            Operation::CommitSync { .. }
+            Operation::Swap { shard, compaction, of, replaced } => {
+                self.interrupt_swap((shard, compaction), of, &replaced);
+            }
+            Operation::MapKeys { .. }
+            | Operation::Rewrite { .. }
+            | Operation::CommitSync { .. }
             | Operation::Sync { .. }
             | Operation::SealSync { .. }
             | Operation::SummarySync { .. }
