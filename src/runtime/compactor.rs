@@ -314,3 +314,6 @@ fn swap(directory: &Path, replaced: &[Offset], held: &[Arc<SegmentFile>]) -> Res
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
