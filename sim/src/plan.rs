@@ -1,7 +1,7 @@
 //! What a seed stands for: the shape of the broker, its clients, and how the world misbehaves. Few features at a time.
 
-use crate::checkers::log_start::Retention;
 use crate::checkers::compacted::CompactionRule;
+use crate::checkers::log_start::Retention;
 use crate::client::admin::{AdminPlan, CompactionPlan, TopicPlan};
 use crate::client::consumer::ConsumerPlan;
 use crate::client::producer::ProducerPlan;
@@ -126,14 +126,18 @@ impl Plan {
             let min_lag_ms = if random.percent(25) { random.log_uniform(10, 300_000) as i64 } else { 0 };
             topic.compaction = Some(CompactionPlan {
                 keys: random.log_uniform(2, 300),
-                rule: CompactionRule { min_lag_ms, delete_retention_ms: random.log_uniform(1, 20_000) as i64 - 1 },
+                rule: CompactionRule {
+                    min_lag_ms,
+                    delete_retention_ms: random.log_uniform(1, 20_000) as i64 - 1,
+                },
                 segment_ms: random.log_uniform(1, 200),
                 deletes: random.percent(30),
                 dirty_ratio: *random.pick::<&str>(&["0", "0.01", "0.5"]),
             });
         }
         self.life_ns_max = self.life_ns_max.max(300_000_000);
-        let keys = self.admin.topics.iter().filter_map(|topic| Some((topic.name.clone(), topic.compaction?.keys)));
+        let keys =
+            self.admin.topics.iter().filter_map(|topic| Some((topic.name.clone(), topic.compaction?.keys)));
         let keys: Vec<(String, u64)> = keys.collect();
         for producer in &mut self.producers {
             producer.keys.clone_from(&keys);

@@ -216,7 +216,8 @@ impl<'a> Texts<'a> {
     }
 
     fn cleaner(&self) -> CleanerConfig {
-        let rate: f64 = self.text("log.cleaner.io.max.bytes.per.second").parse().expect("canonical numbers parse");
+        let rate: f64 =
+            self.text("log.cleaner.io.max.bytes.per.second").parse().expect("canonical numbers parse");
         CleanerConfig {
             is_enabled: self.boolean("log.cleaner.enable"),
             backoff_ms: self.unsigned("log.cleaner.backoff.ms").max(CLEANER_BACKOFF_MS_MIN),

@@ -244,7 +244,10 @@ impl PartitionLog {
             bytes += self.tail.pop_front().unwrap_or(0);
         }
         let old: Vec<Segment> = self.segments.splice(of_old, [Segment::summarized(new)]).collect();
-        assert!(old.iter().all(|segment| segment.state == SegmentState::Sealed), "what is sealed is replaced");
+        assert!(
+            old.iter().all(|segment| segment.state == SegmentState::Sealed),
+            "what is sealed is replaced"
+        );
         self.assert_invariants();
         (old, batches, bytes)
     }

@@ -11,14 +11,13 @@ use super::tests::{EPOCH, builder, now, open, owned, write_segment};
 use super::*;
 
 const OF: TopicPartition = TopicPartition { topic_id: TopicId([7; 16]), partition: PartitionIndex(2) };
-const SEGMENT: SealedSegment =
-    SealedSegment {
-        base_offset: Offset(7),
-        next_offset: Offset(9),
-        length: 100,
-        max_timestamp: 5,
-        clean_end: Offset(7),
-    };
+const SEGMENT: SealedSegment = SealedSegment {
+    base_offset: Offset(7),
+    next_offset: Offset(9),
+    length: 100,
+    max_timestamp: 5,
+    clean_end: Offset(7),
+};
 
 fn whole() -> Summary {
     let snapshot =

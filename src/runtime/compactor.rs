@@ -40,10 +40,30 @@ const NICENESS: i32 = 10;
 pub type Source = (Arc<SegmentFile>, CompactedSegment);
 
 enum Order {
-    Map { compaction: CompactionId, sources: Vec<Source>, from: Offset, map_bytes: u64, pace: Pace },
-    Rewrite { compaction: CompactionId, of: TopicPartition, sources: Vec<Source>, rules: CleanRules, snapshot: Snapshot, pace: Pace },
-    Swap { compaction: CompactionId, of: TopicPartition, replaced: Vec<Offset>, held: Vec<Arc<SegmentFile>> },
-    End { compaction: CompactionId },
+    Map {
+        compaction: CompactionId,
+        sources: Vec<Source>,
+        from: Offset,
+        map_bytes: u64,
+        pace: Pace,
+    },
+    Rewrite {
+        compaction: CompactionId,
+        of: TopicPartition,
+        sources: Vec<Source>,
+        rules: CleanRules,
+        snapshot: Snapshot,
+        pace: Pace,
+    },
+    Swap {
+        compaction: CompactionId,
+        of: TopicPartition,
+        replaced: Vec<Offset>,
+        held: Vec<Arc<SegmentFile>>,
+    },
+    End {
+        compaction: CompactionId,
+    },
 }
 
 /// The sending side; the shard's loop owns it.
@@ -254,7 +274,9 @@ impl CompactionDisk for StepFiles {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
-        let Some(new) = &mut self.new else { return Err(DiskError { operation: "write", errno: libc::EBADF }) };
+        let Some(new) = &mut self.new else {
+            return Err(DiskError { operation: "write", errno: libc::EBADF });
+        };
         new.write_all(bytes).map_err(|error| disk_error("write compacted segment", &error))
     }
 

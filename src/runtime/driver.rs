@@ -235,19 +235,17 @@ impl<C: Core> Driver<C> {
                 rules,
                 snapshot,
                 bytes_per_second,
-            } => {
-                match self.sources(segments) {
-                    Some(sources) => {
-                        let compactor = self.io.compactor();
-                        let told = (rules, snapshot);
-                        compactor.rewrite(compaction, topic_partition, sources, told, bytes_per_second);
-                    }
-                    None => {
-                        let result = Err(CompactionFault::Disk(lost));
-                        turn.inputs.push_back(Input::SegmentsRewritten { compaction, result });
-                    }
+            } => match self.sources(segments) {
+                Some(sources) => {
+                    let compactor = self.io.compactor();
+                    let told = (rules, snapshot);
+                    compactor.rewrite(compaction, topic_partition, sources, told, bytes_per_second);
                 }
-            }
+                None => {
+                    let result = Err(CompactionFault::Disk(lost));
+                    turn.inputs.push_back(Input::SegmentsRewritten { compaction, result });
+                }
+            },
             Effect::SwapSegments { compaction, topic_partition, replaced, files } => {
                 let held = files.into_iter().filter_map(|file| self.files.find(file)).collect();
                 self.io.compactor().swap(compaction, topic_partition, replaced, held);

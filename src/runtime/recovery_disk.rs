@@ -167,7 +167,8 @@ impl DataDir {
                 marked.insert(topic_partition);
             }
             let name = |base_offset| SegmentName { topic_partition, base_offset };
-            segments.extend(found.segments.into_iter().map(|(base_offset, length)| (name(base_offset), length)));
+            segments
+                .extend(found.segments.into_iter().map(|(base_offset, length)| (name(base_offset), length)));
         }
         self.marked = Some(marked);
         Ok(segments)

@@ -116,7 +116,10 @@ pub fn is_of_swap(name: &str) -> bool {
 /// step. `names`: of the files for which `is_of_swap`.
 pub fn finish_swaps(directory: &Path, names: &[String]) -> io::Result<()> {
     for name in names {
-        let base = name.strip_suffix(SWAP).and_then(|name| name.strip_suffix(LOG)).and_then(|base| base.parse().ok());
+        let base = name
+            .strip_suffix(SWAP)
+            .and_then(|name| name.strip_suffix(LOG))
+            .and_then(|base| base.parse().ok());
         if let Some(base_offset) = base {
             SwapFiles::new(directory, Offset(base_offset)).finish()?;
         }
@@ -158,14 +161,16 @@ mod tests {
             }
             let names = |directory: &Path| -> Vec<String> {
                 let entries = fs::read_dir(directory).expect("it is there");
-                let names = entries.map(|entry| entry.expect("listed").file_name().into_string().expect("ascii"));
+                let names =
+                    entries.map(|entry| entry.expect("listed").file_name().into_string().expect("ascii"));
                 let mut names: Vec<String> = names.collect();
                 names.sort();
                 names
             };
             // Twice: a crash may follow.
             for _ in 0..2 {
-                let left: Vec<String> = names(&directory).into_iter().filter(|name| is_of_swap(name)).collect();
+                let left: Vec<String> =
+                    names(&directory).into_iter().filter(|name| is_of_swap(name)).collect();
                 finish_swaps(&directory, &left).expect("finishes");
                 assert_eq!(names(&directory), [format!("{base}.log"), format!("{base}.summary")], "{number}");
                 for kind in ["log", "summary"] {

@@ -104,7 +104,8 @@ impl Storage {
         let ignores_lag = self.config.mutations.compaction_ignores_lag();
         let now_ms = if ignores_lag { i64::MAX } else { now.wall_ms };
         let below = below.min(slot.durable_end);
-        let Some(cleanable) = slot.log.cleanable(now_ms, below, &|segment| slot.trim.is_recorded(segment)) else {
+        let Some(cleanable) = slot.log.cleanable(now_ms, below, &|segment| slot.trim.is_recorded(segment))
+        else {
             return;
         };
         let urgency = |one: &Option<(LogId, Cleanable)>| one.map(|(_, cleanable)| cleanable.urgency());
@@ -198,15 +199,23 @@ impl Storage {
     fn map_keys(&mut self, pass: &Pass, cleanable: Cleanable, effects: &mut Effects) -> Option<Step> {
         let slot = &mut self.slots[pass.log];
         let Cleanable { first_dirty, bound, .. } = cleanable;
-        let dirty = slot.log.segments().iter().filter(|segment| {
-            segment.next_offset() > first_dirty && segment.next_offset() <= bound
-        });
+        let dirty = slot
+            .log
+            .segments()
+            .iter()
+            .filter(|segment| segment.next_offset() > first_dirty && segment.next_offset() <= bound);
         let dirty: Vec<SealedSegment> = dirty.map(|segment| segment.sealed()).collect();
         let segments = self.files_of(pass.log, &dirty).filter(|segments| !segments.is_empty())?;
         self.slots[pass.log].operations += 1;
         let CompactionLimits { map_bytes, bytes_per_second } = pass.limits;
         let compaction = CompactionId(pass.log.0);
-        effects.push(Effect::MapKeys { compaction, segments, from: first_dirty, map_bytes, bytes_per_second });
+        effects.push(Effect::MapKeys {
+            compaction,
+            segments,
+            from: first_dirty,
+            map_bytes,
+            bytes_per_second,
+        });
         Some(Step::Mapping)
     }
 

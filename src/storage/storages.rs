@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{CompactionLimits, IndexLoad, RecoveredShard, Storage, StorageConfig, StorageCounters, StoredAppend};
+use super::{
+    CompactionLimits, IndexLoad, RecoveredShard, Storage, StorageConfig, StorageCounters, StoredAppend,
+};
 use crate::effect::{DiskError, Effects, FileId, IndexFault};
 use crate::input::Input;
 use crate::journal::LogId;

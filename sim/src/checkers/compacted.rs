@@ -61,7 +61,9 @@ impl Ledger {
             }
         }
         for (offset, id) in partition.at.range(start..) {
-            let Some(fate) = self.records.get(id).filter(|_| !drained.offsets.contains(offset)) else { continue };
+            let Some(fate) = self.records.get(id).filter(|_| !drained.offsets.contains(offset)) else {
+                continue;
+            };
             let Some(keyed) = fate.keyed else { continue };
             let age_ms = self.wall_ms_max - fate.timestamp_ms;
             let is_outdone = newest.get(&keyed.key).is_some_and(|newest| newest > offset);
@@ -74,7 +76,8 @@ impl Ledger {
         }
         for (producer_id, offset) in last_of_producer.into_iter().filter(|(_, offset)| *offset >= start) {
             if drained.producers.get(&producer_id).is_none_or(|end| *end < offset) {
-                problems.push(format!("{key:?}: the last batch of producer {producer_id}, at {offset}, is gone"));
+                problems
+                    .push(format!("{key:?}: the last batch of producer {producer_id}, at {offset}, is gone"));
             }
         }
         if let Some(problem) = problems.into_iter().next() {

@@ -7,13 +7,15 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use penstock::effect::{
-    CleanRules, CompactedSegment, CompactionFault, CompactionId, DiskError, MappedKeys, Rewritten,
+    CleanRules, CompactedSegment, CompactionFault, CompactionId, DiskError, Effect, MappedKeys, Rewritten,
     SegmentName, SwapFault,
 };
+use penstock::input::Input;
 use penstock::log::{CompactionDisk, OffsetMap, Summary, map_keys, rewrite};
 use penstock::model::{LogDir, Offset, ShardId, Snapshot, TopicPartition};
 use protocol::record::batches;
 
+use super::operation::Operation;
 use super::{Disk, File, FileName};
 
 const EIO: i32 = 5;
@@ -50,7 +52,13 @@ struct Cleaned {
 }
 
 /// A segment with the file that was open under its number when the step was asked for.
-pub(super) type Source = (CompactedSegment, Option<usize>);
+type Source = (CompactedSegment, Option<usize>);
+
+pub(super) enum CompactionStep {
+    Map { sources: Vec<Source>, from: Offset, map_bytes: u64 },
+    Rewrite { of: TopicPartition, sources: Vec<Source>, rules: CleanRules, snapshot: Snapshot },
+    Swap { of: TopicPartition, replaced: Vec<Offset> },
+}
 
 struct Step<'a> {
     sources: Vec<&'a File>,
@@ -95,6 +103,67 @@ impl Compactions {
 }
 
 impl Disk {
+    /// None: nothing is to be answered.
+    pub(super) fn compaction_step(
+        &mut self,
+        shard: ShardId,
+        effect: Effect,
+    ) -> Option<(CompactionId, CompactionStep)> {
+        let leased = |segments: Vec<CompactedSegment>| -> Vec<Source> {
+            segments.into_iter().map(|one| (one, self.lease(one.file))).collect()
+        };
+        match effect {
+            Effect::MapKeys { compaction, segments, from, map_bytes, .. } => {
+                Some((compaction, CompactionStep::Map { sources: leased(segments), from, map_bytes }))
+            }
+            Effect::RewriteSegments {
+                compaction, topic_partition: of, segments, rules, snapshot, ..
+            } => {
+                let sources = leased(segments);
+                Some((compaction, CompactionStep::Rewrite { of, sources, rules, snapshot }))
+            }
+            Effect::SwapSegments { compaction, topic_partition: of, replaced, .. } => {
+                Some((compaction, CompactionStep::Swap { of, replaced }))
+            }
+            Effect::EndCompaction { compaction } => {
+                self.end_compaction((shard, compaction));
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// A swap that is under way is not ended; any other step is, and answers all the same.
+    fn end_compaction(&mut self, compaction: CompactionOf) {
+        let is_swap = self.operations.values().find_map(|operation| match operation {
+            Operation::Compaction { shard, compaction: of, step } if (*shard, *of) == compaction => {
+                Some(matches!(step, CompactionStep::Swap { .. }))
+            }
+            _ => None,
+        });
+        if is_swap != Some(true) {
+            self.compactions.end(compaction, is_swap.is_some());
+        }
+    }
+
+    pub(super) fn complete_compaction(&mut self, of_shard: CompactionOf, step: CompactionStep) -> Input {
+        let (_, compaction) = of_shard;
+        match step {
+            CompactionStep::Map { sources, from, map_bytes } => {
+                let result = self.keys_mapped(of_shard, &sources, from, map_bytes);
+                Input::KeysMapped { compaction, result }
+            }
+            CompactionStep::Rewrite { of, sources, rules, snapshot } => {
+                let result = self.segments_rewritten(of_shard, of, &sources, &rules, snapshot);
+                Input::SegmentsRewritten { compaction, result }
+            }
+            CompactionStep::Swap { of, replaced } => {
+                let result = self.segments_swapped(of_shard, of, &replaced);
+                Input::SegmentsSwapped { compaction, result }
+            }
+        }
+    }
+
     fn compaction_sources(&self, sources: &[Source]) -> Option<Vec<&File>> {
         sources.iter().map(|(_, index)| Some(&self.files[(*index)?])).collect()
     }
@@ -108,7 +177,7 @@ impl Disk {
         self.fails(per_million).then_some(CompactionFault::Disk(error))
     }
 
-    pub(super) fn keys_mapped(
+    fn keys_mapped(
         &mut self,
         compaction: CompactionOf,
         sources: &[Source],
@@ -134,7 +203,7 @@ impl Disk {
         Ok(mapped)
     }
 
-    pub(super) fn segments_rewritten(
+    fn segments_rewritten(
         &mut self,
         compaction: CompactionOf,
         of: TopicPartition,
@@ -174,7 +243,7 @@ impl Disk {
         Ok(rewritten)
     }
 
-    pub(super) fn segments_swapped(
+    fn segments_swapped(
         &mut self,
         compaction: CompactionOf,
         of: TopicPartition,
@@ -194,7 +263,13 @@ impl Disk {
     }
 
     /// Puts the rewritten file in place and unlinks as many of the others. False: there is none.
-    fn swap(&mut self, compaction: CompactionOf, of: TopicPartition, replaced: &[Offset], count: usize) -> bool {
+    fn swap(
+        &mut self,
+        compaction: CompactionOf,
+        of: TopicPartition,
+        replaced: &[Offset],
+        count: usize,
+    ) -> bool {
         let Some(Cleaned { file, summary }) = self.compactions.cleaned.remove(&compaction) else {
             return false;
         };
@@ -214,11 +289,13 @@ impl Disk {
         true
     }
 
-    /// The power goes during a swap: it stands or not.
-    pub(super) fn interrupt_swap(&mut self, compaction: CompactionOf, of: TopicPartition, replaced: &[Offset]) {
-        if self.random.percent(60) {
+    /// The power goes: a swap stands or not, of any other step nothing does.
+    pub(super) fn interrupt_compaction(&mut self, compaction: CompactionOf, step: &CompactionStep) {
+        if let CompactionStep::Swap { of, replaced } = step
+            && self.random.percent(60)
+        {
             let count = self.random.below(replaced.len() as u64 + 1) as usize;
-            self.swap(compaction, of, replaced, count);
+            self.swap(compaction, *of, replaced, count);
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 use penstock::effect::{
-    CleanRules, CommitId, CompactionId, DiskError, Effect, FileId, IndexFault, JournalCommit, ReadId,
-    SegmentName, SyncId, TrimId,
+    CommitId, CompactionId, DiskError, Effect, FileId, IndexFault, JournalCommit, ReadId, SegmentName,
+    SyncId, TrimId,
 };
 use penstock::input::{Input, SegmentOperation};
 use penstock::log::{Summary, index_of_summary};
-use penstock::model::{LogDir, Offset, SealedSegment, ShardId, Snapshot, TopicPartition};
+use penstock::model::{LogDir, Offset, SealedSegment, ShardId, TopicPartition};
 
-use super::compaction::Source;
+use super::compaction::CompactionStep;
 use super::{BLOCK, Disk, File, FileName, Open};
 use crate::schedule::{Event, Life, Schedule};
 
@@ -36,9 +36,7 @@ pub(super) enum Operation {
     LogStart { shard: ShardId, trim: TrimId, topic_partition: TopicPartition, bytes: Bytes },
     Unlink { shard: ShardId, trim: TrimId, topic_partition: TopicPartition, segments: Vec<Offset> },
     Metadata { append: u64, batch: Bytes },
-    MapKeys { shard: ShardId, compaction: CompactionId, sources: Vec<Source>, from: Offset, map_bytes: u64 },
-    Rewrite { shard: ShardId, compaction: CompactionId, of: TopicPartition, sources: Vec<Source>, rules: CleanRules, snapshot: Snapshot },
-    Swap { shard: ShardId, compaction: CompactionId, of: TopicPartition, replaced: Vec<Offset> },
+    Compaction { shard: ShardId, compaction: CompactionId, step: CompactionStep },
 }
 
 pub(super) struct Seal {
@@ -100,11 +98,7 @@ impl Disk {
                 Operation::Sync { shard, sync, files, through: self.stamp }
             }
             Effect::SealSegment { file, position, tail, length, summary } => {
-                let (end, block_end) = (position + tail.len() as u64, position / BLOCK * BLOCK + BLOCK);
-                let follows = self.open.get(&file).is_some_and(|open| open.end == position);
-                if !follows || end != length || end > block_end {
-                    self.violations.push(format!("seal of {file:?}: tail ends at {end}, length {length}"));
-                }
+                self.check_seal(file, position, tail.len() as u64, length);
                 self.check_summary(file, length, &summary);
                 Operation::SealWrite { shard, file, seal: Seal { position, tail, length, summary } }
             }
@@ -127,25 +121,12 @@ impl Disk {
                 Operation::Unlink { shard, trim, topic_partition, segments }
             }
             Effect::AppendMetadata { append, batch } => Operation::Metadata { append, batch },
-            Effect::MapKeys { compaction, segments, from, map_bytes, bytes_per_second: _ } => {
-                let sources = segments.into_iter().map(|one| (one, self.lease(one.file))).collect();
-                Operation::MapKeys { shard, compaction, sources, from, map_bytes }
-            }
-            Effect::RewriteSegments { compaction, topic_partition: of, segments, rules, snapshot, .. } => {
-                let sources = segments.into_iter().map(|one| (one, self.lease(one.file))).collect();
-                Operation::Rewrite { shard, compaction, of, sources, rules, snapshot }
-            }
-            Effect::SwapSegments { compaction, topic_partition: of, replaced, files: _ } => {
-                Operation::Swap { shard, compaction, of, replaced }
-            }
-            Effect::EndCompaction { compaction } => {
-                let is_step_of = |operation: &Operation| matches!(operation, Operation::MapKeys { shard: by, compaction: of, .. } | Operation::Rewrite { shard: by, compaction: of, .. } if (*by, *of) == (shard, compaction));
-                let is_under_way = self.operations.values().any(is_step_of);
-                let is_swapping = |operation: &Operation| matches!(operation, Operation::Swap { shard: by, compaction: of, .. } if (*by, *of) == (shard, compaction));
-                if !self.operations.values().any(is_swapping) {
-                    self.compactions.end((shard, compaction), is_under_way);
-                }
-                return None;
+            effect @ (Effect::MapKeys { .. }
+            | Effect::RewriteSegments { .. }
+            | Effect::SwapSegments { .. }
+            | Effect::EndCompaction { .. }) => {
+                let (compaction, step) = self.compaction_step(shard, effect)?;
+                Operation::Compaction { shard, compaction, step }
             }
             other => return Some(other),
         };
@@ -213,6 +194,14 @@ impl Disk {
         }
         if !self.open.contains_key(&file) {
             self.violations.push(format!("a segment that is not open is written: {file:?} at {position}"));
+        }
+    }
+
+    fn check_seal(&mut self, file: FileId, position: u64, tail_bytes: u64, length: u64) {
+        let (end, block_end) = (position + tail_bytes, position / BLOCK * BLOCK + BLOCK);
+        let follows = self.open.get(&file).is_some_and(|open| open.end == position);
+        if !follows || end != length || end > block_end {
+            self.violations.push(format!("seal of {file:?}: tail ends at {end}, length {length}"));
         }
     }
 
@@ -305,17 +294,8 @@ impl Disk {
                 Completion::Answer(shard, Input::SegmentsUnlinked { trim })
             }
             Operation::Metadata { append, batch } => self.metadata_appended(life, append, &batch, schedule),
-            Operation::MapKeys { shard, compaction, sources, from, map_bytes } => {
-                let result = self.keys_mapped((shard, compaction), &sources, from, map_bytes);
-                Completion::Answer(shard, Input::KeysMapped { compaction, result })
-            }
-            Operation::Rewrite { shard, compaction, of, sources, rules, snapshot } => {
-                let result = self.segments_rewritten((shard, compaction), of, &sources, &rules, snapshot);
-                Completion::Answer(shard, Input::SegmentsRewritten { compaction, result })
-            }
-            Operation::Swap { shard, compaction, of, replaced } => {
-                let result = self.segments_swapped((shard, compaction), of, &replaced);
-                Completion::Answer(shard, Input::SegmentsSwapped { compaction, result })
+            Operation::Compaction { shard, compaction, step } => {
+                Completion::Answer(shard, self.complete_compaction((shard, compaction), step))
             }
         }
     }
@@ -697,12 +677,10 @@ impl Disk {
                 self.unlink_segments(trim.dir(), topic_partition, &segments[..count]);
             }
             Operation::Metadata { batch, .. } => self.metadata.extend_from_slice(&batch),
-            Operation::Swap { shard, compaction, of, replaced } => {
-                self.interrupt_swap((shard, compaction), of, &replaced);
+            Operation::Compaction { shard, compaction, step } => {
+                self.interrupt_compaction((shard, compaction), &step);
             }
-            Operation::MapKeys { .. }
-            | Operation::Rewrite { .. }
-            | Operation::CommitSync { .. }
+            Operation::CommitSync { .. }
             | Operation::Sync { .. }
             | Operation::SealSync { .. }
             | Operation::SummarySync { .. }

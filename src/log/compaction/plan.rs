@@ -77,8 +77,7 @@ impl PartitionLog {
         let is_overdue = now_ms.saturating_sub(oldest_ms) > config.max_compaction_lag_ms;
         let first_dirty = first.base_offset.max(first.clean_end());
         let cleanable = Cleanable { first_dirty, bound, clean_bytes, dirty_bytes, is_overdue };
-        let is_dirty_enough =
-            cleanable.dirty_millionths() > u64::from(config.min_cleanable_dirty_millionths);
+        let is_dirty_enough = cleanable.dirty_millionths() > u64::from(config.min_cleanable_dirty_millionths);
         (dirty_bytes > 0 && (is_overdue || is_dirty_enough)).then_some(cleanable)
     }
 

@@ -108,19 +108,30 @@ fn mapped(segments: &Segments, from: Offset, bytes: u64) -> (OffsetMap, Offset) 
     (map, mapped.clean_end)
 }
 
-fn rewritten(map: &OffsetMap, rules: &CleanRules, segments: &[(SealedSegment, Vec<u8>)]) -> (Rewritten, Vec<u8>) {
+fn rewritten(
+    map: &OffsetMap,
+    rules: &CleanRules,
+    segments: &[(SealedSegment, Vec<u8>)],
+) -> (Rewritten, Vec<u8>) {
     let (files, mut disk) = sources(segments);
     let new = rewrite(map, rules, &files, &mut disk).unwrap();
     (new, disk.new)
 }
 
 /// One pass over all segments, each group of `bytes_max` bytes.
-fn pass(segments: &Segments, map_bytes: u64, bytes_max: u64, now_ms: i64, producers: &[(i64, Offset)]) -> Segments {
+fn pass(
+    segments: &Segments,
+    map_bytes: u64,
+    bytes_max: u64,
+    now_ms: i64,
+    producers: &[(i64, Offset)],
+) -> Segments {
     let clean = segments.iter().take_while(|(sealed, _)| sealed.clean_end == sealed.next_offset).count();
     let Some((first, _)) = segments.get(clean) else { return segments.clone() };
     let dirty: Segments = segments[clean..].to_vec();
     let (map, clean_end) = mapped(&dirty, first.clean_end.max(first.base_offset), map_bytes);
-    let rules = CleanRules { producers: Arc::from(producers), length_max: bytes_max, ..rules(clean_end, now_ms) };
+    let rules =
+        CleanRules { producers: Arc::from(producers), length_max: bytes_max, ..rules(clean_end, now_ms) };
     let of_pass = segments.iter().map(|(sealed, _)| *sealed).take_while(|one| one.base_offset < clean_end);
     let mut after = Segments::new();
     let mut at = 0;
@@ -184,7 +195,9 @@ fn the_map_knows_the_newest_offset_of_each_key_until_it_is_full() {
     assert_eq!(map.keys(), known.len() as u64);
     assert!(known.iter().all(|(key, offset)| map.newest(key) == Some(*offset)));
     assert_eq!(map.newest(b"another"), None);
-    let taken = (0..1_000).take_while(|number: &i64| map.put(format!("new {number}").as_bytes(), Offset(9_000))).count();
+    let taken = (0..1_000)
+        .take_while(|number: &i64| map.put(format!("new {number}").as_bytes(), Offset(9_000)))
+        .count();
     assert_eq!(taken as u64, 750 - known.len() as u64);
     assert!(map.put(&known.keys().next().unwrap()[..], Offset(9_001)), "a known key needs no room");
     assert_eq!(OffsetMap::new(1 << 40, 10).bytes(), 14 * 24, "no more than the records may need");
@@ -215,7 +228,8 @@ fn a_reader_from_the_beginning_sees_the_latest_value_of_every_key() {
             check_ends(&segments, &original, &producers);
         }
         let read = records(&segments);
-        let values: Vec<&Vec<u8>> = read.iter().filter(|one| one.2.is_some()).map(|(_, key, _)| key).collect();
+        let values: Vec<&Vec<u8>> =
+            read.iter().filter(|one| one.2.is_some()).map(|(_, key, _)| key).collect();
         assert_eq!(values.len(), values.iter().collect::<BTreeSet<_>>().len(), "seed {seed}: each key once");
     }
 }
@@ -233,7 +247,8 @@ fn check_ends(segments: &Segments, original: &Segments, producers: &[(i64, Offse
 }
 
 fn random_log(random: &mut Random) -> (Segments, Vec<(i64, Offset)>) {
-    let codecs = [Compressor::None, Compressor::Gzip(-1), Compressor::Snappy, Compressor::Lz4, Compressor::Zstd(3)];
+    let codecs =
+        [Compressor::None, Compressor::Gzip(-1), Compressor::Snappy, Compressor::Lz4, Compressor::Zstd(3)];
     let mut last_of = BTreeMap::new();
     let mut offset = 0;
     let mut segments = Segments::new();
@@ -241,7 +256,8 @@ fn random_log(random: &mut Random) -> (Segments, Vec<(i64, Offset)>) {
         let mut built = Vec::new();
         for _ in 0..1 + random.below(8) {
             let producer = random.below(4) as i64 - 1;
-            let mut builder = BatchBuilder::new().base_offset(offset).compression(codecs[random.below(5) as usize]);
+            let mut builder =
+                BatchBuilder::new().base_offset(offset).compression(codecs[random.below(5) as usize]);
             if producer >= 0 {
                 builder = builder.producer(producer, 0, offset as i32);
             }
@@ -271,7 +287,8 @@ fn a_tombstone_stays_from_its_first_look_until_its_horizon() {
     assert_eq!(horizon, Some(5_000 + RETENTION_MS));
 
     // Another record makes the log dirty again.
-    let more = |segments: &Segments| [segments.clone(), vec![segment(&[batch(3, &[("c", Some("3"))])])]].concat();
+    let more =
+        |segments: &Segments| [segments.clone(), vec![segment(&[batch(3, &[("c", Some("3"))])])]].concat();
     let young = pass(&more(&first), 1 << 20, 1 << 20, 5_999, &[]);
     assert_eq!(records(&young).len(), 3, "not yet");
     let again = batches(&young[0].1).map(Result::unwrap).find_map(|batch| batch.delete_horizon_ms());
@@ -289,7 +306,10 @@ fn the_batch_that_ends_a_segment_stays_without_its_records() {
     let (map, clean_end) = mapped(&log, Offset(0), 1 << 20);
     let (new, bytes) = rewritten(&map, &rules(clean_end, 0), &log[..1]);
     let left: Vec<BatchView<'_>> = batches(&bytes).map(Result::unwrap).collect();
-    assert_eq!(left.iter().map(|batch| (batch.base_offset(), batch.records_count())).collect::<Vec<_>>(), [(1, 0)]);
+    assert_eq!(
+        left.iter().map(|batch| (batch.base_offset(), batch.records_count())).collect::<Vec<_>>(),
+        [(1, 0)]
+    );
     assert_eq!((new.sealed.next_offset, new.sealed.max_timestamp), (Offset(2), -1));
     assert!(new.is_changed && new.records_dropped == 2);
     let (merged, bytes) = rewritten(&map, &rules(clean_end, 0), &log);
@@ -308,7 +328,13 @@ fn what_cannot_be_judged_stays() {
     let last = batch(4, &[("y", Some("1"))]);
     let log = vec![segment(&[batch(0, &[("a", Some("1"))]), transactional, marker, tombstone, last])];
     let once = pass(&log, 1 << 20, 1 << 20, 0, &[]);
-    let twice = pass(&[once, vec![segment(&[batch(5, &[("x", Some("1"))])])]].concat(), 1 << 20, 1 << 20, i64::MAX, &[]);
+    let twice = pass(
+        &[once, vec![segment(&[batch(5, &[("x", Some("1"))])])]].concat(),
+        1 << 20,
+        1 << 20,
+        i64::MAX,
+        &[],
+    );
     assert_eq!(records(&twice).iter().map(|(offset, ..)| *offset).collect::<Vec<_>>(), [0, 1, 3, 4, 5]);
     assert!(batches(&twice[0].1).any(|batch| batch.unwrap().is_control()));
     // But a later record takes their place.
@@ -361,7 +387,8 @@ fn log(times: &[i64], clean: usize, config: TopicConfig) -> PartitionLog {
         let base = index as i64 * 10;
         let clean_end = Offset(if index < clean { base + 10 } else { base });
         let (base_offset, next_offset) = (Offset(base), Offset(base + 10));
-        let sealed = SealedSegment { base_offset, next_offset, length: 100, max_timestamp: *max_timestamp, clean_end };
+        let sealed =
+            SealedSegment { base_offset, next_offset, length: 100, max_timestamp: *max_timestamp, clean_end };
         scanner.summarized(&sealed).unwrap();
     }
     let recovered: RecoveredLog = scanner.finish();
@@ -372,16 +399,25 @@ fn log(times: &[i64], clean: usize, config: TopicConfig) -> PartitionLog {
 #[test]
 fn a_log_is_cleanable_as_its_topic_says() {
     let cleanable = |log: &PartitionLog, now_ms| log.cleanable(now_ms, Offset(1_000), &|_| true);
-    let by_ratio = |millionths| TopicConfig { min_cleanable_dirty_millionths: millionths, ..TopicConfig::default() };
+    let by_ratio =
+        |millionths| TopicConfig { min_cleanable_dirty_millionths: millionths, ..TopicConfig::default() };
     // The last segment is never looked at.
     assert_eq!(cleanable(&log(&[1], 0, by_ratio(0)), 100), None);
     let found = cleanable(&log(&[1, 2, 3, 4, 5], 2, by_ratio(499_999)), 100).unwrap();
     assert_eq!((found.first_dirty, found.bound), (Offset(20), Offset(40)));
     assert_eq!((found.clean_bytes, found.dirty_bytes, found.is_overdue), (200, 200, false));
-    assert_eq!(cleanable(&log(&[1, 2, 3, 4, 5], 2, by_ratio(500_000)), 100), None, "half is not more than half");
+    assert_eq!(
+        cleanable(&log(&[1, 2, 3, 4, 5], 2, by_ratio(500_000)), 100),
+        None,
+        "half is not more than half"
+    );
     assert_eq!(cleanable(&log(&[1, 2, 3], 2, by_ratio(0)), 100), None, "all is clean");
     let plain = log(&[1, 2, 3], 0, by_ratio(0));
-    assert_eq!(plain.cleanable(100, Offset(19), &|_| true).unwrap().bound, Offset(10), "above the stable end");
+    assert_eq!(
+        plain.cleanable(100, Offset(19), &|_| true).unwrap().bound,
+        Offset(10),
+        "above the stable end"
+    );
     assert_eq!(plain.cleanable(100, Offset(1_000), &|base| base < Offset(10)).unwrap().bound, Offset(10));
     let lag = TopicConfig { min_compaction_lag_ms: 50, ..by_ratio(0) };
     assert_eq!(cleanable(&log(&[1, 60, 3, 9], 0, lag), 100).unwrap().bound, Offset(10), "60 is too young");

@@ -120,7 +120,10 @@ fn two_segments_become_one_and_who_reads_them_may_finish() {
     assert_eq!((mapped.clean_end, mapped.keys), (Offset(4), 3));
     world.compactor().rewrite(COMPACTION, OF, sources, told(4), u64::MAX);
     let Input::SegmentsRewritten { result: Ok(new), .. } = world.answer() else { panic!("rewritten") };
-    assert_eq!((new.sealed.base_offset, new.sealed.next_offset, new.records_dropped), (Offset(0), Offset(4), 1));
+    assert_eq!(
+        (new.sealed.base_offset, new.sealed.next_offset, new.records_dropped),
+        (Offset(0), Offset(4), 1)
+    );
     let base = |number: i64, suffix: &str| format!("{number:020}{suffix}");
     let before = [base(0, ".log"), base(0, ".log.cleaned"), base(0, ".summary.cleaned"), base(2, ".log")];
     assert_eq!(world.names(), before, "nothing has changed for readers");

@@ -10,11 +10,11 @@ use super::{
     RecoveredShard, Recovery, RecoveryError, RecoveryFault, SegmentName, ShardId, TopicPartition,
     segment_error,
 };
-use crate::model::Offset;
 use crate::log::{
     LeaderEpochs, LogScanner, LogStart, NoSummary, ProducerStates, RecoveredLog, Replayed,
     SUMMARY_FRONT_BYTES, SUMMARY_HEADER_BYTES, ScanError, Summary,
 };
+use crate::model::Offset;
 
 /// What a log knows at the end of a segment.
 type State = (LeaderEpochs, ProducerStates);
