@@ -12,7 +12,7 @@ use protocol::Piece;
 use crate::model::{ConnectionId, LogDir, Offset, SealedSegment, ShardId, Snapshot, TopicPartition};
 use crate::shard_message::ShardMessage;
 
-/// Counts the commits of one journal, over restarts of nothing: 1 is the first of this run.
+/// Counts the commits of one journal. Their numbers go on where a start goes on with a journal; records wait for numbers of this run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CommitId(pub u64);
 
@@ -178,6 +178,38 @@ pub struct JournalCommit {
     pub pieces: Vec<Bytes>,
 }
 
+/// What there is of a segment's file when it gets its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileOrigin {
+    /// Nothing: the first write creates it.
+    New,
+    /// An earlier run sealed it.
+    Sealed,
+    /// An earlier run left it open, and may have written to it.
+    LeftOpen,
+}
+
+/// Bytes of a segment in a file of the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JournalPiece {
+    pub file: u32,
+    pub position: u32,
+    pub length: u32,
+}
+
+/// A segment whose last bytes are in the journal alone.
+#[derive(Debug, Clone)]
+pub struct RestoreSegment {
+    pub file: FileId,
+    pub segment: SegmentName,
+    /// [0, position) is in the file, synced.
+    pub position: u64,
+    /// What follows, in order.
+    pub pieces: Vec<JournalPiece>,
+    pub length: u64,
+    pub summary: Bytes,
+}
+
 #[derive(Debug)]
 pub enum Effect {
     /// One answer, length prefix included. Answered by `Sent`, in parts or at once.
@@ -204,11 +236,11 @@ pub enum Effect {
         file: u32,
         bytes: u64,
     },
-    /// Gives the number to a segment. `exists`: an earlier run sealed it. Else it is created by the first write. Not answered.
+    /// Gives the number to a segment. Not answered.
     OpenSegment {
         file: FileId,
         segment: SegmentName,
-        exists: bool,
+        origin: FileOrigin,
     },
     /// Begins where the write before ended, at first at 0; every byte of it is durable in the journal. Where it ends inside a block, zeros
     /// follow up to the block's end. Where it begins inside one, what stands in front of it in the block stays.
@@ -230,6 +262,12 @@ pub enum Effect {
         tail: Bytes,
         length: u64,
         summary: Bytes,
+    },
+    /// Completes segments of an earlier run. Each: write what `pieces` of the journal hold at `position`, truncate to `length`, make its
+    /// summary, and sync all. Answered for each, as a `SealSegment` is.
+    RestoreSegments {
+        dir: LogDir,
+        segments: Vec<RestoreSegment>,
     },
     /// The index of a sealed segment: the section of its summary, else made of the batch headers in its file, and then the summary
     /// is written again. Answered by `IndexLoaded`.

@@ -62,7 +62,7 @@ pub enum Input {
         position: u64,
         length: u64,
     },
-    /// Answers one `WriteSegment` or `SealSegment` for which the disk had no room. Part of it may be in the file, none of it
+    /// Answers one `WriteSegment` or `SealSegment`, or one of `RestoreSegments`, for which the disk had no room. Part of it may be in the file, none of it
     /// counts; it may be asked for again.
     SegmentLacksSpace {
         file: FileId,
@@ -79,7 +79,7 @@ pub enum Input {
     SegmentsSynced {
         sync: SyncId,
     },
-    /// Answers `SealSegment`: truncated, summed up, synced.
+    /// Answers `SealSegment`, or one of `RestoreSegments`: truncated, summed up, synced.
     SegmentSealed {
         file: FileId,
     },

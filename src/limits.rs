@@ -105,6 +105,10 @@ pub const SYNCED_ONE_BY_ONE_MAX: usize = 256;
 pub const RESTORE_THREADS: usize = 4;
 pub const RESTORE_QUEUE: usize = 64;
 
+/// Segments that are completed from the journal together, while the broker serves, and about how many bytes of them.
+pub const RESTORE_SEGMENTS_MAX: usize = 512;
+pub const RESTORE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
 /// What each shard may have of them at least.
 pub const BULK_SYNCS_PER_SHARD_MIN: usize = 4;
 

@@ -128,9 +128,10 @@ fn main() -> ExitCode {
     })
 }
 
-/// Warnings to the standard error; `PENSTOCK_LOG` asks for more, in the syntax of tracing's filters.
+/// Warnings, and how far a long start is, to the standard error; `PENSTOCK_LOG` asks for more, in the syntax of tracing's filters.
 fn start_log() {
-    let filter = EnvFilter::try_from_env("PENSTOCK_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_env("PENSTOCK_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("warn,penstock::start=info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

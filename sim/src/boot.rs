@@ -179,6 +179,7 @@ fn recover_dir(
     coverage.add("recovery: journals replayed", last.journals_replayed);
     coverage.add("recovery: segments completed", last.segments_completed);
     coverage.add("recovery: bytes replayed", last.bytes_replayed);
+    coverage.add("recovery: segments left to the journal", last.segments_left);
     coverage.add("recovery: segments scanned", last.segments_scanned);
     coverage.add("recovery: segments not scanned", last.segments - last.segments_scanned);
     let recovered = recovered.map_err(|error| {

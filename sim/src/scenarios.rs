@@ -51,6 +51,14 @@ fn a_mutation_is_caught() {
     }
 }
 
+/// What compaction told the journal took the room that the ring keeps for what frees it.
+#[test]
+fn a_crowded_ring_keeps_its_room_from_compaction() {
+    let mut plan = Plan::of_seed(83);
+    (plan.shards, plan.log_dirs, plan.journal_bytes_max) = (vec![1], 1, 256 << 10);
+    check(83, plan);
+}
+
 /// What was carried out of one file filled the next: the reserve for more partitions than the ring had room for could
 /// never be kept, and no record was written again.
 #[test]

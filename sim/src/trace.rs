@@ -110,6 +110,9 @@ impl Trace {
             Effect::SwapSegments { replaced, .. } => {
                 replaced.iter().for_each(|base_offset| self.mix(base_offset.0 as u64));
             }
+            Effect::RestoreSegments { segments, .. } => {
+                segments.iter().for_each(|segment| self.mix_bytes(&segment.summary));
+            }
             Effect::AppendMetadata { batch, .. } => self.mix_bytes(batch),
             _ => {}
         }
@@ -200,13 +203,17 @@ fn name_effect(effect: &Effect) -> (&'static str, [u64; 3]) {
         Effect::PrepareJournalFile { file, bytes, .. } => {
             ("< PrepareJournalFile", [u64::from(*file), *bytes, 0])
         }
-        Effect::OpenSegment { file, segment, exists } => {
-            ("< OpenSegment", [file.0, segment.base_offset.0 as u64, u64::from(*exists)])
+        Effect::OpenSegment { file, segment, origin } => {
+            ("< OpenSegment", [file.0, segment.base_offset.0 as u64, *origin as u64])
         }
         Effect::WriteSegment { file, position, pieces } => {
             ("< WriteSegment", [file.0, *position, pieces.iter().map(|piece| piece.len() as u64).sum()])
         }
         Effect::SyncSegments { sync, files } => ("< SyncSegments", [sync.0, files.len() as u64, 0]),
+        Effect::RestoreSegments { dir, segments } => {
+            let bytes = segments.iter().map(|segment| segment.length - segment.position).sum();
+            ("< RestoreSegments", [u64::from(dir.0), segments.len() as u64, bytes])
+        }
         Effect::SealSegment { file, position, length, .. } => ("< SealSegment", [file.0, *position, *length]),
         Effect::CloseSegment { file } => ("< CloseSegment", [file.0, 0, 0]),
         Effect::ReadSegment { read, file, position, .. } => ("< ReadSegment", [read.0, file.0, *position]),

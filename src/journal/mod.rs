@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 
 pub use group::{Entry, EntryMeta, Group};
 pub use mutations::StorageMutations;
-pub use ring::RING_FILE_BYTES_MIN;
+pub use ring::{ContinuedFile, RING_FILE_BYTES_MIN};
 
 use crate::effect::{CommitId, Effect, Effects, JournalCommit};
 use crate::limits::{BLOCK_BYTES, CHECKPOINT_BYTES_MAX, COMMIT_BYTES_MAX, COMMITS_IN_FLIGHT_MAX};
@@ -71,6 +71,16 @@ struct InFlight {
     released_through: u64,
     oldest_live_sequence: u64,
     done: bool,
+}
+
+/// A journal that a start found and goes on with, since some of its bytes are nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Continued {
+    /// Oldest first.
+    pub live: Vec<ContinuedFile>,
+    /// Number of the next commit, and the CRC of the one before it.
+    pub next_commit: u64,
+    pub chain: u32,
 }
 
 /// What became durable, in order.
@@ -166,6 +176,20 @@ impl Journal {
             counters: JournalCounters::default(),
             mutations,
         }
+    }
+
+    /// The next commit follows the last one of an earlier run, in the same file.
+    ///
+    /// Invariants: everything in the live files is durable. To be called before the first entry.
+    pub fn go_on(&mut self, continued: &Continued) {
+        assert!(
+            self.in_flight.is_empty() && self.open.is_empty(),
+            "a journal goes on before its first entry"
+        );
+        self.ring.go_on(&continued.live);
+        self.next_number = continued.next_commit;
+        self.chain = continued.chain;
+        self.stated_issued = self.ring.oldest_live();
     }
 
     #[must_use]

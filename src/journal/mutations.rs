@@ -42,6 +42,12 @@ mutations! {
     no_chain_check,
     /// Replay accepts commits of an earlier life of the file.
     ignore_file_sequence,
+    /// A start follows a journal whose last commits may not be on the disk.
+    replay_unsynced_journal,
+    /// A journal file is released though segments are still to be completed from it.
+    restore_not_awaited,
+    /// A segment that is completed from the journal lacks its last piece.
+    restore_cut_short,
     /// Bytes count as durable when their commit is issued.
     ack_before_commit,
     /// A commit counts as durable without the commits before it.

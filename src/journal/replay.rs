@@ -7,7 +7,9 @@
 //!
 //! Bytes are not trusted: lengths are checked against the file, memory is bounded by the largest file.
 
+use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 
 use super::StorageMutations;
 use super::format::{
@@ -15,14 +17,35 @@ use super::format::{
     FileHeader, FileHeaderRead,
 };
 use crate::effect::DiskError;
-use crate::limits::BLOCK_BYTES;
+use crate::limits::{BLOCK_BYTES, COMMITS_IN_FLIGHT_MAX};
 use crate::model::ShardId;
 
 /// Reads bytes of a file of the journal, all that were asked for: file, position, buffer.
 pub type ReadJournal<'a> = dyn FnMut(u32, u64, &mut [u8]) -> Result<(), DiskError> + 'a;
 
 /// Takes one entry and its bytes.
-pub type VisitEntry<'a, E> = dyn FnMut(&EntryHeader, &[u8]) -> Result<(), E> + 'a;
+pub type VisitEntry<'a, E> = dyn FnMut(EntryPlace, &EntryHeader, &[u8]) -> Result<(), E> + 'a;
+
+/// Where an entry stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryPlace {
+    /// The number of the file.
+    pub file: u32,
+    /// Of the file.
+    pub sequence: u64,
+    /// Of the entry's bytes, behind its header.
+    pub position: u64,
+}
+
+/// Where a journal ends, and so where it may go on: the next commit bears this number and this chain, and stands in the newest file
+/// behind what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplayEnd {
+    pub commit: u64,
+    pub chain: u32,
+    /// Bytes of the newest file, header included.
+    pub used: u64,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplayFault {
@@ -87,6 +110,8 @@ pub struct ReplayPlan {
     /// Above all sequences that the journal ever used: the one after the newest header's may stand in commits whose file
     /// header was lost. Were it used again, these would line up behind the new header.
     pub next_sequence: u64,
+    /// The part of the newest file whose sync may never have come to pass, or may have failed: its last commits.
+    pub unsure: Range<u64>,
 }
 
 /// Reads the file headers and finds the first file that is needed: what the newest file's header says, or a later one if a
@@ -126,9 +151,9 @@ pub fn plan(
         return Err(ReplayError { file: pair[1].number, position: 0, fault });
     }
     let Some(&newest) = valid.last() else {
-        return Ok(ReplayPlan { live: Vec::new(), next_sequence: used.saturating_add(2) });
+        return Ok(ReplayPlan { live: Vec::new(), next_sequence: used.saturating_add(2), unsure: 0..0 });
     };
-    let oldest = find_oldest_live(&newest, read, mutations)?;
+    let (oldest, unsure) = walk_newest(&newest, read, mutations)?;
     let live: Vec<LiveFile> = valid.into_iter().filter(|file| file.header.file_sequence >= oldest).collect();
     for (sequence, file) in (oldest..=newest.header.file_sequence).zip(&live) {
         if file.header.file_sequence != sequence {
@@ -140,14 +165,18 @@ pub fn plan(
         }
     }
     let used = used.max(newest.header.file_sequence);
-    Ok(ReplayPlan { live, next_sequence: used.saturating_add(2) })
+    Ok(ReplayPlan { live, next_sequence: used.saturating_add(2), unsure })
 }
 
 /// The sequence that the first commit of a file without a header bears, 0 if there is none: used, though no header says so.
 ///
 /// Of a journal that was ended and then removed in part, only such files may be left. Were their sequences given again, what
 /// stands behind the cleared headers would be replayed over segments that have long grown past it.
-fn first_commit_sequence(number: u32, bytes: u64, read: &mut ReadJournal<'_>) -> Result<u64, ReplayError> {
+pub fn first_commit_sequence(
+    number: u32,
+    bytes: u64,
+    read: &mut ReadJournal<'_>,
+) -> Result<u64, ReplayError> {
     if bytes < 2 * BLOCK_BYTES {
         return Ok(0);
     }
@@ -157,25 +186,34 @@ fn first_commit_sequence(number: u32, bytes: u64, read: &mut ReadJournal<'_>) ->
     Ok(CommitHeader::decode(&header).map_or(0, |header| header.file_sequence))
 }
 
-fn find_oldest_live(
+/// The first file that is needed, and the part of this one that may not be durable: no more commits than that are at the device at once,
+/// and none is issued after one that failed.
+fn walk_newest(
     newest: &LiveFile,
     read: &mut ReadJournal<'_>,
     mutations: StorageMutations,
-) -> Result<u64, ReplayError> {
+) -> Result<(u64, Range<u64>), ReplayError> {
     let mut walk = Walk::new(newest, mutations);
     let mut oldest = newest.header.oldest_live_sequence;
+    let mut last = VecDeque::from([0]);
     while let Some(header) = walk.next_commit(read)? {
         oldest = oldest.max(header.oldest_live_sequence);
+        last.push_back(walk.found_at);
+        if last.len() > COMMITS_IN_FLIGHT_MAX {
+            last.pop_front();
+        }
     }
+    // The header comes with the first commit.
+    let first = last.front().map_or(0, |at| if *at == BLOCK_BYTES { 0 } else { *at });
     // A file cannot say that it is dead itself.
     if oldest > newest.header.file_sequence {
         let fault = ReplayFault::MissingFile { sequence: oldest };
         return Err(ReplayError { file: newest.number, position: 0, fault });
     }
-    Ok(oldest)
+    Ok((oldest, first..walk.position))
 }
 
-/// Hands every entry of the live files to `visit`, in order.
+/// Hands every entry of the live files to `visit`, in order. Returns where the last of them ends; None: no file is live.
 ///
 /// Errors: damage that cannot come from a crash, with its place; what `visit` refuses.
 pub fn replay<E: From<ReplayError>>(
@@ -183,12 +221,14 @@ pub fn replay<E: From<ReplayError>>(
     read: &mut ReadJournal<'_>,
     mutations: StorageMutations,
     visit: &mut VisitEntry<'_, E>,
-) -> Result<(), E> {
+) -> Result<Option<ReplayEnd>, E> {
+    let mut end = None;
     for (index, file) in plan.live.iter().enumerate() {
         let mut walk = Walk::new(file, mutations);
         while walk.next_commit(read)?.is_some() {
             walk.entries(visit)?;
         }
+        end = Some(ReplayEnd { commit: walk.commit, chain: walk.chain, used: walk.position });
         let Some(next) = plan.live.get(index + 1) else { break };
         let connects = next.header.first_commit == walk.commit && next.header.chain == walk.chain;
         if !connects && !mutations.no_chain_check() {
@@ -196,7 +236,7 @@ pub fn replay<E: From<ReplayError>>(
             return Err(ReplayError { file: file.number, position: walk.position, fault }.into());
         }
     }
-    Ok(())
+    Ok(end)
 }
 
 /// The walk through one file.
@@ -271,7 +311,12 @@ impl<'a> Walk<'a> {
             let header = header.and_then(EntryHeader::decode).ok_or(bad)?;
             let from = at + ENTRY_HEADER_BYTES;
             let payload = self.body.get(from..from + header.length as usize).ok_or(bad)?;
-            visit(&header, payload)?;
+            let place = EntryPlace {
+                file: self.file.number,
+                sequence: self.file.header.file_sequence,
+                position: self.found_at + (COMMIT_HEADER_BYTES + from) as u64,
+            };
+            visit(place, &header, payload)?;
             at += header.entry_bytes() as usize;
         }
         Ok(())

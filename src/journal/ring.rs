@@ -31,6 +31,16 @@ struct RingFile {
     bytes: u64,
 }
 
+/// A file of a journal that a start goes on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContinuedFile {
+    pub number: u32,
+    pub bytes: u64,
+    pub sequence: u64,
+    /// Bytes used, header included.
+    pub used: u64,
+}
+
 #[derive(Debug)]
 struct LiveFile {
     sequence: u64,
@@ -106,6 +116,17 @@ impl Ring {
             preparing: None,
             next_number: files.iter().map(|(number, _)| number + 1).max().unwrap_or(0),
             mutations,
+        }
+    }
+
+    /// Goes on with the files that a start found live, oldest first, instead of with an empty ring; `files` of `new` are the others.
+    pub fn go_on(&mut self, live: &[ContinuedFile]) {
+        assert!(self.live.is_empty(), "a ring goes on before its first commit");
+        for &ContinuedFile { number, bytes, sequence, used } in live {
+            let file = RingFile { number, bytes: bytes / BLOCK_BYTES * BLOCK_BYTES };
+            self.live.push_back(LiveFile { sequence, file, residents: Vec::new(), used });
+            self.next_number = self.next_number.max(number + 1);
+            self.next_sequence = sequence + 1;
         }
     }
 

@@ -96,7 +96,7 @@ fn read_back(files: &[Vec<u8>]) -> Result<Found, ReplayFault> {
     let none = StorageMutations::default();
     let plan = plan(ShardId(2), DIRECTORY, &sizes, &mut read, none).map_err(|error| error.fault)?;
     let mut found = Vec::new();
-    replay::<Failed>(&plan, &mut read, none, &mut |entry, bytes| {
+    replay::<Failed>(&plan, &mut read, none, &mut |_, entry, bytes| {
         found.push((*entry, bytes.to_vec()));
         Ok(())
     })

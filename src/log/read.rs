@@ -9,7 +9,7 @@ use protocol::{FileRange, Piece};
 use crate::model::Offset;
 
 use super::PartitionLog;
-use super::segment::Segment;
+use super::segment::{Segment, SegmentState};
 
 /// Bytes to send, in order. Empty if there is nothing to read yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,10 +89,15 @@ impl PartitionLog {
         let segment = &self.segments[first];
         let index = segment.index().ok_or(Unread::NeedsIndex { segment: segment.base_offset })?;
         let batch = index.batch_holding(from).expect("a segment has a batch behind each of its offsets");
+        assert_ne!(segment.state, SegmentState::Journaled, "its index comes when it is sealed");
         plan.first_batch_bytes = batch.length;
         let bytes_max = bytes_max.max(batch.length);
         let mut position = batch.position;
         for segment in &self.segments[first..] {
+            // Its end is in no file yet. Whoever reads on from here asks for its index, and so has it sealed.
+            if segment.state == SegmentState::Journaled {
+                return Ok(());
+            }
             // None: the end of what may be read is inside of a segment whose index is not here.
             let Some(below) = segment.position_below(below) else { break };
             let end = self.cold_end(segment).min(below);

@@ -53,6 +53,13 @@ impl RecoveredLog {
         self.left_over.push(base_offset);
     }
 
+    /// All of its journaled segments are exact and synced by now.
+    pub fn complete_journaled(&mut self) {
+        for segment in self.segments.iter_mut().filter(|segment| segment.state == SegmentState::Journaled) {
+            segment.seal();
+        }
+    }
+
     #[must_use]
     pub fn take_left_over(&mut self) -> Vec<Offset> {
         let mut left_over = std::mem::take(&mut self.left_over);
@@ -76,7 +83,7 @@ impl RecoveredLog {
         Snapshot::of(&self.epochs, &self.producers, self.log_end)
     }
 
-    /// Oldest first, all of them sealed.
+    /// Oldest first, all of them sealed or journaled.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
         &self.segments
@@ -275,6 +282,28 @@ impl LogScanner {
         }
         self.summarized(&sealed)?;
         replayed.apply(&mut self.log.epochs, &mut self.log.producers);
+        Ok(())
+    }
+
+    /// Takes a segment that is completed later, out of the journal: [0, written) of it is in its file. What the log knows behind it
+    /// was in the journal. `with_state`: all batches before are known.
+    ///
+    /// Errors: as `replayed`.
+    pub fn journaled(
+        &mut self,
+        replayed: Replayed,
+        (written, length): (u64, u64),
+        with_state: bool,
+    ) -> Result<(), ScanError> {
+        let sealed = replayed.sealed();
+        let known_before = self.log.segments.len();
+        self.replayed(replayed, length)?;
+        let snapshot = with_state.then(|| self.log.snapshot());
+        if self.log.segments.len() > known_before
+            && let Some(last) = self.log.segments.last_mut()
+        {
+            *last = Segment::journaled(&sealed, written, snapshot);
+        }
         Ok(())
     }
 

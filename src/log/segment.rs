@@ -15,13 +15,15 @@ pub enum SegmentState {
     Active,
     /// Takes no more, but its end is not yet in its file.
     Full,
+    /// An earlier run appended to it. Its end is in the journal alone, and where its batches stand is not known.
+    Journaled,
     /// All of it is in its file, exactly, and synced. Never written again.
     Sealed,
 }
 
 /// Invariants: written <= length; written == length if Sealed; its offsets are dense from `base_offset`, unless it was compacted: then
 ///             some are missing, but its last batch ends at `next_offset`. Only a sealed segment may be without its index, which then
-///             is in its summary.
+///             is in its summary, and a journaled one, which gets it when it is sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
     /// Names it on disk.
@@ -90,6 +92,18 @@ impl Segment {
             index: None,
             snapshot: None,
             first_append: FirstAppend { wall_ms: 0, timestamp: -1 },
+        }
+    }
+
+    /// A segment that an earlier run left open: [0, written) is in its file, the rest in the journal. `snapshot`: what the log knew at
+    /// its end.
+    pub(super) fn journaled(sealed: &SealedSegment, written: u64, snapshot: Option<Snapshot>) -> Segment {
+        assert!(written <= sealed.length, "a file holds no more than its segment");
+        Segment {
+            written,
+            state: SegmentState::Journaled,
+            snapshot: snapshot.map(Box::new),
+            ..Segment::summarized(sealed)
         }
     }
 

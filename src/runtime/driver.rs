@@ -163,7 +163,7 @@ impl<C: Core> Driver<C> {
         match effect {
             Effect::CommitJournal(commit) => self.journal.commit(commit, &mut turn.inputs),
             Effect::PrepareJournalFile { dir, file, bytes } => self.io.prepare_journal_file(dir, file, bytes),
-            Effect::OpenSegment { file, segment, exists: _ } => self.files.open(file, segment),
+            Effect::OpenSegment { file, segment, origin: _ } => self.files.open(file, segment),
             Effect::CloseSegment { file } => {
                 // Whoever sends from it holds it.
                 drop(self.files.close(file));
@@ -184,6 +184,7 @@ impl<C: Core> Driver<C> {
                 Some(open) => self.io.seal(open, Seal { position, tail, length, summary }),
                 None => turn.inputs.push_back(not_open(file)),
             },
+            Effect::RestoreSegments { dir, segments } => self.io.restore(dir, segments),
             Effect::LoadIndex { file, of, sealed } => match self.files.find(file) {
                 Some(open) => self.io.load_index(open, of, sealed),
                 None => {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::effect::{DiskError, FileId, ReadId, SyncId, TrimId};
+use crate::effect::{DiskError, FileId, ReadId, RestoreSegment, SyncId, TrimId};
 use crate::input::Input;
 use crate::limits::RECEIVE_BYTES;
 use crate::metrics::RuntimeMetrics;
@@ -28,6 +28,7 @@ use super::log_start_file::LogStartFiles;
 use super::mesh::{Mail, Postbox};
 use super::metadata_file::{AppendError, MetadataFile};
 use super::reserve::Reserve;
+use super::restorer::{Restores, restore_all};
 
 const READERS: usize = 2;
 const STACK_BYTES: usize = 256 * 1024;
@@ -80,6 +81,7 @@ pub struct IoThreads {
     chores: Sender<Chore>,
     log_starts: Sender<LogStartWrite>,
     compactor: Compactor,
+    restores: Sender<Restores>,
     metadata: Option<Sender<MetadataAppend>>,
     threads: Vec<JoinHandle<()>>,
     counts: Arc<SegmentCounts>,
@@ -127,6 +129,11 @@ impl IoThreads {
         })?);
         let (compactor, compaction) = Compactor::start(shard, Arc::clone(files.data_dirs()), reply.clone())?;
         threads.push(compaction);
+        let (restores, jobs) = unbounded();
+        let (restores_reply, data_dirs) = (reply.clone(), Arc::clone(files.data_dirs()));
+        threads.push(thread(format!("restores-{shard}"), STACK_BYTES, move || {
+            restore_all(shard, &jobs, &data_dirs, &restores_reply);
+        })?);
         let metadata = match metadata {
             None => None,
             Some(file) => {
@@ -138,7 +145,7 @@ impl IoThreads {
                 Some(sender)
             }
         };
-        Ok(IoThreads { bulk, readers, chores, log_starts, compactor, metadata, threads, counts })
+        Ok(IoThreads { bulk, readers, chores, log_starts, compactor, restores, metadata, threads, counts })
     }
 
     pub fn write(&self, file: Arc<SegmentFile>, position: u64, pieces: Vec<Bytes>) {
@@ -208,6 +215,10 @@ impl IoThreads {
         &self.compactor
     }
 
+    pub fn restore(&self, dir: LogDir, segments: Vec<RestoreSegment>) {
+        post(&self.restores, Restores { dir, segments });
+    }
+
     pub fn append_metadata(&self, append: u64, batch: Bytes) {
         let metadata = self.metadata.as_ref().expect("only shard 0 hosts the controller");
         post(metadata, MetadataAppend { append, batch });
@@ -222,9 +233,19 @@ impl IoThreads {
 
     /// Finishes what was asked and ends the threads.
     pub fn stop(self) {
-        let IoThreads { bulk, readers, chores, log_starts, compactor, metadata, threads, counts: _ } = self;
+        let IoThreads {
+            bulk,
+            readers,
+            chores,
+            log_starts,
+            compactor,
+            restores,
+            metadata,
+            threads,
+            counts: _,
+        } = self;
         compactor.stop();
-        drop((bulk, readers, chores, log_starts, metadata));
+        drop((bulk, readers, chores, log_starts, restores, metadata));
         for thread in threads {
             // A panic has already aborted the process.
             let _ = thread.join();

@@ -19,6 +19,7 @@ use super::files::{
     LOG_START, journal_dir, journal_path, open_or_create, partition_dir, segment_path, sync_dir,
 };
 use super::io_threads::disk_error;
+use super::journal_reader::JournalReader;
 use super::segment_restorers::{SegmentRestorers, Work};
 use super::summary_file::summary_path;
 use super::swap_files::{finish_swaps, is_of_swap};
@@ -34,6 +35,7 @@ const ASIDE: &str = "journal";
 pub struct DataDir {
     path: PathBuf,
     last: Option<(PathBuf, File)>,
+    journal: JournalReader,
     /// From the first write on.
     restorers: Option<SegmentRestorers>,
     /// The directory, open since before that.
@@ -45,7 +47,14 @@ pub struct DataDir {
 impl DataDir {
     #[must_use]
     pub fn new(path: PathBuf) -> DataDir {
-        DataDir { path, last: None, restorers: None, file_system: None, marked: None }
+        DataDir {
+            path,
+            last: None,
+            journal: JournalReader::default(),
+            restorers: None,
+            file_system: None,
+            marked: None,
+        }
     }
 
     /// Removes what a crash left of deleted partitions.
@@ -83,7 +92,7 @@ impl DataDir {
     }
 
     /// Waits for what is being written.
-    fn settle(&self) -> Result<(), DiskError> {
+    pub fn settle(&self) -> Result<(), DiskError> {
         self.restorers.as_ref().map_or(Ok(()), SegmentRestorers::finish)
     }
 
@@ -259,8 +268,7 @@ impl RecoveryDisk for DataDir {
         into: &mut [u8],
     ) -> Result<(), DiskError> {
         let path = journal_path(&self.path, shard, file);
-        let read = self.opened(&path).and_then(|file| file.read_exact_at(into, position));
-        read.map_err(failed("read journal"))
+        self.journal.read(&path, position, into).map_err(failed("read journal"))
     }
 
     fn write_journal(
@@ -270,12 +278,14 @@ impl RecoveryDisk for DataDir {
         position: u64,
         bytes: &[u8],
     ) -> Result<(), DiskError> {
+        self.journal.forget();
         let path = journal_path(&self.path, shard, file);
         let write = |file: &File| file.write_all_at(bytes, position).and_then(|()| file.sync_data());
         self.opened(&path).and_then(write).map_err(failed("write journal"))
     }
 
     fn remove_journal(&mut self, shard: ShardId) -> Result<(), DiskError> {
+        self.journal.forget();
         self.last = None;
         let removed = fs::remove_dir_all(journal_dir(&self.path, shard));
         removed.and_then(|()| sync_dir(&self.path.join("journal"))).map_err(failed("remove journal"))

@@ -114,11 +114,12 @@ impl Told<'_> {
         }
         self.next = now + TELL_EVERY;
         let RecoveryProgress { journals, journals_replayed, bytes_replayed, .. } = progress;
-        let RecoveryProgress { segments_completed, segments, segments_scanned, .. } = progress;
+        let RecoveryProgress { segments_completed, segments_left, segments, segments_scanned, .. } = progress;
         tracing::info!(
+            target: "penstock::start",
             path = %self.path.display(),
             "recovery: {journals_replayed} of {journals} journals, {} MiB replayed, {segments_completed} segments completed, \
-             {segments_scanned} of {segments} segments opened",
+             {segments_left} left for later, {segments_scanned} of {segments} segments had to be read",
             bytes_replayed >> 20
         );
     }

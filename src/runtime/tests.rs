@@ -10,7 +10,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crossbeam_channel::unbounded;
 use protocol::{FileRange, Piece};
 
-use crate::effect::{CommitId, Effect, Effects, FileId, JournalCommit, SegmentName, SyncId};
+use crate::effect::{CommitId, Effect, Effects, FileId, FileOrigin, JournalCommit, SegmentName, SyncId};
 use crate::input::Input;
 use crate::limits::BLOCK_BYTES;
 use crate::metrics::ShardMetrics;
@@ -91,7 +91,7 @@ impl EchoCore {
                 };
                 self.segments.push((connection, frame.len() as u64));
                 let whole = frame.len() as u64 / BLOCK_BYTES * BLOCK_BYTES;
-                effects.push(Effect::OpenSegment { file, segment, exists: false });
+                effects.push(Effect::OpenSegment { file, segment, origin: FileOrigin::New });
                 let at = usize::try_from(whole).expect("small");
                 if whole > 0 {
                     effects.push(Effect::WriteSegment { file, position: 0, pieces: vec![frame.slice(..at)] });

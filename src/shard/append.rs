@@ -182,6 +182,10 @@ impl Shard {
             self.tell_watchers(now, log, effects);
         }
         self.maybe_tell_failure(dir, effects);
+        for log in self.storage.take_hopeless(dir) {
+            self.tell_watchers(now, log, effects);
+            self.repeat_questions(log, effects);
+        }
         let durable_commit = self.storage.dir(dir).durable_commit();
         while let Some(undurable) = self.queues[usize::from(dir.0)].pop_durable(durable_commit) {
             assert!(

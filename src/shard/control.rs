@@ -248,6 +248,7 @@ impl Shard {
             self.offline_here -= u64::from(!self.storage.serves(log));
             self.storage.delete(log, effects);
             self.forget_trims(log, effects);
+            self.repeat_questions(log, effects);
             for watcher in watchers {
                 self.tell_grown(now, watcher.home, watcher.request, effects);
             }

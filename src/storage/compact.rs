@@ -17,8 +17,8 @@ use bytes::Bytes;
 
 use super::{LogId, Storage};
 use crate::effect::{
-    CleanRules, CompactedSegment, CompactionFault, CompactionId, Effect, Effects, FileId, MappedKeys,
-    Rewritten, SwapFault,
+    CleanRules, CommitId, CompactedSegment, CompactionFault, CompactionId, Effect, Effects, FileId,
+    FileOrigin, MappedKeys, Rewritten, SwapFault,
 };
 use crate::journal::format::{EntryHeader, EntryKind};
 use crate::journal::{Entry, SegmentKey};
@@ -68,11 +68,11 @@ enum Step {
     /// The next group is to be begun.
     Between,
     Rewriting(Vec<SealedSegment>),
-    /// Until the journal's release entries are durable up to `mark`.
+    /// Until this commit of the journal is durable.
     Recording {
         group: Vec<SealedSegment>,
         new: Box<Rewritten>,
-        mark: u64,
+        commit: CommitId,
     },
     Swapping {
         group: Vec<SealedSegment>,
@@ -179,12 +179,11 @@ impl Storage {
                     None => return Err((pass, false)),
                 },
             },
-            Step::Recording { group, new, mark } => {
-                let is_recorded =
-                    self.journal.release_durable() >= mark || self.config.mutations.swap_unrecorded();
+            Step::Recording { group, new, commit } => {
+                let is_recorded = self.journal.durable() >= commit || self.config.mutations.swap_unrecorded();
                 let is_read = group.iter().any(|old| self.indexes.is_loading(key(pass.log, old)));
                 if !is_recorded || is_read {
-                    Step::Recording { group, new, mark }
+                    Step::Recording { group, new, commit }
                 } else if self.has_group(pass.log, &group) {
                     self.swap(pass.log, group, new, effects)
                 } else {
@@ -353,8 +352,8 @@ impl Storage {
             Err(fault) => self.after_fault(&pass, *fault),
             Ok(new) if !new.is_changed && new.sealed == group[0] => Next::Step(Step::Between),
             Ok(new) if self.has_group(pass.log, &group) => {
-                let mark = self.record(pass.log, &group, &new.sealed);
-                Next::Step(Step::Recording { group, new: Box::new(new.clone()), mark })
+                let commit = self.record(pass.log, &group, &new.sealed);
+                Next::Step(Step::Recording { group, new: Box::new(new.clone()), commit })
             }
             // Retention has let some of it go.
             Ok(_) => Next::End,
@@ -362,8 +361,9 @@ impl Storage {
         self.go_on(now, pass, next, effects);
     }
 
-    /// A start must not take the new length for damage, nor the old one.
-    fn record(&mut self, log: LogId, group: &[SealedSegment], new: &SealedSegment) -> u64 {
+    /// A start must not take the new length for damage, nor the old one. The entry waits for room among the records: what the ring keeps free
+    /// is for what frees it.
+    fn record(&mut self, log: LogId, group: &[SealedSegment], new: &SealedSegment) -> CommitId {
         let payload = Bytes::copy_from_slice(&group[0].length.to_le_bytes());
         let header = EntryHeader {
             kind: EntryKind::Sealed,
@@ -372,7 +372,7 @@ impl Storage {
             base_offset: new.base_offset,
             position: new.length,
         };
-        self.journal.push_release(Entry { header, payload, key: key(log, new), next_offset: None })
+        self.journal.append(Entry { header, payload, key: key(log, new), next_offset: None })
     }
 
     pub(super) fn on_segments_swapped(
@@ -416,7 +416,7 @@ impl Storage {
             effects.push(Effect::CloseSegment { file });
         }
         let key = key(log, &new.sealed);
-        self.open_file(key, true, effects);
+        self.open_file(key, FileOrigin::Sealed, effects);
         let is_loaded = self.slots[log].log.load_index(key.base_offset, &new.index);
         assert!(is_loaded, "the index of a rewritten segment is of that segment");
         self.keep_index(key);

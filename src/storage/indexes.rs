@@ -3,7 +3,7 @@
 //! Decides what leaves memory: the index that was used longest ago. Where an index comes from is decided in `log`; who waits for it,
 //! by the shard.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 
@@ -11,6 +11,7 @@ use super::Storage;
 use crate::effect::{Effect, Effects, FileId, IndexFault};
 use crate::journal::{LogId, SegmentKey};
 use crate::limits::{INDEX_RETRY_MS, INDEXES_KEPT_MIN};
+use crate::log::SegmentState;
 use crate::model::{Instant, Offset, TopicPartition};
 
 /// Lives: one per shard.
@@ -23,6 +24,8 @@ pub(super) struct Indexes {
     next_stamp: u64,
     bytes: u64,
     loading: HashMap<SegmentKey, FileId>,
+    /// To be loaded when the segment has been completed out of the journal.
+    awaited: BTreeSet<SegmentKey>,
     failed: HashMap<SegmentKey, Failed>,
 }
 
@@ -95,8 +98,14 @@ impl Indexes {
         self.loading.contains_key(&key)
     }
 
+    /// Whether it is to be loaded now that its segment is complete.
+    pub(super) fn take_awaited(&mut self, key: SegmentKey) -> bool {
+        self.awaited.remove(&key)
+    }
+
     /// The segment is gone.
     pub(super) fn forget(&mut self, key: SegmentKey) {
+        self.awaited.remove(&key);
         self.remove(key);
         self.failed.remove(&key);
     }
@@ -127,18 +136,41 @@ impl Storage {
         let slot = &mut self.slots[log];
         let sealed = slot.log.segment(segment).filter(|_| !self.indexes.loading.contains_key(&key));
         let Some(sealed) = sealed else { return Ok(()) };
+        if sealed.state == SegmentState::Journaled {
+            self.restore.hurry(key);
+            self.indexes.awaited.insert(key);
+            return Ok(());
+        }
+        self.ask_for_index(key, effects);
+        Ok(())
+    }
+
+    pub(super) fn ask_for_index(&mut self, key: SegmentKey, effects: &mut Effects) {
+        let slot = &mut self.slots[key.log];
+        let sealed = slot.log.segment(key.base_offset).expect("an index is asked for of a known segment");
         let file = sealed.file.expect("a sealed segment has a number");
         let of = slot.topic_partition;
         effects.push(Effect::LoadIndex { file, of, sealed: sealed.sealed() });
         slot.operations += 1;
         self.indexes.loading.insert(key, file);
-        Ok(())
     }
 
     /// Is an index of this log being loaded, or about to come with a new segment?
     #[must_use]
     pub fn is_loading_index(&self, log: LogId) -> bool {
-        self.is_swapping(log) || self.indexes.loading.keys().any(|key| key.log == log)
+        let mut wanted = self.indexes.loading.keys().chain(&self.indexes.awaited);
+        self.is_swapping(log) || wanted.any(|key| key.log == log)
+    }
+
+    /// Logs whose readers wait for an index that will not come, since the disk has failed and its segments will not be completed.
+    pub fn take_hopeless(&mut self) -> Vec<LogId> {
+        if self.failed.is_none() {
+            return Vec::new();
+        }
+        let mut logs: Vec<LogId> =
+            std::mem::take(&mut self.indexes.awaited).iter().map(|key| key.log).collect();
+        logs.dedup();
+        logs
     }
 
     /// The answer to `LoadIndex`. None: of a number that is not known.

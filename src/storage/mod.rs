@@ -15,6 +15,7 @@ mod compact;
 mod indexes;
 mod recovery;
 mod release;
+mod restore;
 mod retention;
 mod slots;
 mod space;
@@ -36,12 +37,13 @@ pub use crate::journal::{JournalCounters, LogId, StorageMutations};
 pub use compact::CompactionLimits;
 pub use indexes::{IndexFailure, IndexLoad};
 pub use recovery::{
-    Keep, RecoveredShard, RecoveryDisk, RecoveryError, RecoveryFault, RecoveryProgress, recover, recover_with,
+    JournaledSegment, Keep, RecoveredShard, RecoveryDisk, RecoveryError, RecoveryFault, RecoveryProgress,
+    recover, recover_with,
 };
 
 pub use storages::{DirStart, Storages};
 
-use crate::effect::{CommitId, DiskError, Effect, Effects, FileId, SegmentName};
+use crate::effect::{CommitId, DiskError, Effect, Effects, FileId, FileOrigin, SegmentName};
 use crate::input::{Input, SegmentOperation};
 use crate::journal::format::{EntryHeader, EntryKind};
 use crate::journal::{Entry, EntryMeta, Issued, Journal, SegmentKey};
@@ -55,6 +57,7 @@ use crate::model::{
 use compact::Compactor;
 use indexes::Indexes;
 use release::Release;
+use restore::Restore;
 use slots::Slots;
 use space::Space;
 use tail::TailEntry;
@@ -174,6 +177,8 @@ struct OpenSegment {
     full: bool,
     sealing: bool,
     queued: bool,
+    /// An earlier run left it open: it is completed out of the journal.
+    journaled: bool,
     /// (journal file sequence, end of its bytes in that file), oldest first.
     residence: VecDeque<(u64, u64)>,
 }
@@ -217,6 +222,7 @@ pub struct Storage {
     write_queue: VecDeque<SegmentKey>,
     writes_bytes: u64,
     release: Option<Release>,
+    restore: Restore,
     syncs_issued: u64,
     tail: VecDeque<TailEntry>,
     tail_bytes: u64,
@@ -246,8 +252,9 @@ pub struct Storage {
 impl Storage {
     #[must_use]
     pub fn new(config: StorageConfig, recovered: RecoveredShard) -> Storage {
-        let RecoveredShard { journal_files, next_sequence, logs, offline, .. } = recovered;
-        let journal = Journal::new(
+        let RecoveredShard { journal_files, next_sequence, continued, journaled, logs, offline, .. } =
+            recovered;
+        let mut journal = Journal::new(
             config.shard,
             config.dir,
             config.directory_id,
@@ -256,6 +263,9 @@ impl Storage {
             next_sequence,
             config.mutations,
         );
+        if let Some(continued) = &continued {
+            journal.go_on(continued);
+        }
         Storage {
             config,
             journal,
@@ -267,6 +277,7 @@ impl Storage {
             write_queue: VecDeque::new(),
             writes_bytes: 0,
             release: None,
+            restore: Restore::new(journaled),
             syncs_issued: 0,
             tail: VecDeque::new(),
             tail_bytes: 0,
@@ -307,7 +318,11 @@ impl Storage {
             log.expire_producers(Now { instant: Instant(u64::MAX), wall_ms: 0 }, 0);
         }
         let durable_end = log.log_end_offset();
-        let sealed: Vec<Offset> = log.segments().iter().map(|segment| segment.base_offset).collect();
+        let segments: Vec<(Offset, FileOrigin)> = log
+            .segments()
+            .iter()
+            .map(|segment| (segment.base_offset, restore::origin(segment.state)))
+            .collect();
         let id = self.slots.insert(Slot {
             topic_partition,
             log,
@@ -322,9 +337,10 @@ impl Storage {
             offline,
         });
         self.maybe_queue_trim(id);
-        for base_offset in sealed {
-            self.open_file(SegmentKey { log: id, base_offset }, true, effects);
+        for (base_offset, origin) in segments {
+            self.open_file(SegmentKey { log: id, base_offset }, origin, effects);
         }
+        self.take_journaled(id);
         id
     }
 
@@ -337,14 +353,14 @@ impl Storage {
         Arc::new(TopicConfig { max_message_bytes: bytes_max, ..TopicConfig::clone(&config) })
     }
 
-    fn open_file(&mut self, key: SegmentKey, exists: bool, effects: &mut Effects) -> FileId {
+    fn open_file(&mut self, key: SegmentKey, origin: FileOrigin, effects: &mut Effects) -> FileId {
         self.files_opened += 1;
         let file = FileId::new(self.config.shard, self.config.dir, self.files_opened);
         self.files.insert(file, key);
         let slot = &mut self.slots[key.log];
         slot.log.set_file(key.base_offset, file);
         let segment = SegmentName { topic_partition: slot.topic_partition, base_offset: key.base_offset };
-        effects.push(Effect::OpenSegment { file, segment, exists });
+        effects.push(Effect::OpenSegment { file, segment, origin });
         file
     }
 
@@ -471,6 +487,7 @@ impl Storage {
         for segment in std::mem::take(&mut slot.unsealed) {
             self.forget(&segment);
         }
+        self.forget_restores(id);
         self.forget_tail(id, batches, bytes);
         self.deleting.push(id);
         self.finish_deletes(effects);
@@ -552,7 +569,7 @@ impl Storage {
             }
             Input::SegmentSealed { file } => {
                 self.on_room_found(now, self.files.get(&file).copied());
-                self.on_segment_sealed(file);
+                self.on_segment_sealed(file, effects);
             }
             Input::SegmentLacksSpace { file, operation: SegmentOperation::Write { length }, .. }
                 if self.config.mutations.enospc_is_success() =>
@@ -617,6 +634,7 @@ impl Storage {
         self.maybe_seal_for_room();
         self.try_space(now, effects);
         self.pump_writes(effects);
+        self.pump_restores(effects);
         self.pump_trims(effects);
         self.pump_compaction(now, effects);
         self.finish_deletes(effects);
@@ -792,6 +810,7 @@ impl OpenSegment {
             full: false,
             sealing: false,
             queued: false,
+            journaled: false,
             residence: VecDeque::new(),
         }
     }

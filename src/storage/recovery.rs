@@ -6,18 +6,24 @@
 //!
 //! Memory: one commit, a few words per segment that a journal names, and what the logs know without their indexes.
 
+mod continued;
 mod open_logs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Range;
 
 use crate::effect::{DiskError, SegmentName};
-use crate::journal::StorageMutations;
 use crate::journal::format::{EntryHeader, EntryKind, FORMAT_VERSION, FileHeader};
-use crate::journal::replay::{LiveFile, ReplayError, ReplayFault, ReplayPlan, plan, replay};
+use crate::journal::replay::{
+    EntryPlace, LiveFile, ReplayEnd, ReplayError, ReplayFault, ReplayPlan, plan, replay,
+};
+use crate::journal::{Continued, StorageMutations};
 use crate::limits::BLOCK_BYTES;
 use crate::log::{Checkpoint, LogStart, LogStartFault, RecoveredLog, Replayed, ScanError};
 use crate::model::{ShardId, TopicPartition};
+pub use continued::JournaledSegment;
+use continued::Left;
 
 /// The files of a data directory before the shards run. Every call has finished when it returns, but for writes, truncations and
 /// summaries of segments: these have when `sync_segments`, `segments` or a read of a segment returns; until then any call may tell that one
@@ -83,8 +89,12 @@ pub struct RecoveredShard {
     pub shard: ShardId,
     /// Files of the ring that are there, with their sizes; nothing in them is needed.
     pub journal_files: Vec<(u32, u64)>,
-    /// The first file sequence that this run may use.
+    /// The first file sequence that this run may use, unless it goes on with a journal.
     pub next_sequence: u64,
+    /// The journal to go on with. None: a new one begins.
+    pub continued: Option<Continued>,
+    /// Segments that are completed from that journal while the broker runs, oldest first.
+    pub journaled: BTreeMap<TopicPartition, Vec<JournaledSegment>>,
     pub logs: BTreeMap<TopicPartition, RecoveredLog>,
     /// Partitions that cannot be served, and why. Nothing of theirs may be changed, but by deleting the topic.
     pub offline: BTreeMap<TopicPartition, RecoveryError>,
@@ -98,6 +108,8 @@ impl RecoveredShard {
             shard,
             journal_files: Vec::new(),
             next_sequence: 1,
+            continued: None,
+            journaled: BTreeMap::new(),
             logs: BTreeMap::new(),
             offline: BTreeMap::new(),
         }
@@ -111,6 +123,9 @@ pub struct RecoveryProgress {
     pub journals_replayed: u64,
     /// Segments that were completed from a journal.
     pub segments_completed: u64,
+    /// Segments that will be completed while the broker runs, and their bytes that are in the journal alone.
+    pub segments_left: u64,
+    pub bytes_left: u64,
     pub bytes_replayed: u64,
     pub segments: u64,
     /// Segments that had no good summary.
@@ -250,6 +265,7 @@ pub fn recover_with(
         lengths: BTreeMap::new(),
         log_starts: BTreeMap::new(),
         replayed: BTreeMap::new(),
+        left: BTreeMap::new(),
         completed: Vec::new(),
         offline: BTreeMap::new(),
         mutations,
@@ -257,8 +273,8 @@ pub fn recover_with(
     recovery.list_segments()?;
     let mut recovered: Vec<RecoveredShard> =
         (0..shards).map(|shard| RecoveredShard::empty(ShardId(shard))).collect();
-    let journals = recovery.journals()?;
-    recovery.open_logs(shard_of, &mut recovered)?;
+    let mut journals = recovery.journals(shards, shard_of)?;
+    recovery.open_logs(shard_of, &mut journals, &mut recovered)?;
     recovery.sync_completed()?;
     recovery.end_journals(journals, &mut recovered)?;
     for (topic_partition, why) in recovery.offline {
@@ -280,17 +296,20 @@ struct Recovery<'a> {
     log_starts: BTreeMap<TopicPartition, LogStart>,
     /// What the journals told of the segments that they completed. Not of those that have to be read.
     replayed: BTreeMap<SegmentName, Replayed>,
+    /// What is left to do for segments of journals that are gone on with.
+    left: BTreeMap<SegmentName, Left>,
     /// The segments that the journals completed: exact, not yet synced.
     completed: Vec<SegmentName>,
     offline: BTreeMap<TopicPartition, RecoveryError>,
     mutations: StorageMutations,
 }
 
-/// A journal whose entries are in segments.
+/// A journal whose entries are in segments, or that is gone on with.
 struct FoundJournal {
     shard: ShardId,
     files: Vec<(u32, u64)>,
     plan: ReplayPlan,
+    continued: Option<Continued>,
 }
 
 /// What a journal says of one segment.
@@ -437,8 +456,12 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// Brings what all journals hold into segments.
-    fn journals(&mut self) -> Result<Vec<FoundJournal>, RecoveryError> {
+    /// Brings what all journals hold into segments, unless that can wait.
+    fn journals(
+        &mut self,
+        shards: u16,
+        owner: &dyn Fn(TopicPartition) -> ShardId,
+    ) -> Result<Vec<FoundJournal>, RecoveryError> {
         let mut journals = self.disk.journals().map_err(directory_error("journal"))?;
         journals.sort();
         self.so_far.journals = journals.len() as u64;
@@ -455,14 +478,32 @@ impl Recovery<'_> {
             let mut read = |file, position, into: &mut [u8]| disk.read_journal(shard, file, position, into);
             let plan = plan(shard, directory_id, &files, &mut read, mutations)
                 .map_err(|error| journal_error(shard, error))?;
-            if index == 0 || !mutations.replay_stops_at_first_journal() {
+            if !mutations.replay_unsynced_journal() {
+                self.make_sure(shard, &plan).map_err(directory_error(&path))?;
+            }
+            let mut continued = None;
+            if shard.0 < shards {
+                continued = self.maybe_go_on(shard, &plan, &files, owner)?;
+            }
+            if continued.is_none() && (index == 0 || !mutations.replay_stops_at_first_journal()) {
                 self.replay_journal(shard, &plan)?;
             }
-            replayed.push(FoundJournal { shard, files, plan });
+            replayed.push(FoundJournal { shard, files, plan, continued });
             self.so_far.journals_replayed += 1;
             (self.progress)(self.so_far);
         }
         Ok(replayed)
+    }
+
+    /// Nothing may follow from what a power cut could still take away. The process may have been killed before a sync, or have ended
+    /// since one failed: then no other sync helps, but writing the same bytes once more.
+    fn make_sure(&mut self, shard: ShardId, plan: &ReplayPlan) -> Result<(), DiskError> {
+        let Some(newest) = plan.live.last() else { return Ok(()) };
+        let Range { start, end } = plan.unsure;
+        let length = usize::try_from(end - start).expect("a few commits fit memory");
+        let mut bytes = vec![0; length.max(BLOCK_BYTES as usize)];
+        self.disk.read_journal(shard, newest.number, start, &mut bytes)?;
+        self.disk.write_journal(shard, newest.number, start, &bytes)
     }
 
     /// Makes durable what the journals completed, with its summaries.
@@ -475,13 +516,19 @@ impl Recovery<'_> {
         })
     }
 
-    /// All that the journals held is exact and synced elsewhere: they begin anew.
+    /// All that the journals held is exact and synced elsewhere: they begin anew, but for those that are gone on with.
     fn end_journals(
         &mut self,
         journals: Vec<FoundJournal>,
         recovered: &mut [RecoveredShard],
     ) -> Result<(), RecoveryError> {
-        for FoundJournal { shard, files, plan } in journals {
+        for FoundJournal { shard, mut files, plan, continued } in journals {
+            if continued.is_some() {
+                files.retain(|(number, _)| !plan.live.iter().any(|live| live.number == *number));
+                let kept = &mut recovered[usize::from(shard.0)];
+                (kept.journal_files, kept.continued) = (files, continued);
+                continue;
+            }
             let path = format!("journal/{shard}");
             let next_sequence = self.end_journal(shard, &plan, &files).map_err(directory_error(&path))?;
             match recovered.get_mut(usize::from(shard.0)) {
@@ -499,7 +546,7 @@ impl Recovery<'_> {
     fn replay_journal(&mut self, shard: ShardId, plan: &ReplayPlan) -> Result<(), RecoveryError> {
         let mut found: BTreeMap<SegmentName, Found> = BTreeMap::new();
         let keep = self.keep;
-        self.walk(shard, plan, &mut |_, name, entry, bytes| {
+        self.walk(shard, plan, &mut |_, name, _, entry, bytes| {
             if keep(name.topic_partition) == Keep::Here {
                 found.entry(name).or_default().on_entry(entry, bytes);
             }
@@ -545,7 +592,7 @@ impl Recovery<'_> {
             let told = found.iter().filter_map(|(name, segment)| Some((*name, segment.replayed(name)?)));
             replayed.extend(told);
         }
-        walk(&mut **disk, mutations, shard, plan, &mut |disk, name, entry, bytes| {
+        walk(&mut **disk, mutations, shard, plan, &mut |disk, name, _, entry, bytes| {
             let Some(segment) = found.get(&name).filter(|_| entry.kind == EntryKind::Data) else {
                 return Ok(());
             };
@@ -567,6 +614,7 @@ impl Recovery<'_> {
             let at = entry.position + skip;
             disk.write_segment(name, at, rest).map_err(failed(at))
         })
+        .map(drop)
     }
 
     fn walk(
@@ -574,7 +622,7 @@ impl Recovery<'_> {
         shard: ShardId,
         plan: &ReplayPlan,
         visit: &mut VisitSegment<'_>,
-    ) -> Result<(), RecoveryError> {
+    ) -> Result<Option<ReplayEnd>, RecoveryError> {
         walk(self.disk, self.mutations, shard, plan, visit)
     }
 
@@ -646,8 +694,8 @@ impl Recovery<'_> {
     }
 }
 
-type VisitSegment<'a> =
-    dyn FnMut(&mut dyn RecoveryDisk, SegmentName, &EntryHeader, &[u8]) -> Result<(), RecoveryError> + 'a;
+type VisitSegment<'a> = dyn FnMut(&mut dyn RecoveryDisk, SegmentName, EntryPlace, &EntryHeader, &[u8]) -> Result<(), RecoveryError>
+    + 'a;
 
 /// Every entry of a journal, with the segment that it names.
 fn walk(
@@ -656,13 +704,13 @@ fn walk(
     shard: ShardId,
     plan: &ReplayPlan,
     visit: &mut VisitSegment<'_>,
-) -> Result<(), RecoveryError> {
+) -> Result<Option<ReplayEnd>, RecoveryError> {
     let disk = std::cell::RefCell::new(disk);
     let mut read =
         |file, position, into: &mut [u8]| disk.borrow_mut().read_journal(shard, file, position, into);
-    let mut each = |entry: &EntryHeader, bytes: &[u8]| {
+    let mut each = |place: EntryPlace, entry: &EntryHeader, bytes: &[u8]| {
         let name = SegmentName { topic_partition: entry.topic_partition, base_offset: entry.base_offset };
-        visit(&mut **disk.borrow_mut(), name, entry, bytes).map_err(Stop::Recovery)
+        visit(&mut **disk.borrow_mut(), name, place, entry, bytes).map_err(Stop::Recovery)
     };
     replay::<Stop>(plan, &mut read, mutations, &mut each).map_err(|stop| match stop {
         Stop::Replay(error) => journal_error(shard, error),

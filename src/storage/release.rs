@@ -117,6 +117,10 @@ impl Storage {
         let mut carried = 0;
         for &key in &residents {
             let Some(segment) = self.slots[key.log].segment_mut(key.base_offset) else { continue };
+            if segment.journaled {
+                self.restore.hurry(key);
+                continue;
+            }
             segment.wanted = segment.wanted.max(block_floor(segment.durable));
             let end = segment.end_in(sequence);
             let remainder = end.saturating_sub(segment.wanted.max(segment.written));
@@ -143,6 +147,9 @@ impl Storage {
     fn is_in_file(&self, sequence: u64, key: SegmentKey) -> bool {
         // None: sealed or deleted.
         let Some(segment) = self.slots[key.log].segment(key.base_offset) else { return true };
+        if segment.journaled {
+            return self.config.mutations.restore_not_awaited();
+        }
         let end = segment.end_in(sequence);
         let is_flushed = segment.wanted >= end && !self.config.mutations.skip_flush();
         segment.written >= if is_flushed { end } else { block_floor(end) }
@@ -176,7 +183,7 @@ impl Storage {
 
     fn plan_carry(&self, sequence: u64, key: SegmentKey) -> Option<Carry> {
         let slot = &self.slots[key.log];
-        let segment = slot.segment(key.base_offset)?;
+        let segment = slot.segment(key.base_offset).filter(|segment| !segment.journaled)?;
         let (mut end, data_end) = (segment.written, segment.end_in(sequence));
         if self.config.mutations.skip_flush() && segment.wanted >= data_end {
             end = end.max(data_end);

@@ -171,6 +171,11 @@ impl Storages {
         self.of(log).load_index(now, log, segment, effects)
     }
 
+    /// As `Storage::take_hopeless`.
+    pub fn take_hopeless(&mut self, dir: LogDir) -> Vec<LogId> {
+        self.0[usize::from(dir.0)].take_hopeless()
+    }
+
     #[must_use]
     pub fn is_loading_index(&self, log: LogId) -> bool {
         self.dir(log.dir()).is_loading_index(log)

@@ -3,7 +3,7 @@
 //! Decides what must be written so that the tail can shrink.
 
 use super::write_behind::block_floor;
-use super::{LogId, Storage};
+use super::{LogId, OpenSegment, Slot, Storage};
 use crate::journal::SegmentKey;
 
 /// Batches that one turn may pass over because the end of their segment is less than a block.
@@ -23,6 +23,13 @@ pub(super) struct TailEntry {
 impl TailEntry {
     pub(super) fn new(log: LogId) -> TailEntry {
         TailEntry { log, passed: false }
+    }
+}
+
+impl Slot {
+    /// What an earlier run left open is not in the tail.
+    fn oldest_in_tail(&mut self) -> Option<&mut OpenSegment> {
+        self.unsealed.iter_mut().find(|segment| !segment.journaled)
     }
 }
 
@@ -78,7 +85,7 @@ impl Storage {
 
     /// Whether the log's oldest bytes are, or now will be, on their way into their file.
     fn push_to_file(&mut self, log: LogId) -> bool {
-        let Some(oldest) = self.slots[log].unsealed.front_mut() else { return false };
+        let Some(oldest) = self.slots[log].oldest_in_tail() else { return false };
         if oldest.writing > 0 || oldest.sealing || oldest.queued {
             return true;
         }
@@ -94,7 +101,7 @@ impl Storage {
 
     /// Writes all that is durable of the log's oldest segment, its last block padded.
     fn flush_oldest(&mut self, log: LogId) {
-        let Some(oldest) = self.slots[log].unsealed.front_mut() else { return };
+        let Some(oldest) = self.slots[log].oldest_in_tail() else { return };
         oldest.wanted = oldest.wanted.max(oldest.durable);
         let key = SegmentKey { log, base_offset: oldest.base_offset };
         self.maybe_queue(key);

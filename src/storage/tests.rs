@@ -363,10 +363,9 @@ fn a_start_after_a_crash_reads_no_byte_of_a_segment() {
             world.run(5_000);
             let counters = *world.shards[0].storage.counters();
             assert!(counters.files_released > 3, "{counters:?}");
-            assert_eq!(
-                counters.segments_sealed, 0,
-                "all of it is in segments that a journal has to complete"
-            );
+            // Those that the crash before left open; all else is in segments that a journal has to complete.
+            let left_open = if round == 0 { 0 } else { 6 };
+            assert_eq!(counters.segments_sealed, left_open, "{counters:?}");
             world.crash();
             let started = world.restart_without_scans();
             started.unwrap_or_else(|error| panic!("seed {seed}, round {round}: {error}"));

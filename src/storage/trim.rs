@@ -87,7 +87,14 @@ impl Storage {
             let key = SegmentKey { log: id, base_offset };
             is_recorded && !self.indexes.is_loading(key) && !self.is_in_swap(key)
         });
-        goes || !trim.left_over.is_empty()
+        goes || self.may_unlink_left_over(id)
+    }
+
+    /// A segment among them may have a Sealed entry that is not durable yet.
+    fn may_unlink_left_over(&self, id: LogId) -> bool {
+        let trim = &self.slots[id].trim;
+        !trim.left_over.is_empty()
+            && (trim.unrecorded.is_empty() || self.config.mutations.unlink_unrecorded())
     }
 
     pub(super) fn pump_trims(&mut self, effects: &mut Effects) {
@@ -123,9 +130,11 @@ impl Storage {
 
     fn unlink_some(&mut self, id: LogId, effects: &mut Effects) {
         let topic_partition = self.slots[id].topic_partition;
-        let mut segments = std::mem::take(&mut self.slots[id].trim.left_over);
+        let may_unlink_left_over = self.may_unlink_left_over(id);
+        let left_over = &mut self.slots[id].trim.left_over;
+        let mut segments = if may_unlink_left_over { std::mem::take(left_over) } else { Vec::new() };
         let later = segments.split_off(segments.len().min(UNLINKS_PER_TRIM_MAX));
-        self.slots[id].trim.left_over = later;
+        self.slots[id].trim.left_over.extend(later);
         let mut files = Vec::new();
         while segments.len() < UNLINKS_PER_TRIM_MAX && self.may_unlink(id) {
             let (segment, batches, bytes) = self.slots[id].log.forget_oldest();

@@ -6,9 +6,8 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{OpenSegment, Storage};
-use crate::effect::{Effect, Effects, FileId};
-use crate::journal::format::{EntryHeader, EntryKind};
-use crate::journal::{Entry, LogId, SegmentKey};
+use crate::effect::{Effect, Effects, FileId, FileOrigin};
+use crate::journal::{LogId, SegmentKey};
 use crate::limits::{BLOCK_BYTES, SEGMENT_WRITE_BYTES, SEGMENT_WRITES_BYTES_MAX};
 
 /// The largest single write.
@@ -50,7 +49,7 @@ impl Storage {
         };
         let undurable_too = self.config.mutations.write_undurable_bytes();
         let Some(segment) = self.slots[key.log].segment_mut(key.base_offset) else { return };
-        if segment.queued || segment.sealing || segment.writing > 0 {
+        if segment.queued || segment.sealing || segment.writing > 0 || segment.journaled {
             return;
         }
         let through = segment.through(if undurable_too { length } else { segment.durable }, length);
@@ -82,6 +81,10 @@ impl Storage {
         // Deleted since it was queued.
         let Some(segment) = slot.segment_mut(key.base_offset) else { return false };
         segment.queued = false;
+        if segment.journaled {
+            self.start_restore(vec![key], effects);
+            return true;
+        }
         assert!(segment.writing == 0 && !segment.sealing, "one operation per segment at a time");
         assert!(segment.durable <= length, "no more is durable than was appended");
         let through = segment.through(if undurable_too { length } else { segment.durable }, length);
@@ -103,7 +106,7 @@ impl Storage {
         slot.operations += 1;
         let known = slot.segment(key.base_offset).and_then(|segment| segment.file);
         known.unwrap_or_else(|| {
-            let file = self.open_file(key, false, effects);
+            let file = self.open_file(key, FileOrigin::New, effects);
             let segment = self.slots[key.log].segment_mut(key.base_offset);
             segment.expect("only unsealed segments are written").file = Some(file);
             file
@@ -151,8 +154,11 @@ impl Storage {
         self.maybe_queue(key);
     }
 
-    pub(super) fn on_segment_sealed(&mut self, file: FileId) {
-        self.writes_bytes -= SEAL_COST_BYTES;
+    pub(super) fn on_segment_sealed(&mut self, file: FileId, effects: &mut Effects) {
+        let was_restored = self.restore.on_answered(file);
+        if !was_restored {
+            self.writes_bytes -= SEAL_COST_BYTES;
+        }
         let Some(&key) = self.files.get(&file) else { return };
         let slot = &mut self.slots[key.log];
         slot.operations -= 1;
@@ -162,18 +168,14 @@ impl Storage {
         };
         let segment = slot.unsealed.remove(index).expect("its position was just found");
         slot.log.on_sealed(key.base_offset);
-        let topic_partition = slot.topic_partition;
-        let header = EntryHeader {
-            kind: EntryKind::Sealed,
-            length: 0,
-            topic_partition,
-            base_offset: key.base_offset,
-            position: segment.durable,
-        };
         self.forget(&segment);
-        self.keep_index(key);
+        if was_restored {
+            self.load_awaited_index(key, effects);
+        } else {
+            self.keep_index(key);
+        }
         self.counters.segments_sealed += 1;
-        let mark = self.journal.push_release(Entry { header, payload: Bytes::new(), key, next_offset: None });
+        let mark = self.push_sealed(key, segment.durable);
         self.note_sealed(key, mark);
     }
 

@@ -26,6 +26,7 @@ struct Version {
 /// What the crash does to the unsynced blocks of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
+    /// The process was killed, the machine goes on: all is kept, and what was not synced still is not.
     KeepAll,
     LoseAll,
     /// The blocks in front are kept: what most tests of others stop at.
@@ -169,13 +170,16 @@ impl File {
         stale: &[(u64, Block)],
         random: &mut Random,
     ) -> Damage {
+        if loss == Loss::KeepAll {
+            return Damage { kept: self.unsynced.len() as u64, ..Damage::default() };
+        }
         let mut damage = Damage::default();
         self.crash_length(loss, preallocates, random);
         let suffix_from =
             self.unsynced.keys().nth(random.below(self.unsynced.len() as u64 + 1) as usize).copied();
         for (index, versions) in std::mem::take(&mut self.unsynced) {
             let fate = match loss {
-                Loss::KeepAll => 0,
+                Loss::KeepAll => unreachable!("it changes nothing"),
                 Loss::LoseAll => 1,
                 Loss::Suffix => u64::from(suffix_from.is_some_and(|from| index >= from)),
                 Loss::AnySubset => random.below(3),
@@ -213,7 +217,7 @@ impl File {
     fn crash_length(&mut self, loss: Loss, preallocates: bool, random: &mut Random) {
         if self.length != self.durable_length {
             self.length = match loss {
-                Loss::KeepAll => self.length,
+                Loss::KeepAll => unreachable!("it changes nothing"),
                 Loss::LoseAll => self.durable_length,
                 Loss::Suffix | Loss::AnySubset => {
                     let (low, high) =

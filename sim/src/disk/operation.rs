@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use penstock::effect::{
-    CommitId, CompactionId, DiskError, Effect, FileId, IndexFault, JournalCommit, ReadId, SegmentName,
-    SyncId, TrimId,
+    CommitId, CompactionId, DiskError, Effect, FileId, FileOrigin, IndexFault, JournalCommit, ReadId,
+    RestoreSegment, SegmentName, SyncId, TrimId,
 };
 use penstock::input::{Input, SegmentOperation};
 use penstock::log::{Summary, index_of_summary};
@@ -77,8 +77,8 @@ impl Disk {
                 Operation::CommitWrite { shard, commit }
             }
             Effect::PrepareJournalFile { dir, file, bytes } => Operation::Prepare { shard, dir, file, bytes },
-            Effect::OpenSegment { file, segment, exists } => {
-                self.open_segment(file, segment, exists);
+            Effect::OpenSegment { file, segment, origin } => {
+                self.open_segment(file, segment, origin);
                 return None;
             }
             Effect::CloseSegment { file } => {
@@ -93,14 +93,16 @@ impl Disk {
                 bytes.resize(((position + whole).next_multiple_of(BLOCK) - position) as usize, 0);
                 Operation::Write { shard, file, position, bytes, whole }
             }
-            Effect::SyncSegments { sync, files } => {
-                let files = files.into_iter().map(|file| (file, self.lease(file))).collect();
-                Operation::Sync { shard, sync, files, through: self.stamp }
-            }
+            Effect::SyncSegments { sync, files } => self.plan_sync(shard, sync, files),
             Effect::SealSegment { file, position, tail, length, summary } => {
-                self.check_seal(file, position, tail.len() as u64, length);
-                self.check_summary(file, length, &summary);
-                Operation::SealWrite { shard, file, seal: Seal { position, tail, length, summary } }
+                self.plan_seal(shard, file, Seal { position, tail, length, summary })
+            }
+            Effect::RestoreSegments { dir, segments } => {
+                for segment in segments {
+                    let operation = self.restore(shard, dir, segment);
+                    self.begin(life, operation, schedule);
+                }
+                return None;
             }
             Effect::LoadIndex { file, of: _, sealed } => {
                 Operation::LoadIndex { shard, file, index: self.lease(file), sealed }
@@ -132,6 +134,43 @@ impl Disk {
         };
         self.begin(life, operation, schedule);
         None
+    }
+
+    fn plan_sync(&self, shard: ShardId, sync: SyncId, files: Vec<FileId>) -> Operation {
+        let files = files.into_iter().map(|file| (file, self.lease(file))).collect();
+        Operation::Sync { shard, sync, files, through: self.stamp }
+    }
+
+    fn plan_seal(&mut self, shard: ShardId, file: FileId, seal: Seal) -> Operation {
+        let Seal { position, length, .. } = seal;
+        let (end, block_end) = (position + seal.tail.len() as u64, position / BLOCK * BLOCK + BLOCK);
+        let follows = self.open.get(&file).is_some_and(|open| open.end == position);
+        if !follows || end != length || end > block_end {
+            self.violations.push(format!("seal of {file:?}: tail ends at {end}, length {length}"));
+        }
+        self.check_summary(file, length, &seal.summary);
+        Operation::SealWrite { shard, file, seal }
+    }
+
+    /// What the journal holds of a segment is read at once: it does not change before this is answered.
+    fn restore(&mut self, shard: ShardId, dir: LogDir, restore: RestoreSegment) -> Operation {
+        let RestoreSegment { file, segment: name, position, pieces, length, summary } = restore;
+        let mut tail = Vec::new();
+        for piece in pieces {
+            let mut bytes = vec![0; piece.length as usize];
+            let found = self.find(FileName::Journal(dir, shard, piece.file));
+            if !found.is_some_and(|found| found.read(u64::from(piece.position), &mut bytes)) {
+                self.violations.push(format!("{name:?} is restored from {piece:?}, which is not there"));
+            }
+            tail.extend_from_slice(&bytes);
+        }
+        let told = Summary::decode(name.topic_partition, &summary);
+        let fits =
+            |told: &Summary| told.segment.base_offset == name.base_offset && told.segment.length == length;
+        if !told.as_ref().is_ok_and(fits) {
+            self.violations.push(format!("the summary of {name:?} is not of its {length} bytes: {told:?}"));
+        }
+        Operation::SealWrite { shard, file, seal: Seal { position, tail: tail.into(), length, summary } }
     }
 
     fn close_all(&mut self, files: Vec<FileId>) {
@@ -197,14 +236,6 @@ impl Disk {
         }
     }
 
-    fn check_seal(&mut self, file: FileId, position: u64, tail_bytes: u64, length: u64) {
-        let (end, block_end) = (position + tail_bytes, position / BLOCK * BLOCK + BLOCK);
-        let follows = self.open.get(&file).is_some_and(|open| open.end == position);
-        if !follows || end != length || end > block_end {
-            self.violations.push(format!("seal of {file:?}: tail ends at {end}, length {length}"));
-        }
-    }
-
     fn check_unlink(&mut self, topic_partition: TopicPartition, segments: &[Offset]) {
         for &base_offset in segments {
             let name = SegmentName { topic_partition, base_offset };
@@ -215,12 +246,12 @@ impl Disk {
         }
     }
 
-    fn open_segment(&mut self, file: FileId, name: SegmentName, exists: bool) {
+    fn open_segment(&mut self, file: FileId, name: SegmentName, origin: FileOrigin) {
         let found = self.names.get(&FileName::Segment(file.dir(), name)).copied();
-        if exists && found.is_none() {
+        if origin == FileOrigin::Sealed && found.is_none() {
             self.violations.push(format!("{name:?} is opened as existing and does not exist"));
         }
-        if !exists && found.is_some() {
+        if origin == FileOrigin::New && found.is_some() {
             self.violations.push(format!("{name:?} is opened as new and exists"));
         }
         if let Some(earlier) = self.open.insert(file, Open { name, file: found, end: 0 }) {

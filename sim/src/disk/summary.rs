@@ -67,8 +67,14 @@ impl Summaries {
         }
     }
 
+    /// A start may rely on it from now on. One that does not tell what the log knew at its end promises nothing: of a segment that was completed from the journal that may
+    /// not be known.
     pub fn promise(&mut self, name: SegmentName) {
-        self.promised.insert(name);
+        let summary = self.find(name).cloned();
+        let told = summary.and_then(|bytes| Summary::decode(name.topic_partition, &bytes).ok());
+        if told.is_some_and(|told| told.snapshot.is_some()) {
+            self.promised.insert(name);
+        }
     }
 
     pub fn is_promised(&self, name: SegmentName) -> bool {

@@ -7,8 +7,8 @@
 use bytes::BytesMut;
 
 use super::{
-    RecoveredShard, Recovery, RecoveryError, RecoveryFault, SegmentName, ShardId, TopicPartition,
-    segment_error,
+    FoundJournal, JournaledSegment, RecoveredShard, Recovery, RecoveryError, RecoveryFault, SegmentName,
+    ShardId, TopicPartition, segment_error,
 };
 use crate::log::{
     LeaderEpochs, LogScanner, LogStart, NoSummary, ProducerStates, RecoveredLog, Replayed,
@@ -26,6 +26,7 @@ impl Recovery<'_> {
     pub(super) fn open_logs(
         &mut self,
         shard_of: &dyn Fn(TopicPartition) -> ShardId,
+        journals: &mut [FoundJournal],
         recovered: &mut [RecoveredShard],
     ) -> Result<(), RecoveryError> {
         self.so_far.segments = self.lengths.len() as u64;
@@ -35,22 +36,34 @@ impl Recovery<'_> {
         for of_one in segments.chunk_by(|(one, _), (next, _)| one.topic_partition == next.topic_partition) {
             let topic_partition = of_one[0].0.topic_partition;
             let log_start = log_starts.remove(&topic_partition).unwrap_or_default();
+            let is_left = of_one.iter().any(|(name, _)| self.written_of_left(name).is_some());
             if self.offline.contains_key(&topic_partition) {
+                if is_left {
+                    self.restore_all(journals, recovered)?;
+                }
                 continue;
             }
             match self.open_log(log_start, of_one) {
-                Ok(log) => hand_over(topic_partition, log, shard_of, recovered),
+                Ok(log) => {
+                    let left = self.take_left(topic_partition, &log)?;
+                    hand_over(topic_partition, log, left, shard_of, recovered);
+                }
                 Err(newer @ RecoveryError { fault: RecoveryFault::NewerVersion(_), .. }) => {
                     return Err(newer);
                 }
-                Err(why) => drop(self.offline.insert(topic_partition, why)),
+                Err(why) => {
+                    self.offline.insert(topic_partition, why);
+                    if is_left {
+                        self.restore_all(journals, recovered)?;
+                    }
+                }
             }
         }
         // What is left has no segment.
         for (topic_partition, log_start) in log_starts {
             if !self.offline.contains_key(&topic_partition) {
                 let log = self.open_log(log_start, &[])?;
-                hand_over(topic_partition, log, shard_of, recovered);
+                hand_over(topic_partition, log, Vec::new(), shard_of, recovered);
             }
         }
         Ok(())
@@ -87,9 +100,15 @@ impl Recovery<'_> {
             }
             if let Some(replayed) = self.replayed.remove(&name) {
                 is_state_known |= replayed.is_whole();
-                let taken = scanner.replayed(replayed, length);
+                let written = self.written_of_left(&name);
+                let taken = match written {
+                    Some(written) => scanner.journaled(replayed, (written, length), is_state_known),
+                    None => scanner.replayed(replayed, length),
+                };
                 taken.map_err(|error| segment_error(name, error.position, RecoveryFault::Scan(error)))?;
-                if let Some(summary) = scanner.summary(is_state_known) {
+                if written.is_none()
+                    && let Some(summary) = scanner.summary(is_state_known)
+                {
                     self.write_summary(name, &summary);
                 }
                 (self.progress)(self.so_far);
@@ -224,10 +243,14 @@ impl Recovery<'_> {
 fn hand_over(
     topic_partition: TopicPartition,
     log: RecoveredLog,
+    left: Vec<JournaledSegment>,
     shard_of: &dyn Fn(TopicPartition) -> ShardId,
     recovered: &mut [RecoveredShard],
 ) {
     let shard = usize::from(shard_of(topic_partition).0);
     let kept = recovered.get_mut(shard).expect("shard_of names one of the shards that start");
     kept.logs.insert(topic_partition, log);
+    if !left.is_empty() {
+        kept.journaled.insert(topic_partition, left);
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::RecoveryDisk;
-use crate::effect::{DiskError, SegmentName};
+use crate::effect::{DiskError, JournalPiece, SegmentName};
 use crate::limits::BLOCK_BYTES;
 use crate::model::{Offset, ShardId, TopicPartition};
 
@@ -125,6 +125,16 @@ impl ModelDisk {
 
     pub fn truncate(&mut self, segment: SegmentName, length: u64) {
         self.segments.get_mut(&segment).expect("only written files are cut").seen.resize(length as usize, 0);
+    }
+
+    /// Bytes of a segment out of a journal.
+    pub fn read_pieces(&self, shard: ShardId, pieces: &[JournalPiece]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for piece in pieces {
+            let (from, length) = (piece.position as usize, piece.length as usize);
+            bytes.extend_from_slice(&self.journals[&(shard, piece.file)].seen[from..from + length]);
+        }
+        bytes
     }
 
     pub fn delete(&mut self, topic_partition: TopicPartition) {

@@ -9,7 +9,7 @@ use protocol::record::BatchBuilder;
 
 use super::super::*;
 use super::model_disk::{ModelDisk, Random};
-use crate::effect::{IndexFault, JournalCommit, SyncId, TrimId};
+use crate::effect::{IndexFault, JournalCommit, RestoreSegment, SyncId, TrimId};
 use crate::log::{LogScanner, LogStart, ReadPlan, Summary, Unread, index_of_batches, index_of_summary};
 use crate::model::{DiskSpace, LogDir, PartitionIndex, SealedSegment, TopicId};
 
@@ -69,13 +69,46 @@ impl Default for Setup {
 #[derive(Debug)]
 enum Operation {
     Commit(JournalCommit),
-    Prepare { file: u32, bytes: u64 },
-    Write { file: FileId, position: u64, bytes: Vec<u8> },
-    Sync { sync: SyncId, files: Vec<FileId> },
-    Seal { file: FileId, position: u64, tail: Bytes, length: u64, summary: Bytes },
-    LoadIndex { file: FileId, of: TopicPartition, sealed: SealedSegment },
-    LogStart { trim: TrimId, of: TopicPartition, bytes: Vec<u8> },
-    Unlink { trim: TrimId, of: TopicPartition, segments: Vec<Offset> },
+    Prepare {
+        file: u32,
+        bytes: u64,
+    },
+    Write {
+        file: FileId,
+        position: u64,
+        bytes: Vec<u8>,
+    },
+    Sync {
+        sync: SyncId,
+        files: Vec<FileId>,
+    },
+    Seal {
+        file: FileId,
+        position: u64,
+        tail: Bytes,
+        length: u64,
+        summary: Bytes,
+    },
+    /// With the bytes that its pieces name.
+    Restore {
+        restore: RestoreSegment,
+        bytes: Vec<u8>,
+    },
+    LoadIndex {
+        file: FileId,
+        of: TopicPartition,
+        sealed: SealedSegment,
+    },
+    LogStart {
+        trim: TrimId,
+        of: TopicPartition,
+        bytes: Vec<u8>,
+    },
+    Unlink {
+        trim: TrimId,
+        of: TopicPartition,
+        segments: Vec<Offset>,
+    },
     Delete(TopicPartition),
 }
 
@@ -167,8 +200,12 @@ impl World {
         if let Some(why) = self.offline.values().next().filter(|_| !self.may_be_damaged) {
             return Err(why.clone());
         }
-        let logs = recovered.iter().flat_map(|shard| &shard.logs);
-        logs.for_each(|(of, log)| self.check_against_scan(*of, log));
+        for shard in &recovered {
+            let journaled = |of| shard.journaled.get(of).map_or(&[][..], |journaled| journaled);
+            shard.logs.iter().for_each(|(of, log)| {
+                self.check_against_scan(shard.shard, *of, log, journaled(of));
+            });
+        }
         self.shards = recovered
             .into_iter()
             .map(|recovered| {
@@ -206,8 +243,20 @@ impl World {
     }
 
     /// What journals and summaries say of a log is what its log start and a walk over its batches tell.
-    fn check_against_scan(&self, of: TopicPartition, log: &RecoveredLog) {
+    fn check_against_scan(
+        &self,
+        shard: ShardId,
+        of: TopicPartition,
+        log: &RecoveredLog,
+        journaled: &[JournaledSegment],
+    ) {
         let mut disk = self.disk.clone();
+        for segment in journaled {
+            let name = SegmentName { topic_partition: of, base_offset: segment.base_offset };
+            let bytes = disk.read_pieces(shard, &segment.pieces);
+            disk.write(name, segment.written, &bytes, 0);
+            disk.truncate(name, segment.length);
+        }
         disk.forbid_scans = false;
         let log_start = disk.log_starts.get(&of).map(|bytes| LogStart::decode(bytes).expect("whole"));
         let mut scanner = LogScanner::from(log_start.unwrap_or_default());
@@ -262,7 +311,10 @@ impl World {
             let mut effects = Effects::default();
             let storage = &mut self.shards[shard].storage;
             storage.load_index(NOW.instant, id, segment, &mut effects).expect("it can be loaded");
-            let Some(Effect::LoadIndex { file, of, sealed }) = effects.pop() else { panic!("one load") };
+            let Some(Effect::LoadIndex { file, of, sealed }) = effects.pop() else {
+                self.await_index(shard, id);
+                continue;
+            };
             let input = self.perform(shard, Operation::LoadIndex { file, of, sealed });
             let Input::IndexLoaded { file, result } = input else { panic!("a load is answered") };
             let storage = &mut self.shards[shard].storage;
@@ -270,6 +322,15 @@ impl World {
             assert_eq!((load.log, load.failure), (id, None));
             let counters = storage.counters();
             assert!(counters.index_bytes <= self.setup.index_bytes_max + 64 * 1024, "{counters:?}");
+        }
+    }
+
+    /// The segment is completed from the journal first; then its index comes without being asked for again.
+    fn await_index(&mut self, shard: usize, log: LogId) {
+        assert!(self.shards[shard].storage.is_loading_index(log), "whoever was promised an index gets it");
+        while self.shards[shard].storage.is_loading_index(log) {
+            self.end_turn(shard);
+            assert!(self.complete_any(shard), "something is under way that ends with the index");
         }
     }
 
@@ -410,7 +471,8 @@ impl World {
                 Effect::PrepareJournalFile { file, bytes, .. } => {
                     world.operations.push(Operation::Prepare { file, bytes });
                 }
-                Effect::OpenSegment { file, segment, exists } => {
+                Effect::OpenSegment { file, segment, origin } => {
+                    let exists = origin == FileOrigin::Sealed;
                     assert!(!exists || self.disk.length(segment).is_some(), "a recovered segment is there");
                     assert!(world.files.insert(file, segment).is_none(), "file numbers are never used twice");
                 }
@@ -425,6 +487,15 @@ impl World {
                 }
                 Effect::SealSegment { file, position, tail, length, summary } => {
                     world.operations.push(Operation::Seal { file, position, tail, length, summary });
+                }
+                Effect::RestoreSegments { segments, .. } => {
+                    for restore in segments {
+                        let bytes = self.disk.read_pieces(ShardId(shard as u16), &restore.pieces);
+                        world.operations.push(Operation::Restore { restore, bytes });
+                    }
+                }
+                Effect::LoadIndex { file, of, sealed } => {
+                    world.operations.push(Operation::LoadIndex { file, of, sealed });
                 }
                 Effect::WriteLogStart { trim, topic_partition: of, bytes } => {
                     world.operations.push(Operation::LogStart { trim, of, bytes: bytes.to_vec() });
@@ -456,7 +527,11 @@ impl World {
         let operation = self.shards[shard].operations.swap_remove(index);
         let input = self.perform(shard, operation);
         let (mut effects, mut durable) = (Effects::default(), Vec::new());
-        self.shards[shard].storage.on_input(self.now, &input, &mut effects, &mut durable);
+        let storage = &mut self.shards[shard].storage;
+        if let Input::IndexLoaded { file, result } = &input {
+            storage.on_index_loaded(self.now.instant, *file, result);
+        }
+        storage.on_input(self.now, &input, &mut effects, &mut durable);
         self.take_effects(shard, effects);
         self.acknowledge(shard);
         self.look_at_starts();
@@ -485,6 +560,9 @@ impl World {
                 let operation = SegmentOperation::Write { length: bytes.len() as u64 };
                 Input::SegmentLacksSpace { file, operation, error }
             }
+            Operation::Restore { restore: RestoreSegment { file, .. }, .. } if self.full => {
+                Input::SegmentLacksSpace { file, operation: SegmentOperation::Seal, error }
+            }
             Operation::Seal { file, .. } if self.full => {
                 Input::SegmentLacksSpace { file, operation: SegmentOperation::Seal, error }
             }
@@ -508,10 +586,12 @@ impl World {
                 Input::SegmentsSynced { sync }
             }
             Operation::Seal { file, position, tail, length, summary } => {
-                self.disk.write(files[&file], position, &tail, 0);
-                self.disk.truncate(files[&file], length);
-                self.disk.sync(files[&file]);
-                self.disk.put_summary(files[&file], &summary, true);
+                self.complete_segment(files[&file], (position, &tail), length, &summary, 0);
+                Input::SegmentSealed { file }
+            }
+            Operation::Restore { restore, bytes } => {
+                let RestoreSegment { file, segment, position, length, summary, .. } = restore;
+                self.complete_segment(segment, (position, &bytes), length, &summary, ahead);
                 Input::SegmentSealed { file }
             }
             Operation::LogStart { trim, of, bytes } => {
@@ -531,6 +611,20 @@ impl World {
                 Input::PartitionDeleted { topic_partition }
             }
         }
+    }
+
+    fn complete_segment(
+        &mut self,
+        segment: SegmentName,
+        (position, bytes): (u64, &[u8]),
+        length: u64,
+        summary: &[u8],
+        ahead: u64,
+    ) {
+        self.disk.write(segment, position, bytes, ahead);
+        self.disk.truncate(segment, length);
+        self.disk.sync(segment);
+        self.disk.put_summary(segment, summary, true);
     }
 
     fn index(
@@ -570,6 +664,13 @@ impl World {
                         if self.random.one_in(2) {
                             self.disk.truncate(files[&file], length);
                             self.disk.put_summary(files[&file], &summary, false);
+                        }
+                    }
+                    Operation::Restore { restore, bytes } => {
+                        self.disk.write(restore.segment, restore.position, &bytes, 8192);
+                        if self.random.one_in(2) {
+                            self.disk.truncate(restore.segment, restore.length);
+                            self.disk.put_summary(restore.segment, &restore.summary, false);
                         }
                     }
                     Operation::LogStart { of, bytes, .. } => {
