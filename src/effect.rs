@@ -4,11 +4,12 @@
 //! it is answered exactly once, failure included.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use protocol::Piece;
 
-use crate::model::{ConnectionId, LogDir, Offset, SealedSegment, ShardId, TopicPartition};
+use crate::model::{ConnectionId, LogDir, Offset, SealedSegment, ShardId, Snapshot, TopicPartition};
 use crate::shard_message::ShardMessage;
 
 /// Counts the commits of one journal. Their numbers go on where a start goes on with a journal; records wait for numbers of this run.
@@ -61,6 +62,82 @@ impl TrimId {
     pub fn dir(self) -> LogDir {
         LogDir((self.0 >> 56) as u8)
     }
+}
+
+/// A log that is being compacted: the log dir in the upper 8 bits. One step of it at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CompactionId(pub u64);
+
+impl CompactionId {
+    #[must_use]
+    pub fn dir(self) -> LogDir {
+        LogDir((self.0 >> 56) as u8)
+    }
+}
+
+/// A sealed segment that compaction reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompactedSegment {
+    pub file: FileId,
+    pub sealed: SealedSegment,
+}
+
+/// By what rules records stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CleanRules {
+    /// The map holds the keys of all dirty records below it; what lies beyond stays.
+    pub clean_end: Offset,
+    /// The wall clock, for delete horizons.
+    pub now_ms: i64,
+    pub delete_retention_ms: i64,
+    /// By producer id: where the last batch of each ends. That batch stays, if only without its records.
+    pub producers: Arc<[(i64, Offset)]>,
+    /// Of a segment that several are merged into.
+    pub length_max: u64,
+}
+
+/// What came of mapping keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MappedKeys {
+    /// Where the map was full, or where the last segment ends.
+    pub clean_end: Offset,
+    pub keys: u64,
+    pub bytes_read: u64,
+}
+
+/// What came of rewriting segments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewritten {
+    pub sealed: SealedSegment,
+    /// Its index, as the section of its summary.
+    pub index: Bytes,
+    /// False: it has the very bytes of the one segment that it was made of.
+    pub is_changed: bool,
+    pub records_dropped: u64,
+}
+
+/// Why a step of a compaction came to nothing. Nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CompactionFault {
+    Disk(DiskError),
+    /// What stands there in the segment's file is not the batch that must.
+    Damaged {
+        segment: Offset,
+        position: u64,
+    },
+    /// The new segment would be larger than one may be.
+    Outgrown,
+    /// It was told to end.
+    GivenUp,
+}
+
+/// How the files of compacted segments could not be put in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SwapFault {
+    /// The old ones stand.
+    Unchanged(DiskError),
+    /// Nobody knows which: final for the log dir.
+    Unknown(DiskError),
 }
 
 /// Names a segment on disk: `TOPIC_ID-PARTITION/BASE_OFFSET.log`.
@@ -223,6 +300,37 @@ pub enum Effect {
         topic_partition: TopicPartition,
         segments: Vec<Offset>,
         files: Vec<FileId>,
+    },
+    /// Read the segments and put the keys of their records from offset `from` on into a map of at most `map_bytes`, off the executor, at no
+    /// more than so many bytes a second. The map stays until `EndCompaction`. Answered by `KeysMapped`.
+    MapKeys {
+        compaction: CompactionId,
+        segments: Vec<CompactedSegment>,
+        from: Offset,
+        map_bytes: u64,
+        bytes_per_second: u64,
+    },
+    /// Write, by the map and the rules, one new segment of these, with its summary, of which `snapshot` is a part, beside them under names that nothing reads, and sync
+    /// both. Answered by `SegmentsRewritten`.
+    RewriteSegments {
+        compaction: CompactionId,
+        topic_partition: TopicPartition,
+        segments: Vec<CompactedSegment>,
+        rules: CleanRules,
+        snapshot: Snapshot,
+        bytes_per_second: u64,
+    },
+    /// Put what was rewritten last in the place of `files`, whose base offsets are `replaced`: durable, and at any moment either all of
+    /// it or nothing. Whoever sends from one of the old files may finish. Answered by `SegmentsSwapped`.
+    SwapSegments {
+        compaction: CompactionId,
+        topic_partition: TopicPartition,
+        replaced: Vec<Offset>,
+        files: Vec<FileId>,
+    },
+    /// Forget the map, and end the step that is under way, if any: it is answered all the same. Not answered.
+    EndCompaction {
+        compaction: CompactionId,
     },
     /// Forget the numbers, unlink the directory and its files, off the executor; whoever still sends from one may finish.
     /// Answered by `PartitionDeleted`.

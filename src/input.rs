@@ -4,7 +4,10 @@ use core::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::effect::{CommitId, DiskError, FileId, IndexFault, ReadId, SyncId, TrimId};
+use crate::effect::{
+    CommitId, CompactionFault, CompactionId, DiskError, FileId, IndexFault, MappedKeys, ReadId, Rewritten,
+    SwapFault, SyncId, TrimId,
+};
 use crate::model::{ConnectionId, DiskSpace, LogDir, ShardId, TopicPartition};
 use crate::shard_message::ShardMessage;
 
@@ -103,6 +106,21 @@ pub enum Input {
     /// Answers `UnlinkSegments`. What could not be unlinked goes at the next start.
     SegmentsUnlinked {
         trim: TrimId,
+    },
+    /// Answers `MapKeys`.
+    KeysMapped {
+        compaction: CompactionId,
+        result: Result<MappedKeys, CompactionFault>,
+    },
+    /// Answers `RewriteSegments`.
+    SegmentsRewritten {
+        compaction: CompactionId,
+        result: Result<Rewritten, CompactionFault>,
+    },
+    /// Answers `SwapSegments`.
+    SegmentsSwapped {
+        compaction: CompactionId,
+        result: Result<(), SwapFault>,
     },
     /// Answers `DeletePartition`: its directory is gone.
     PartitionDeleted {

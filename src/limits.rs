@@ -158,6 +158,18 @@ pub const INDEX_RETRY_MS: u64 = 1_000;
 /// Indexes of sealed segments that stay in memory whatever `index.cache.bytes` says.
 pub const INDEXES_KEPT_MIN: usize = 4;
 
+/// Segments that compaction merges into one.
+pub const COMPACTED_SEGMENTS_MAX: usize = 64;
+
+/// The shortest pause between two looks for dirty logs, whatever `log.cleaner.backoff.ms` says.
+pub const CLEANER_BACKOFF_MS_MIN: u64 = 10;
+
+/// A log whose compaction has failed is left alone for so long.
+pub const COMPACTION_RETRY_MS: u64 = 60_000;
+
+/// The least that the map of one compaction has, whatever `log.cleaner.dedupe.buffer.size` says.
+pub const OFFSET_MAP_BYTES_MIN: u64 = 4096;
+
 /// Segment files that the whole process keeps open for reading: one part in so many of its limit of open files, within bounds.
 pub const SEGMENT_DESCRIPTORS_SHARE: u64 = 4;
 pub const SEGMENT_DESCRIPTORS_MIN: u64 = 64;

@@ -41,6 +41,8 @@ fn config(shards: u16, plan: &Plan) -> Config {
         ("group.initial.rebalance.delay.ms", "20".to_owned()),
         ("group.min.session.timeout.ms", "1".to_owned()),
         ("offsets.topic.num.partitions", "3".to_owned()),
+        ("log.cleaner.backoff.ms", plan.cleaner_backoff_ms.to_string()),
+        ("log.cleaner.dedupe.buffer.size", plan.cleaner_map_bytes.to_string()),
     ];
     let mut raw = RawConfig::default();
     for (key, value) in &settings {

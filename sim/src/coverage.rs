@@ -62,6 +62,8 @@ impl Coverage {
         self.add("storage: segment syncs", counters.segment_syncs);
         self.add("storage: log starts moved", counters.log_starts_moved);
         self.add("storage: segments unlinked", counters.segments_unlinked);
+        self.add("compaction: passes", counters.compactions);
+        self.add("compaction: segments replaced", counters.segments_compacted);
         self.add("indexes: evicted", counters.index_evictions);
         self.add("storage: room found after a refusal", counters.space_ends);
     }
@@ -86,6 +88,14 @@ impl Coverage {
         self.add("summaries: another's shown after a crash", disk.summaries.old);
         self.add("indexes: loaded", disk.summaries.loads);
         self.add("indexes: loaded from batches", disk.summaries.loads_by_scan);
+        self.add("compaction: maps filled", disk.compactions.maps);
+        self.add("compaction: maps that did not hold all", disk.compactions.full_maps);
+        self.add("compaction: segments rewritten", disk.compactions.rewrites);
+        self.add("compaction: segments that stayed as they are", disk.compactions.unchanged);
+        self.add("compaction: swaps", disk.compactions.swaps);
+        self.add("compaction: segments merged into others", disk.compactions.merged);
+        self.add("compaction: records dropped", disk.compactions.records_dropped);
+        self.add("compaction: steps given up", disk.compactions.given_up);
         self.add("disk: times it was full", disk.full);
         self.add("disk: operations without room", disk.no_room);
         self.add("recovery: journals removed", disk.journals_removed);

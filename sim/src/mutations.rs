@@ -12,13 +12,15 @@ pub struct Mutation {
     pub disk: DiskMutations,
 }
 
-const DISK: [&str; 6] = [
+const DISK: [&str; 8] = [
     "disk_never_syncs",
     "disk_completes_before_sync",
     "disk_hides_sync_errors",
     "seal_answers_before_summary",
     "log_start_not_synced",
     "writer_forgets_last_block",
+    "swap_not_synced",
+    "compaction_drops_latest",
 ];
 
 impl Mutation {
@@ -36,6 +38,8 @@ impl Mutation {
             "seal_answers_before_summary" => mutation.disk.seal_before_summary = true,
             "disk_hides_sync_errors" => mutation.disk.ignore_sync_errors = true,
             "log_start_not_synced" => mutation.disk.log_start_not_synced = true,
+            "swap_not_synced" => mutation.disk.swap_not_synced = true,
+            "compaction_drops_latest" => mutation.disk.compaction_drops_latest = true,
             name => mutation.storage = StorageMutations::named(name)?,
         }
         Some(mutation)

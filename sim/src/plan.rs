@@ -1,7 +1,8 @@
 //! What a seed stands for: the shape of the broker, its clients, and how the world misbehaves. Few features at a time.
 
+use crate::checkers::compacted::CompactionRule;
 use crate::checkers::log_start::Retention;
-use crate::client::admin::{AdminPlan, TopicPlan};
+use crate::client::admin::{AdminPlan, CompactionPlan, TopicPlan};
 use crate::client::consumer::ConsumerPlan;
 use crate::client::member::MemberPlan;
 use crate::client::producer::ProducerPlan;
@@ -41,6 +42,9 @@ pub struct Plan {
     pub wall_jumps: bool,
     /// How often the broker looks for expired segments.
     pub retention_check_ms: u64,
+    /// How often the broker looks for logs to compact, and the memory for their keys.
+    pub cleaner_backoff_ms: u64,
+    pub cleaner_map_bytes: u64,
     /// Of 100 moments at which a crash is most interesting, so many have one.
     pub moment_percent: u64,
 }
@@ -80,11 +84,14 @@ impl Plan {
             stop_percent: if random.percent(40) { 30 } else { 0 },
             wall_jumps: random.percent(20),
             retention_check_ms: 1_000,
+            cleaner_backoff_ms: 15_000,
+            cleaner_map_bytes: 1 << 20,
             moment_percent: *random.pick(&[0, 3, 15, 40]),
         };
         plan.let_go(seed);
         plan.maybe_crowd(seed);
         plan.maybe_group(seed);
+        plan.maybe_compact(seed);
         plan
     }
 
@@ -126,6 +133,40 @@ impl Plan {
                 pause_ns_max: random.log_uniform(200_000, 20_000_000),
                 audits: false,
             });
+        }
+    }
+
+    /// In some worlds one or more topics are compacted, as soon as can be. From a stream of its own.
+    fn maybe_compact(&mut self, seed: u64) {
+        let mut random = Random::stream(seed, "compaction");
+        if !random.percent(25) {
+            return;
+        }
+        self.cleaner_backoff_ms = random.log_uniform(10, 400);
+        self.cleaner_map_bytes = random.log_uniform(1, 1 << 16);
+        for topic in &mut self.admin.topics {
+            if !random.percent(70) {
+                continue;
+            }
+            topic.retention.by_request = false;
+            let min_lag_ms = if random.percent(25) { random.log_uniform(10, 300_000) as i64 } else { 0 };
+            topic.compaction = Some(CompactionPlan {
+                keys: random.log_uniform(2, 300),
+                rule: CompactionRule {
+                    min_lag_ms,
+                    delete_retention_ms: random.log_uniform(1, 20_000) as i64 - 1,
+                },
+                segment_ms: random.log_uniform(1, 200),
+                deletes: random.percent(30),
+                dirty_ratio: *random.pick::<&str>(&["0", "0.01", "0.5"]),
+            });
+        }
+        self.life_ns_max = self.life_ns_max.max(300_000_000);
+        let keys =
+            self.admin.topics.iter().filter_map(|topic| Some((topic.name.clone(), topic.compaction?.keys)));
+        let keys: Vec<(String, u64)> = keys.collect();
+        for producer in &mut self.producers {
+            producer.keys.clone_from(&keys);
         }
     }
 
@@ -194,6 +235,7 @@ fn topics(random: &mut Random) -> Vec<TopicPlan> {
             segment_bytes: 1 << 20,
             churns,
             retention: Retention::default(),
+            compaction: None,
         });
     }
     topics
@@ -245,6 +287,7 @@ fn producer(topics: &[TopicPlan], large: bool, random: &mut Random) -> ProducerP
         batch_bytes_max,
         pause_ns_max: if flood { 100_000 } else { random.log_uniform(50_000, 20_000_000) },
         batches_max: if large { 60 } else { random.between(50, 400) },
+        keys: Vec::new(),
     }
 }
 

@@ -21,6 +21,7 @@ fn topic(name: &str, partitions: i32, churns: bool) -> TopicPlan {
         segment_bytes: 1 << 20,
         churns,
         retention: Retention::default(),
+        compaction: None,
     }
 }
 
@@ -48,6 +49,14 @@ fn a_mutation_is_caught() {
         let caught = |seed| std::panic::catch_unwind(|| !run_seed(seed, mutation).violations.is_empty());
         assert!((1..40).any(|seed| caught(seed).unwrap_or(true)), "{name}");
     }
+}
+
+/// What compaction told the journal took the room that the ring keeps for what frees it.
+#[test]
+fn a_crowded_ring_keeps_its_room_from_compaction() {
+    let mut plan = Plan::of_seed(83);
+    (plan.shards, plan.log_dirs, plan.journal_bytes_max) = (vec![1], 1, 256 << 10);
+    check(83, plan);
 }
 
 /// What was carried out of one file filled the next: the reserve for more partitions than the ring had room for could

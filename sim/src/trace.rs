@@ -107,6 +107,9 @@ impl Trace {
             Effect::WriteSegment { pieces, .. } => self.mix_all(pieces),
             Effect::WriteLogStart { bytes, .. } => self.mix_bytes(bytes),
             Effect::SealSegment { summary, .. } => self.mix_bytes(summary),
+            Effect::SwapSegments { replaced, .. } => {
+                replaced.iter().for_each(|base_offset| self.mix(base_offset.0 as u64));
+            }
             Effect::RestoreSegments { segments, .. } => {
                 segments.iter().for_each(|segment| self.mix_bytes(&segment.summary));
             }
@@ -160,6 +163,17 @@ fn name_input(input: &Input) -> (&'static str, [u64; 3]) {
         Input::LogStartWritten { trim, result } => {
             ("> LogStartWritten", [trim.0, u64::from(result.is_ok()), 0])
         }
+        Input::KeysMapped { compaction, result } => {
+            let mapped = result.as_ref().map_or([0, 0], |mapped| [mapped.clean_end.0 as u64, mapped.keys]);
+            ("> KeysMapped", [compaction.0, mapped[0], mapped[1]])
+        }
+        Input::SegmentsRewritten { compaction, result } => {
+            let new = result.as_ref().map_or([0, 0], |new| [new.sealed.length, new.records_dropped]);
+            ("> SegmentsRewritten", [compaction.0, new[0], new[1]])
+        }
+        Input::SegmentsSwapped { compaction, result } => {
+            ("> SegmentsSwapped", [compaction.0, u64::from(result.is_ok()), 0])
+        }
         Input::SegmentsUnlinked { trim } => ("> SegmentsUnlinked", [trim.0, 0, 0]),
         Input::MetadataAppended { append, result } => {
             ("> MetadataAppended", [*append, u64::from(result.is_ok()), 0])
@@ -212,6 +226,16 @@ fn name_effect(effect: &Effect) -> (&'static str, [u64; 3]) {
             ("< UnlinkSegments", [trim.0, segments.len() as u64, segments[0].0 as u64])
         }
         Effect::AppendMetadata { append, batch } => ("< AppendMetadata", [*append, batch.len() as u64, 0]),
+        Effect::MapKeys { compaction, segments, from, .. } => {
+            ("< MapKeys", [compaction.0, segments.len() as u64, from.0 as u64])
+        }
+        Effect::RewriteSegments { compaction, segments, rules, .. } => {
+            ("< RewriteSegments", [compaction.0, segments.len() as u64, rules.clean_end.0 as u64])
+        }
+        Effect::SwapSegments { compaction, replaced, .. } => {
+            ("< SwapSegments", [compaction.0, replaced.len() as u64, replaced[0].0 as u64])
+        }
+        Effect::EndCompaction { compaction } => ("< EndCompaction", [compaction.0, 0, 0]),
         Effect::TellShard { to, .. } => ("< TellShard", [u64::from(to.0), 0, 0]),
         Effect::Stopped => ("< Stopped", [0; 3]),
         Effect::NothingToServe => ("< NothingToServe", [0; 3]),

@@ -76,14 +76,22 @@ pub(super) const BROKER_KEYS: &[Key] = &[
         .effective("NAME:PROTOCOL for each listener name; only PLAINTEXT can be served."),
     Key::broker("listeners", ValueType::List).default("PLAINTEXT://:9092")
         .effective("Where to listen, NAME://HOST:PORT; an empty host is all interfaces."),
+    Key::broker("log.cleaner.backoff.ms", ValueType::Long).default("15000").min(0).unit(Unit::Ms).live()
+        .effective("How often logs are looked at for what is to be compacted; after a compaction at once."),
+    Key::broker("log.cleaner.dedupe.buffer.size", ValueType::Long).default("134217728").unit(Unit::Bytes).live()
+        .effective("Memory for the keys of the logs that are being compacted, shared by shards and log dirs: 32 bytes a key. What does not fit takes another pass."),
     Key::broker("log.cleaner.delete.retention.ms", ValueType::Long).default("86400000").min(0).unit(Unit::Ms).live()
-        .kept("Default of the topic key delete.retention.ms."),
+        .effective("Default of the topic key delete.retention.ms."),
+    Key::broker("log.cleaner.enable", ValueType::Boolean).default("true")
+        .effective("Whether topics with cleanup.policy=compact are compacted."),
+    Key::broker("log.cleaner.io.max.bytes.per.second", ValueType::Double).default("1.7976931348623157E308").live()
+        .effective("What compaction reads and writes in a second at most, shared by the shards."),
     Key::broker("log.cleaner.max.compaction.lag.ms", ValueType::Long).default(LONG_MAX).min(1).unit(Unit::Ms).live()
-        .kept("Default of the topic key max.compaction.lag.ms."),
+        .effective("Default of the topic key max.compaction.lag.ms."),
     Key::broker("log.cleaner.min.cleanable.ratio", ValueType::Double).default("0.5").allowed(Allowed::Fraction(0.0, 1.0)).live()
-        .kept("Default of the topic key min.cleanable.dirty.ratio."),
+        .effective("Default of the topic key min.cleanable.dirty.ratio."),
     Key::broker("log.cleaner.min.compaction.lag.ms", ValueType::Long).default("0").min(0).unit(Unit::Ms).live()
-        .kept("Default of the topic key min.compaction.lag.ms."),
+        .effective("Default of the topic key min.compaction.lag.ms."),
     Key::broker("log.cleanup.policy", ValueType::List).default("delete").allowed(Allowed::EachOf(&["compact", "delete"])).live()
         .effective("Default of the topic key cleanup.policy."),
     Key::broker("log.dir", ValueType::List).default("penstock-data")

@@ -31,7 +31,7 @@ pub use listeners::Listener;
 pub use raw::{ConfigError, Origin, RawConfig, Warning};
 
 pub use topic::check_topic_value;
-pub use validated::Config;
+pub use validated::{CleanerConfig, Config};
 
 /// All keys of brokers, in two parts, each sorted by name.
 pub fn broker_keys() -> impl Iterator<Item = &'static Key> {

@@ -83,6 +83,10 @@ impl Config {
             durable_acks: text("durable.acks") == "true",
             retention_ms: number("retention.ms"),
             retention_bytes: number("retention.bytes"),
+            min_cleanable_dirty_millionths: millionths(&text("min.cleanable.dirty.ratio")),
+            min_compaction_lag_ms: number("min.compaction.lag.ms"),
+            max_compaction_lag_ms: number("max.compaction.lag.ms"),
+            delete_retention_ms: number("delete.retention.ms"),
             min_insync_replicas: unsigned("min.insync.replicas"),
         }
     }
@@ -118,6 +122,12 @@ pub fn check_topic_value(name: &str, value: &str) -> Result<Option<String>, Conf
         None if is_removed_topic_key(name) => Ok(None),
         None => Err(ConfigError::unknown(name, Scope::Topic)),
     }
+}
+
+/// A fraction, which the table keeps between 0 and 1.
+fn millionths(text: &str) -> u32 {
+    let fraction: f64 = text.parse().expect("canonical numbers parse");
+    (fraction * 1_000_000.0).round() as u32
 }
 
 /// A broker's value in the unit of the topic key. Negative times are "no limit", which topics write -1.

@@ -31,7 +31,7 @@ pub(super) const TOPIC_KEYS: &[Key] = &[
         .effective("Level for compression.type=zstd."),
     Key::topic("delete.retention.ms", ValueType::Long).default("86400000").min(0).unit(Unit::Ms)
         .synonyms(&same("log.cleaner.delete.retention.ms"))
-        .kept("How long compaction keeps tombstones, so that slow readers see them."),
+        .effective("How long compaction keeps tombstones after it first saw them, so that slow readers see them."),
     Key::topic("durable.acks", ValueType::Boolean).default("true").own()
         .effective("True: an acknowledged record has been synced to the device. False: acknowledged once appended; a power loss may take it."),
     Key::topic("errors.deadletterqueue.group.enable", ValueType::Boolean).default("false")
@@ -60,7 +60,7 @@ pub(super) const TOPIC_KEYS: &[Key] = &[
         .kept("Time kept locally once uploaded to tiered storage; -2 means as retention.ms."),
     Key::topic("max.compaction.lag.ms", ValueType::Long).default(LONG_MAX).min(1).unit(Unit::Ms)
         .synonyms(&same("log.cleaner.max.compaction.lag.ms"))
-        .kept("A record is compacted this long after it was written, at the latest."),
+        .effective("A record may be compacted this long after it was written, at the latest; segments roll in time for it."),
     Key::topic("max.message.bytes", ValueType::Int).default("1048588").min(0).unit(Unit::Bytes)
         .synonyms(&same("message.max.bytes"))
         .effective("The largest record batch, as sent (compressed), with its header."),
@@ -75,10 +75,10 @@ pub(super) const TOPIC_KEYS: &[Key] = &[
         .effective("Whether records keep the producer's timestamp or get the broker's."),
     Key::topic("min.cleanable.dirty.ratio", ValueType::Double).default("0.5").allowed(Allowed::Fraction(0.0, 1.0))
         .synonyms(&same("log.cleaner.min.cleanable.ratio"))
-        .kept("The share of uncompacted bytes from which compaction starts."),
+        .effective("The share of uncompacted bytes from which compaction starts."),
     Key::topic("min.compaction.lag.ms", ValueType::Long).default("0").min(0).unit(Unit::Ms)
         .synonyms(&same("log.cleaner.min.compaction.lag.ms"))
-        .kept("A record is not compacted before this time has passed."),
+        .effective("A record is not compacted before this time has passed."),
     Key::topic("min.insync.replicas", ValueType::Int).default("1").min(1).unit(Unit::Count)
         .synonyms(&same("min.insync.replicas"))
         .effective("With acks=all, how many replicas must be in sync; never more than the topic has."),

@@ -11,7 +11,7 @@ use super::key::{Key, list_elements};
 use super::layers::{Layers, Source, SynonymValue};
 use super::listeners::{self, Listener};
 use super::raw::{ConfigError, Origin, RawConfig};
-use crate::limits::LOG_DIRS_MAX;
+use crate::limits::{CLEANER_BACKOFF_MS_MIN, LOG_DIRS_MAX};
 use crate::model::BrokerId;
 use crate::model::topic_config::TopicConfig;
 
@@ -54,6 +54,8 @@ pub struct Config {
     /// Of the first check after a start.
     pub retention_delay_ms: u64,
 
+    pub cleaner: CleanerConfig,
+
     /// Of each shard.
     pub journal_bytes_max: u64,
     /// Of each log dir's file system.
@@ -67,6 +69,17 @@ pub struct Config {
 
     /// Of a topic that overrides nothing.
     pub topic_defaults: TopicConfig,
+}
+
+/// How compaction runs.
+///
+/// Lives: one per broker; sums are of all shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CleanerConfig {
+    pub is_enabled: bool,
+    pub backoff_ms: u64,
+    pub map_bytes: u64,
+    pub bytes_per_second: u64,
 }
 
 impl Config {
@@ -152,6 +165,7 @@ impl Config {
             producer_id_expiration_ms: of.unsigned("producer.id.expiration.ms"),
             retention_check_ms: of.unsigned("log.retention.check.interval.ms"),
             retention_delay_ms: of.unsigned("log.initial.task.delay.ms"),
+            cleaner: of.cleaner(),
             journal_bytes_max: of.unsigned("journal.bytes.max"),
             free_bytes_min: of.unsigned("log.dir.free.bytes.min"),
             tail_bytes_max: of.unsigned("tail.memory.bytes"),
@@ -203,6 +217,18 @@ impl<'a> Texts<'a> {
 
     fn boolean(&self, name: &str) -> bool {
         self.text(name) == "true"
+    }
+
+    fn cleaner(&self) -> CleanerConfig {
+        let rate: f64 =
+            self.text("log.cleaner.io.max.bytes.per.second").parse().expect("canonical numbers parse");
+        CleanerConfig {
+            is_enabled: self.boolean("log.cleaner.enable"),
+            backoff_ms: self.unsigned("log.cleaner.backoff.ms").max(CLEANER_BACKOFF_MS_MIN),
+            map_bytes: u64::try_from(self.number("log.cleaner.dedupe.buffer.size")).unwrap_or(0),
+            // What is more than fits is no limit.
+            bytes_per_second: (rate as u64).max(1),
+        }
     }
 
     fn is_set(&self, name: &str) -> bool {

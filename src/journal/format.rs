@@ -9,8 +9,8 @@ use crate::model::{Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
 
 pub const FILE_MAGIC: [u8; 8] = *b"PSJRNL01";
 pub const COMMIT_MAGIC: [u8; 4] = *b"PCMT";
-pub const FORMAT_VERSION: u32 = 2;
-/// Read too: it has no checkpoints.
+pub const FORMAT_VERSION: u32 = 3;
+/// Read too: it has no checkpoints. Version 2 has no Sealed entry of a compaction.
 const FORMAT_VERSION_OLDEST: u32 = 1;
 
 pub const FILE_HEADER_BYTES: usize = 64;
@@ -22,6 +22,9 @@ pub const ENTRY_ALIGN: u64 = 8;
 const _: () = assert!(FILE_HEADER_BYTES as u64 <= BLOCK_BYTES);
 const _: () = assert!((COMMIT_HEADER_BYTES as u64).is_multiple_of(ENTRY_ALIGN));
 const _: () = assert!((ENTRY_HEADER_BYTES as u64).is_multiple_of(ENTRY_ALIGN));
+
+/// What a Sealed entry of a compaction has behind its header: the length of the file before.
+pub const LENGTH_BEFORE_BYTES: u32 = 8;
 
 /// First block of a journal file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,7 +241,7 @@ impl EntryHeader {
             EntryKind::Data => header.position.checked_add(u64::from(header.length)).is_some(),
             // With a checkpoint or without: what that is worth is for its reader to say.
             EntryKind::SegmentEnd => true,
-            EntryKind::Sealed => header.length == 0,
+            EntryKind::Sealed => matches!(header.length, 0 | LENGTH_BEFORE_BYTES),
         };
         let named = header.base_offset.0 >= 0 && header.topic_partition.partition.0 >= 0;
         (well_formed && named).then_some(header)

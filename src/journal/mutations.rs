@@ -94,6 +94,16 @@ mutations! {
     ack_after_failed_sync,
     /// A failed sync of segments counts as done.
     sync_error_is_success,
+    /// A start takes segments that compaction has replaced.
+    replaced_segments_count,
+    /// Compacted segments are put in place before the journal has heard of their length.
+    swap_unrecorded,
+    /// Compaction knows of no producers.
+    compaction_forgets_producers,
+    /// Tombstones go at the second look, however young.
+    tombstones_go_at_once,
+    /// Records are compacted however young.
+    compaction_ignores_lag,
     /// A partition is opened in a log dir that its id gives, not in the one that its record names.
     dir_by_hash_not_by_record,
     /// Answers of coordinators do not wait for the commit of what they rest on.

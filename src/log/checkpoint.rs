@@ -109,6 +109,15 @@ impl PartitionLog {
         Snapshot::of(&self.epochs, &self.producers, self.log_end)
     }
 
+    /// What the log knows now of what lies below `offset`, and is durable. With what the batches behind it tell it is all that the log knows.
+    pub fn snapshot_below(&mut self, offset: Offset, durable_end: Offset) -> Snapshot {
+        self.settle(durable_end);
+        let (mut epochs, mut producers) = (self.epochs.clone(), self.settled.producers.clone());
+        epochs.end_before(offset);
+        producers.end_before(offset);
+        Snapshot::of(&epochs, &producers, offset)
+    }
+
     /// The most bytes that a checkpoint now takes.
     #[must_use]
     pub fn checkpoint_bytes_max(&self) -> u64 {

@@ -9,13 +9,14 @@ use crate::model::SealedSegment;
 
 use super::offset_index::OffsetIndex;
 use super::recovery::{LogScanner, ReadAt, ScanFault};
+use super::segment::Segment;
 use super::summary::Summary;
 
 /// The index section of a summary, if it is that of the segment and well-formed.
 #[must_use]
 pub fn index_of_summary(sealed: &SealedSegment, summary: &Summary) -> Option<Bytes> {
     let section = summary.index.as_ref().filter(|_| summary.segment == *sealed)?;
-    let SealedSegment { base_offset, next_offset, length, max_timestamp } = *sealed;
+    let SealedSegment { base_offset, next_offset, length, max_timestamp, clean_end: _ } = *sealed;
     let index = OffsetIndex::decode(base_offset, next_offset, length, section)?;
     (index.max_timestamp() == max_timestamp).then(|| section.clone())
 }
@@ -35,7 +36,9 @@ pub fn index_of_batches(
         _ => IndexFault::NotABatch { position: error.position },
     })?;
     let log = scanner.finish();
-    let scanned = log.segments().first().filter(|segment| segment.sealed() == *sealed);
+    // How far it is clean its batches do not tell.
+    let told = |segment: &Segment| SealedSegment { clean_end: sealed.clean_end, ..segment.sealed() };
+    let scanned = log.segments().first().filter(|segment| told(segment) == *sealed);
     let Some(index) = scanned.and_then(|segment| segment.index()) else {
         return Err(IndexFault::NotABatch { position: sealed.length });
     };

@@ -12,10 +12,11 @@
 //! no leader and no request. Who makes bytes durable tells it so (`on_written`, `on_sealed`); what may be read is the
 //! caller's bound (`below`), because durability and replication are decided above.
 //!
-//! Deliberately absent: the high watermark, transactions' last stable offset, what retention lets go, compaction.
+//! Deliberately absent: the high watermark, transactions' last stable offset, what retention lets go, when compaction runs.
 
 mod append;
 mod checkpoint;
+mod compaction;
 mod hot_tail;
 mod leader_epochs;
 mod load_index;
@@ -46,6 +47,7 @@ mod tests_summary;
 
 pub use append::{Appended, Refused, SegmentBytes};
 pub use checkpoint::Checkpoint;
+pub use compaction::{Cleanable, CompactionDisk, OffsetMap, map_keys, rewrite};
 pub use hot_tail::tail_cost_bytes;
 pub use leader_epochs::LeaderEpochs;
 pub use load_index::{index_of_batches, index_of_summary};

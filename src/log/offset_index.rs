@@ -11,6 +11,8 @@
 //! Six bytes for a usual batch and 24 for each 32 KiB: about 1 byte per KiB at 16 KiB a batch, 7 at 1 KiB.
 //!
 //! In a summary (`docs/FORMATS.md`) it is the same: count of marks, the marks, the steps.
+//!
+//! Offsets that compaction took away count to the batch behind them: whoever asks for one is given that batch.
 
 use bytes::{BufMut, BytesMut};
 
@@ -37,7 +39,7 @@ struct Mark {
     max_timestamp: [u32; 2],
 }
 
-/// One batch as the index knows it.
+/// One batch as the index knows it. Its base offset is where the batch before it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct IndexedBatch {
     pub base_offset: Offset,

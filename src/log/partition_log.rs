@@ -9,7 +9,7 @@ use protocol::record::BatchView;
 
 use crate::effect::FileId;
 use crate::model::topic_config::TopicConfig;
-use crate::model::{LeaderEpoch, Now, Offset, TopicPartition};
+use crate::model::{LeaderEpoch, Now, Offset, SealedSegment, TopicPartition};
 use crate::shard_message::ProducerAnswer;
 
 use super::checkpoint::Settled;
@@ -25,7 +25,7 @@ use super::summary::Summary;
 ///
 /// Lives: per partition, on the partition's shard.
 /// Shape:  see the module's page.
-/// Invariants: log_start <= log_end. Offsets are dense and positions contiguous, over all segments. Only the last segment
+/// Invariants: log_start <= log_end. Segments and positions follow each other without a gap, and so do offsets, unless compacted. Only the last segment
 ///             is active. The tail holds [written, length) of each segment that is not sealed.
 #[derive(Debug)]
 pub struct PartitionLog {
@@ -225,6 +225,37 @@ impl PartitionLog {
         }
         self.assert_invariants();
         (oldest, batches, bytes)
+    }
+
+    /// Puts one segment in the place of those that compaction made it of. Returns them, and how many of the batches in memory went with how
+    /// many bytes: where theirs stand is no longer true.
+    ///
+    /// Invariants: they are sealed, follow each other, and have the same offsets as the new one.
+    pub fn replace_segments(&mut self, replaced: usize, new: &SealedSegment) -> (Vec<Segment>, usize, u64) {
+        let first = self.segment_index(new.base_offset).expect("storage names segments that the log knows");
+        let of_old = first..first + replaced;
+        let last = self.segments[of_old.clone()].last().expect("at least one is replaced");
+        assert_eq!(last.next_offset(), new.next_offset, "the new segment has the offsets of the old ones");
+        assert!(of_old.end < self.segments.len(), "the last segment is not compacted");
+        let (mut batches, mut bytes) = (0, 0);
+        while let Some(batch) = self.tail.front().filter(|batch| batch.base_offset < new.next_offset) {
+            self.settled.on_batch(batch.header());
+            batches += 1;
+            bytes += self.tail.pop_front().unwrap_or(0);
+        }
+        let old: Vec<Segment> = self.segments.splice(of_old, [Segment::summarized(new)]).collect();
+        assert!(
+            old.iter().all(|segment| segment.state == SegmentState::Sealed),
+            "what is sealed is replaced"
+        );
+        self.assert_invariants();
+        (old, batches, bytes)
+    }
+
+    /// By producer id: the last offset of the newest batch of each, as far as it lies below `below`.
+    #[must_use]
+    pub fn last_batches_of_producers(&self, below: Offset) -> Vec<(i64, Offset)> {
+        self.producers.last_offsets().filter(|(_, last_offset)| *last_offset < below).collect()
     }
 
     /// Ends the active segment: the next append begins another. Returns it, None if there is none.

@@ -175,6 +175,14 @@ impl ProducerStates {
         answers.collect()
     }
 
+    /// By producer id: where the newest batch with records of each ends.
+    pub(super) fn last_offsets(&self) -> impl Iterator<Item = (i64, Offset)> + '_ {
+        self.0.iter().filter_map(|(producer_id, producer)| {
+            let last = producer.batches().last()?;
+            Some((*producer_id, last.base_offset.plus(i64::from(last.last_offset_delta))))
+        })
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -88,7 +88,7 @@ impl PartitionLog {
         let first = after.checked_sub(1).expect("the log has no offset before its first segment");
         let segment = &self.segments[first];
         let index = segment.index().ok_or(Unread::NeedsIndex { segment: segment.base_offset })?;
-        let batch = index.batch_holding(from).expect("offsets are dense");
+        let batch = index.batch_holding(from).expect("a segment has a batch behind each of its offsets");
         assert_ne!(segment.state, SegmentState::Journaled, "its index comes when it is sealed");
         plan.first_batch_bytes = batch.length;
         let bytes_max = bytes_max.max(batch.length);

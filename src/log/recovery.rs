@@ -1,6 +1,6 @@
 //! A log out of its segments: takes what their summaries say, or walks the batch headers and rebuilds what is kept in memory.
 //!
-//! Decides whether headers follow each other. Does not decide where a file ends (the journal did, before) and does not
+//! Decides whether headers follow each other: inside of a segment offsets may be missing, as compaction leaves them. Does not decide where a file ends (the journal did, before) and does not
 //! read records or check CRCs.
 
 use std::fmt;
@@ -199,7 +199,7 @@ impl LogScanner {
             let position = segment.length;
             let fail = |fault| ScanError { segment: base_offset, position, fault };
             let header = self.chunk.header(position, length, read).map_err(fail)?;
-            let batch = check(&End::of(&segment), &header, length - position).map_err(fail)?;
+            let batch = check(&End::of(&segment), &header, length - position, Gaps::Allowed).map_err(fail)?;
             segment.push(batch);
             self.log
                 .epochs
@@ -238,6 +238,18 @@ impl LogScanner {
         last.drop_index();
         let snapshot = with_state.then(|| Snapshot::of(&log.epochs, &log.producers, log.log_end));
         Some(Summary { segment: last.sealed(), snapshot, index: Some(index) })
+    }
+
+    /// The offset after the last segment.
+    #[must_use]
+    pub fn end(&self) -> Offset {
+        self.log.log_end
+    }
+
+    /// Whether the segments so far hold this offset.
+    #[must_use]
+    pub fn holds(&self, offset: Offset) -> bool {
+        self.has_segment && offset < self.log.log_end
     }
 
     fn check_place(&self, base_offset: Offset, length: u64) -> Result<(), ScanError> {
@@ -381,8 +393,25 @@ impl End {
     }
 }
 
+/// Whether offsets may be missing before a batch: compaction leaves gaps inside of a segment, never between two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gaps {
+    None,
+    Allowed,
+}
+
+/// The largest timestamp of the records that the batch still has; -1: none. What compaction has emptied only tells of its producer.
+pub(super) fn max_timestamp_of(header: &BatchHeader) -> i64 {
+    if header.records_count() == 0 { -1 } else { header.max_timestamp() }
+}
+
 /// May a batch with this header stand at the end of a segment, with `left` bytes left?
-pub(super) fn check(segment: &End, header: &BatchHeader, left: u64) -> Result<NewBatch, ScanFault> {
+pub(super) fn check(
+    segment: &End,
+    header: &BatchHeader,
+    left: u64,
+    gaps: Gaps,
+) -> Result<NewBatch, ScanFault> {
     if header.magic() != 2 {
         return Err(ScanFault::Magic(header.magic()));
     }
@@ -396,7 +425,7 @@ pub(super) fn check(segment: &End, header: &BatchHeader, left: u64) -> Result<Ne
         return Err(ScanFault::Cut { left });
     }
     let (expected, found) = (segment.next_offset, Offset(header.base_offset()));
-    if found != expected {
+    if found < expected || (found > expected && gaps == Gaps::None) {
         return Err(ScanFault::BaseOffset { expected, found });
     }
     let delta = header.last_offset_delta();
@@ -405,7 +434,8 @@ pub(super) fn check(segment: &End, header: &BatchHeader, left: u64) -> Result<Ne
     let end = segment.length + length;
     match last_offset {
         Some(last_offset) if OffsetIndex::can_hold(segment.base_offset, last_offset, end) => {
-            Ok(NewBatch { last_offset, length, max_timestamp: header.max_timestamp(), wall_ms: 0 })
+            let max_timestamp = max_timestamp_of(header);
+            Ok(NewBatch { last_offset, length, max_timestamp, wall_ms: 0 })
         }
         _ => Err(ScanFault::LastOffsetDelta(delta)),
     }

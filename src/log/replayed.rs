@@ -12,7 +12,7 @@ use crate::model::{LeaderEpoch, Offset, SealedSegment};
 use super::checkpoint::Checkpoint;
 use super::leader_epochs::LeaderEpochs;
 use super::producer_state::ProducerStates;
-use super::recovery::{End, ScanFault, check};
+use super::recovery::{End, Gaps, ScanFault, check};
 use super::snapshot::Malformed;
 
 /// One segment's journaled batches.
@@ -67,7 +67,8 @@ impl Replayed {
     #[must_use]
     pub fn sealed(&self) -> SealedSegment {
         let End { base_offset, next_offset, length } = self.end;
-        SealedSegment { base_offset, next_offset, length, max_timestamp: self.max_timestamp }
+        let max_timestamp = self.max_timestamp;
+        SealedSegment { base_offset, next_offset, length, max_timestamp, clean_end: base_offset }
     }
 
     /// Takes one Data entry: what begins before the end is a remainder that is known already, anything else the next batch.
@@ -79,7 +80,7 @@ impl Replayed {
         }
         let left = bytes.len() as u64;
         let header = BatchHeader::at_front_of(bytes).ok_or(ScanFault::Cut { left })?;
-        let batch = check(&self.end, header, left)?;
+        let batch = check(&self.end, header, left, Gaps::None)?;
         if position != self.end.length || batch.length != left {
             return Err(ScanFault::NotABatch { expected: self.end.length });
         }

@@ -21,8 +21,9 @@ pub enum SegmentState {
     Sealed,
 }
 
-/// Invariants: written <= length; written == length if Sealed; its offsets are dense from `base_offset`. Only a sealed segment may
-///             be without its index, which then is in its summary, and a journaled one, which gets it when it is sealed.
+/// Invariants: written <= length; written == length if Sealed; its offsets are dense from `base_offset`, unless it was compacted: then
+///             some are missing, but its last batch ends at `next_offset`. Only a sealed segment may be without its index, which then
+///             is in its summary, and a journaled one, which gets it when it is sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
     /// Names it on disk.
@@ -36,6 +37,7 @@ pub struct Segment {
     pub file: Option<FileId>,
     next_offset: Offset,
     max_timestamp: i64,
+    clean_end: Offset,
     index: Option<Box<OffsetIndex>>,
     /// From the close of the segment to its seal.
     snapshot: Option<Box<Snapshot>>,
@@ -69,6 +71,7 @@ impl Segment {
             file: None,
             next_offset: base_offset,
             max_timestamp: -1,
+            clean_end: base_offset,
             index: Some(Box::new(OffsetIndex::new(base_offset))),
             snapshot: None,
             first_append: FirstAppend { wall_ms: 0, timestamp: -1 },
@@ -85,6 +88,7 @@ impl Segment {
             file: None,
             next_offset: sealed.next_offset,
             max_timestamp: sealed.max_timestamp,
+            clean_end: sealed.clean_end,
             index: None,
             snapshot: None,
             first_append: FirstAppend { wall_ms: 0, timestamp: -1 },
@@ -111,6 +115,7 @@ impl Segment {
             next_offset: self.next_offset,
             length: self.length,
             max_timestamp: self.max_timestamp,
+            clean_end: self.clean_end,
         }
     }
 
@@ -168,6 +173,12 @@ impl Segment {
         self.next_offset
     }
 
+    /// Up to here compaction has been through. Its base offset: it never was compacted.
+    #[must_use]
+    pub fn clean_end(&self) -> Offset {
+        self.clean_end
+    }
+
     /// -1: no record has one.
     #[must_use]
     pub fn max_timestamp(&self) -> i64 {
@@ -197,7 +208,7 @@ impl Segment {
         position <= self.written
     }
 
-    /// Adds a batch at the end.
+    /// Adds a batch at the end. Offsets that are missing before it count as its own.
     pub(super) fn push(&mut self, batch: NewBatch) {
         if self.length == 0 {
             self.first_append = FirstAppend { wall_ms: batch.wall_ms, timestamp: batch.max_timestamp };
@@ -216,7 +227,7 @@ impl Segment {
     ///
     /// The age is the distance of timestamps, as far as the first batch has one; so a replay of old records rolls as it
     /// did when they were new. Else it is the wall clock's, which may jump: it then rolls early, which harms nobody.
-    /// Source: Kafka's topic configs `segment.bytes` and `segment.ms`; `segment.jitter.ms` is not kept.
+    /// Source: Kafka's topic configs `segment.bytes`, `segment.ms` and `max.compaction.lag.ms`; `segment.jitter.ms` is not kept.
     pub(super) fn must_roll(&self, config: &TopicConfig, batch: NewBatch) -> bool {
         if self.state != SegmentState::Active {
             return true;
@@ -231,7 +242,7 @@ impl Segment {
             batch.wall_ms.saturating_sub(self.first_append.wall_ms)
         };
         end > u64::from(config.segment_bytes)
-            || u64::try_from(age_ms).is_ok_and(|age_ms| age_ms > config.segment_ms)
+            || u64::try_from(age_ms).is_ok_and(|age_ms| age_ms > config.roll_ms())
             || !OffsetIndex::can_hold(self.base_offset, batch.last_offset, end)
     }
 

@@ -3,9 +3,11 @@
 //! Decides the form of both sections (`docs/FORMATS.md`, 2.1). Where they are kept is decided by the journal's checkpoints and
 //! by the summaries of sealed segments. Little-endian; what is read is not trusted.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 
 use crate::model::{LeaderEpoch, Offset};
+
+pub use crate::model::Snapshot;
 
 use super::leader_epochs::LeaderEpochs;
 use super::producer_state::{BATCHES_MAX, PRODUCERS_MAX, ProducedBatch, ProducerState, ProducerStates};
@@ -17,13 +19,6 @@ const BATCH_BYTES: usize = 24;
 
 /// The most that one producer takes.
 pub(super) const PRODUCER_BYTES_MAX: usize = PRODUCER_BYTES + BATCHES_MAX * BATCH_BYTES;
-
-/// Both sections, as of one offset of the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
-    pub epochs: Bytes,
-    pub producers: Bytes,
-}
 
 /// The bytes are not what an encoder writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,11 +14,15 @@ use super::snapshot::Snapshot;
 
 const MAGIC: [u8; 8] = *b"PSSUMM01";
 /// A summary of a newer one is refused: the binary that wrote it may rely on what this one would overwrite.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// Of a segment that was never compacted: its header is shorter.
+const VERSION_PLAIN: u32 = 1;
 /// A section of a newer one is skipped, as if it were absent: it is rebuilt where it is needed.
 const SECTION_VERSION: u32 = 1;
 
-pub const SUMMARY_HEADER_BYTES: usize = 64;
+/// The longer header; reading so much gives either.
+pub const SUMMARY_HEADER_BYTES: usize = 80;
+const PLAIN_HEADER_BYTES: usize = 64;
 const SECTION_HEADER_BYTES: usize = 16;
 
 /// The front of it: enough for the header and, usually, the state of a log.
@@ -55,42 +59,61 @@ fn owner(of: TopicPartition) -> [u8; 12] {
     owner
 }
 
-fn encode_header(of: TopicPartition, segment: &SealedSegment, sections: u32) -> [u8; SUMMARY_HEADER_BYTES] {
-    let mut bytes = [0; SUMMARY_HEADER_BYTES];
+fn encode_header(of: TopicPartition, segment: &SealedSegment, sections: u32) -> Vec<u8> {
+    let is_compacted = segment.clean_end > segment.base_offset;
+    let (version, length) =
+        if is_compacted { (VERSION, SUMMARY_HEADER_BYTES) } else { (VERSION_PLAIN, PLAIN_HEADER_BYTES) };
+    let mut bytes = vec![0; length];
     bytes[0..8].copy_from_slice(&MAGIC);
-    bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[8..12].copy_from_slice(&version.to_le_bytes());
     bytes[16..24].copy_from_slice(&segment.base_offset.0.to_le_bytes());
     bytes[24..32].copy_from_slice(&segment.next_offset.0.to_le_bytes());
     bytes[32..40].copy_from_slice(&segment.length.to_le_bytes());
     bytes[40..48].copy_from_slice(&segment.max_timestamp.to_le_bytes());
     bytes[48..52].copy_from_slice(&sections.to_le_bytes());
     bytes[52..64].copy_from_slice(&owner(of));
-    let crc = header_crc(&bytes);
+    if is_compacted {
+        bytes[64..72].copy_from_slice(&segment.clean_end.0.to_le_bytes());
+        let crc = crc32fast::hash(&bytes[64..76]);
+        bytes[76..80].copy_from_slice(&crc.to_le_bytes());
+    }
+    let crc = header_crc(&bytes[..PLAIN_HEADER_BYTES]);
     bytes[12..16].copy_from_slice(&crc.to_le_bytes());
     bytes
 }
 
-/// The segment, and the number of sections.
-fn decode_header(
-    of: TopicPartition,
-    bytes: &[u8; SUMMARY_HEADER_BYTES],
-) -> Result<(SealedSegment, u32), NoSummary> {
-    if bytes[0..8] != MAGIC || u32_at(bytes, 12) != header_crc(bytes) {
+/// The header of these bytes, by its version. Its first part is the same in all of them, so that each binary knows a newer one.
+fn header_of(bytes: &[u8]) -> Result<&[u8], NoSummary> {
+    let plain = bytes.get(..PLAIN_HEADER_BYTES).ok_or(NoSummary::Damaged)?;
+    if plain[0..8] != MAGIC || u32_at(plain, 12) != header_crc(plain) {
         return Err(NoSummary::Damaged);
     }
-    let version = u32_at(bytes, 8);
-    if version > VERSION {
-        return Err(NoSummary::NewerVersion(version));
+    match u32_at(plain, 8) {
+        newer if newer > VERSION => Err(NoSummary::NewerVersion(newer)),
+        VERSION => {
+            let header = bytes.get(..SUMMARY_HEADER_BYTES);
+            let is_whole = |header: &&[u8]| u32_at(header, 76) == crc32fast::hash(&header[64..76]);
+            header.filter(is_whole).ok_or(NoSummary::Damaged)
+        }
+        _ => Ok(plain),
     }
+}
+
+/// The segment, and the number of sections.
+fn decode_header(of: TopicPartition, bytes: &[u8]) -> Result<(SealedSegment, u32), NoSummary> {
+    let base_offset = Offset(u64_at(bytes, 16).cast_signed());
+    let is_compacted = bytes.len() == SUMMARY_HEADER_BYTES;
     let segment = SealedSegment {
-        base_offset: Offset(u64_at(bytes, 16).cast_signed()),
+        base_offset,
         next_offset: Offset(u64_at(bytes, 24).cast_signed()),
         length: u64_at(bytes, 32),
         max_timestamp: u64_at(bytes, 40).cast_signed(),
+        clean_end: if is_compacted { Offset(u64_at(bytes, 64).cast_signed()) } else { base_offset },
     };
     let can_be = bytes[52..64] == owner(of)
         && segment.base_offset >= Offset::ZERO
         && segment.next_offset > segment.base_offset
+        && (segment.base_offset..=segment.next_offset).contains(&segment.clean_end)
         && (1..=u64::from(u32::MAX)).contains(&segment.length);
     if can_be { Ok((segment, u32_at(bytes, 48))) } else { Err(NoSummary::Damaged) }
 }
@@ -122,10 +145,10 @@ impl Summary {
     ///
     /// Errors: `NoSummary`, for what lies in the header. Damage behind it takes away the section it lies in and those behind it.
     pub fn decode(of: TopicPartition, bytes: &Bytes) -> Result<Summary, NoSummary> {
-        let header = bytes.first_chunk().ok_or(NoSummary::Damaged)?;
+        let header = header_of(bytes)?;
         let (segment, count) = decode_header(of, header)?;
         let (mut epochs, mut producers, mut index) = (None, None, None);
-        let mut at = SUMMARY_HEADER_BYTES;
+        let mut at = header.len();
         for _ in 0..count {
             let Some(section) = take_section(bytes, &mut at) else { break };
             let place = match section.kind {
@@ -177,7 +200,7 @@ fn take_section(bytes: &Bytes, at: &mut usize) -> Option<Section> {
     })
 }
 
-fn header_crc(bytes: &[u8; SUMMARY_HEADER_BYTES]) -> u32 {
+fn header_crc(bytes: &[u8]) -> u32 {
     let mut hasher = Hasher::new();
     hasher.update(&bytes[0..12]);
     hasher.update(&bytes[16..]);

@@ -466,8 +466,8 @@ fn a_bad_header_is_named_with_its_position() {
     assert_eq!(fault(&|file| file[at + 16] = 1), (at, ScanFault::Magic(1)));
     assert_eq!(fault(&|file| file[at + 11] = 48), (at, ScanFault::BatchLength(48)));
     assert_eq!(fault(&|file| file[at + 8] = 0x80).0, at);
-    let base = ScanFault::BaseOffset { expected: Offset(2), found: Offset(3) };
-    assert_eq!(fault(&|file| file[at + 7] = 3), (at, base));
+    let base = ScanFault::BaseOffset { expected: Offset(2), found: Offset(1) };
+    assert_eq!(fault(&|file| file[at + 7] = 1), (at, base));
     assert_eq!(fault(&|file| file[at + 23] = 0x80), (at, ScanFault::LastOffsetDelta(i32::MIN + 1)));
     let left = two.len() as u64 - 1;
     assert_eq!(fault(&|file| file.truncate(2 * at - 1)), (at, ScanFault::Cut { left }));

@@ -9,6 +9,7 @@ mod ids;
 pub mod metadata_image;
 mod offset;
 mod sealed_segment;
+mod snapshot;
 mod time;
 pub mod topic_config;
 
@@ -20,4 +21,5 @@ pub use ids::{
 };
 pub use offset::{DurableOffset, Offset};
 pub use sealed_segment::SealedSegment;
+pub use snapshot::Snapshot;
 pub use time::{Instant, Now};

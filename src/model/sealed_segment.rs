@@ -11,4 +11,6 @@ pub struct SealedSegment {
     pub length: u64,
     /// -1: none.
     pub max_timestamp: i64,
+    /// Compaction has compared all below it with all later records below it. Its base offset, if it was never compacted.
+    pub clean_end: Offset,
 }

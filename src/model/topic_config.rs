@@ -36,8 +36,25 @@ pub struct TopicConfig {
     pub durable_acks: bool,
     pub retention_ms: i64,
     pub retention_bytes: i64,
+    /// `min.cleanable.dirty.ratio`, in millionths.
+    pub min_cleanable_dirty_millionths: u32,
+    pub min_compaction_lag_ms: i64,
+    pub max_compaction_lag_ms: i64,
+    /// How long compaction keeps tombstones.
+    pub delete_retention_ms: i64,
     /// For acks=all; what exceeds the number of replicas is not asked for.
     pub min_insync_replicas: u32,
+}
+
+impl TopicConfig {
+    /// The age at which a segment rolls: where records must be compacted in time, the segment that holds them must end in time.
+    #[must_use]
+    pub fn roll_ms(&self) -> u64 {
+        match u64::try_from(self.max_compaction_lag_ms) {
+            Ok(lag_ms) if self.compacted => self.segment_ms.min(lag_ms),
+            _ => self.segment_ms,
+        }
+    }
 }
 
 /// Kafka's defaults.
@@ -56,6 +73,10 @@ impl Default for TopicConfig {
             durable_acks: true,
             retention_ms: 7 * 24 * 3_600_000,
             retention_bytes: -1,
+            min_cleanable_dirty_millionths: 500_000,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
+            delete_retention_ms: 24 * 3_600_000,
             min_insync_replicas: 1,
         }
     }

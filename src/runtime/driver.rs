@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::effect::{DiskError, Effect, Effects, FileId, IndexFault};
+use crate::effect::{CompactedSegment, CompactionFault, DiskError, Effect, Effects, FileId, IndexFault};
 use crate::input::Input;
 use crate::limits::TURN_INPUTS_MAX;
 use crate::metrics::{RuntimeMetrics, ShardMetrics, ShardSnapshot};
@@ -20,6 +20,7 @@ use crate::model::{Instant, Now, ShardId};
 
 use super::bulk::Seal;
 use super::clock::Clock;
+use super::compactor::Source;
 use super::files::{Files, SegmentFile};
 use super::io_threads::IoThreads;
 use super::journal_writer::JournalWriter;
@@ -209,8 +210,54 @@ impl<C: Core> Driver<C> {
                 self.io.delete_partition(dir, topic_partition, held);
             }
             Effect::AppendMetadata { append, batch } => self.io.append_metadata(append, batch),
+            other => self.perform_compaction(other, turn),
+        }
+    }
+
+    fn perform_compaction(&mut self, effect: Effect, turn: &mut Turn) {
+        let lost = DiskError { operation: "find segment", errno: libc::EBADF };
+        match effect {
+            Effect::MapKeys { compaction, segments, from, map_bytes, bytes_per_second } => {
+                match self.sources(segments) {
+                    Some(sources) => {
+                        let compactor = self.io.compactor();
+                        compactor.map_keys(compaction, sources, from, map_bytes, bytes_per_second);
+                    }
+                    None => {
+                        let result = Err(CompactionFault::Disk(lost));
+                        turn.inputs.push_back(Input::KeysMapped { compaction, result });
+                    }
+                }
+            }
+            Effect::RewriteSegments {
+                compaction,
+                topic_partition,
+                segments,
+                rules,
+                snapshot,
+                bytes_per_second,
+            } => match self.sources(segments) {
+                Some(sources) => {
+                    let compactor = self.io.compactor();
+                    let told = (rules, snapshot);
+                    compactor.rewrite(compaction, topic_partition, sources, told, bytes_per_second);
+                }
+                None => {
+                    let result = Err(CompactionFault::Disk(lost));
+                    turn.inputs.push_back(Input::SegmentsRewritten { compaction, result });
+                }
+            },
+            Effect::SwapSegments { compaction, topic_partition, replaced, files } => {
+                let held = files.into_iter().filter_map(|file| self.files.find(file)).collect();
+                self.io.compactor().swap(compaction, topic_partition, replaced, held);
+            }
+            Effect::EndCompaction { compaction } => self.io.compactor().end(compaction),
             other => unreachable!("{other:?} is not for the disk"),
         }
+    }
+
+    fn sources(&self, segments: Vec<CompactedSegment>) -> Option<Vec<Source>> {
+        segments.into_iter().map(|segment| Some((self.files.find(segment.file)?, segment))).collect()
     }
 
     /// Forgets the numbers. Returns the files: whoever still sends from one holds it, too.

@@ -1,7 +1,8 @@
 //! Which file a `FileId` means, for all shards of the process: a connection of one shard may send from another's segments.
 //!
 //! Files are opened when first needed, by helper threads. A `SegmentFile` lives as long as anyone sends from it: closing forgets
-//! only the number. Descriptors are closed, the one that was used longest ago first, when the process has too many; who sends from
+//! only the number. A file whose name compaction is about to give to another one is pinned: it stays open until nobody knows it any
+//! more. Other descriptors are closed, the one that was used longest ago first, when the process has too many; who sends from
 //! one keeps it.
 
 use std::collections::HashMap;
@@ -9,7 +10,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use rustix::fs::OFlags;
 
@@ -31,12 +32,15 @@ pub struct SegmentFile {
     pub id: FileId,
     pub path: PathBuf,
     descriptor: Descriptor<SegmentFile>,
+    /// Its name may be another file's by now.
+    pinned: Mutex<Option<Arc<OpenFile>>>,
 }
 
 impl SegmentFile {
     /// The file for reading, if it is open already. Never touches the disk.
     pub fn opened(&self) -> Option<Arc<OpenFile>> {
-        self.descriptor.opened()
+        // Who holds the lock is about to open it.
+        self.descriptor.opened().or_else(|| self.pinned.try_lock().ok()?.clone())
     }
 
     /// Opens the file for reading. May block: helper threads only.
@@ -44,8 +48,24 @@ impl SegmentFile {
         if let Some(open) = self.opened() {
             return Ok(open);
         }
+        // Held while it is opened: it is pinned before, and then found here, or afterwards, and then it is the right file.
+        let pinned = self.lock_pinned();
+        if let Some(open) = &*pinned {
+            return Ok(Arc::clone(open));
+        }
         let file = File::open(&self.path)?;
         Ok(self.descriptor.keep(self, file, shard_of(self.id)))
+    }
+
+    /// Opens the file and keeps it open for whoever has it: its name is about to go. May block.
+    pub fn pin(self: &Arc<Self>) -> io::Result<()> {
+        let open = self.open()?;
+        self.lock_pinned().get_or_insert(open);
+        Ok(())
+    }
+
+    fn lock_pinned(&self) -> MutexGuard<'_, Option<Arc<OpenFile>>> {
+        self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -90,7 +110,7 @@ impl Files {
     pub fn open(&self, id: FileId, segment: SegmentName) {
         let path = segment_path(path_of(&self.data_dirs, id.dir()), segment);
         let descriptor = Descriptor::new(Arc::clone(&self.descriptors));
-        let file = Arc::new(SegmentFile { id, path, descriptor });
+        let file = Arc::new(SegmentFile { id, path, descriptor, pinned: Mutex::default() });
         if let Some(shard) = self.shards.get(shard_of(id)) {
             shard.write().unwrap_or_else(PoisonError::into_inner).insert(id, file);
         }

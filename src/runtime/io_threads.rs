@@ -1,7 +1,7 @@
 //! The disk work of one shard that is not the journal's own write: what blocks or is large, off the shard's thread.
 //!
 //! Segments and journal files go to the shard's bulk executor. Bringing cold ranges into the page cache (for sendfile), unlinking,
-//! log starts and the metadata log have plain threads of their own: none waits behind another.
+//! log starts, compaction and the metadata log have plain threads of their own: none waits behind another.
 
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -22,6 +22,7 @@ use crate::model::{ConnectionId, LogDir, Offset, SealedSegment, ShardId, TopicPa
 
 use super::bulk::{self, By, Order, Seal, SegmentCounts};
 use super::chores;
+use super::compactor::Compactor;
 use super::files::{Files, OpenFile, SegmentFile, path_of};
 use super::log_start_file::LogStartFiles;
 use super::mesh::{Mail, Postbox};
@@ -79,6 +80,7 @@ pub struct IoThreads {
     readers: Sender<ColdRange>,
     chores: Sender<Chore>,
     log_starts: Sender<LogStartWrite>,
+    compactor: Compactor,
     restores: Sender<Restores>,
     metadata: Option<Sender<MetadataAppend>>,
     threads: Vec<JoinHandle<()>>,
@@ -125,6 +127,8 @@ impl IoThreads {
         threads.push(thread(format!("starts-{shard}"), STACK_BYTES, move || {
             write_log_starts(&jobs, &starts, &starts_reply);
         })?);
+        let (compactor, compaction) = Compactor::start(shard, Arc::clone(files.data_dirs()), reply.clone())?;
+        threads.push(compaction);
         let (restores, jobs) = unbounded();
         let (restores_reply, data_dirs) = (reply.clone(), Arc::clone(files.data_dirs()));
         threads.push(thread(format!("restores-{shard}"), STACK_BYTES, move || {
@@ -141,7 +145,7 @@ impl IoThreads {
                 Some(sender)
             }
         };
-        Ok(IoThreads { bulk, readers, chores, log_starts, restores, metadata, threads, counts })
+        Ok(IoThreads { bulk, readers, chores, log_starts, compactor, restores, metadata, threads, counts })
     }
 
     pub fn write(&self, file: Arc<SegmentFile>, position: u64, pieces: Vec<Bytes>) {
@@ -206,6 +210,11 @@ impl IoThreads {
         post(&self.log_starts, LogStartWrite { trim, topic_partition, bytes });
     }
 
+    #[must_use]
+    pub fn compactor(&self) -> &Compactor {
+        &self.compactor
+    }
+
     pub fn restore(&self, dir: LogDir, segments: Vec<RestoreSegment>) {
         post(&self.restores, Restores { dir, segments });
     }
@@ -224,7 +233,18 @@ impl IoThreads {
 
     /// Finishes what was asked and ends the threads.
     pub fn stop(self) {
-        let IoThreads { bulk, readers, chores, log_starts, restores, metadata, threads, counts: _ } = self;
+        let IoThreads {
+            bulk,
+            readers,
+            chores,
+            log_starts,
+            compactor,
+            restores,
+            metadata,
+            threads,
+            counts: _,
+        } = self;
+        compactor.stop();
         drop((bulk, readers, chores, log_starts, restores, metadata));
         for thread in threads {
             // A panic has already aborted the process.

@@ -12,6 +12,7 @@ mod aligned;
 mod bulk;
 mod chores;
 mod clock;
+mod compactor;
 mod connection;
 mod control_thread;
 mod descriptors;
@@ -41,6 +42,7 @@ mod shards;
 mod sockets;
 mod start;
 mod summary_file;
+mod swap_files;
 #[cfg(test)]
 mod tests;
 

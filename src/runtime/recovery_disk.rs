@@ -22,6 +22,7 @@ use super::io_threads::disk_error;
 use super::journal_reader::JournalReader;
 use super::segment_restorers::{SegmentRestorers, Work};
 use super::summary_file::summary_path;
+use super::swap_files::{finish_swaps, is_of_swap};
 
 /// Tells later starts, and people, that a partition lacks bytes.
 const DAMAGED: &str = "damaged";
@@ -166,21 +167,46 @@ impl DataDir {
         let (mut segments, mut marked) = (Vec::new(), BTreeSet::new());
         for (name, path) in entries(&self.path)? {
             let Some(topic_partition) = parse_partition(&name) else { continue };
-            for entry in fs::read_dir(&path)? {
-                let entry = entry?;
-                let name = entry.file_name();
-                if name == DAMAGED {
-                    marked.insert(topic_partition);
-                }
-                let base = name.to_str().and_then(|name| name.strip_suffix(".log")?.parse().ok());
-                let Some(base) = base else { continue };
-                let name = SegmentName { topic_partition, base_offset: Offset(base) };
-                segments.push((name, entry.metadata()?.len()));
+            let mut found = list_partition(&path)?;
+            if !found.of_swaps.is_empty() {
+                finish_swaps(&path, &found.of_swaps)?;
+                found = list_partition(&path)?;
             }
+            if found.is_marked {
+                marked.insert(topic_partition);
+            }
+            let name = |base_offset| SegmentName { topic_partition, base_offset };
+            segments
+                .extend(found.segments.into_iter().map(|(base_offset, length)| (name(base_offset), length)));
         }
         self.marked = Some(marked);
         Ok(segments)
     }
+}
+
+/// What a partition's directory has.
+#[derive(Debug, Default)]
+struct FoundFiles {
+    segments: Vec<(Offset, u64)>,
+    /// What a crash has left of a compaction.
+    of_swaps: Vec<String>,
+    is_marked: bool,
+}
+
+fn list_partition(directory: &Path) -> io::Result<FoundFiles> {
+    let mut found = FoundFiles::default();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        found.is_marked |= name == DAMAGED;
+        if is_of_swap(name) {
+            found.of_swaps.push(name.to_owned());
+        } else if let Some(base) = name.strip_suffix(".log").and_then(|base| base.parse().ok()) {
+            found.segments.push((Offset(base), entry.metadata()?.len()));
+        }
+    }
+    Ok(found)
 }
 
 fn read_front(path: &Path, into: &mut [u8]) -> io::Result<usize> {

@@ -212,6 +212,7 @@ impl Shard {
             if before != self.config.retention_check_ms {
                 self.housekeeping.set_retention_check(self.config.retention_check_ms);
             }
+            self.housekeeping.set_cleaner_backoff(self.config.cleaner.backoff_ms);
         }
         for (topic_id, topic) in &before.topics {
             if !image.topics.contains_key(topic_id) {

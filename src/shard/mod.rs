@@ -137,7 +137,11 @@ impl Shard {
             unsent_bytes: 0,
             ready: Vec::new(),
             crowded: Vec::new(),
-            housekeeping: Housekeeping::new(now, start.config.retention_delay_ms),
+            housekeeping: Housekeeping::new(
+                now,
+                start.config.retention_delay_ms,
+                start.config.cleaner.backoff_ms,
+            ),
             offline: BTreeSet::new(),
             offline_here: 0,
             given_up: false,
@@ -210,6 +214,7 @@ impl Shard {
         self.end_coordination(now, effects);
         self.storage.end_turn(now, effects);
         self.answer_trims(now, effects);
+        self.wake_readers_of_compacted(now, effects);
         self.fail_what_cannot_become_durable(effects);
         self.fail_coordinators(now, effects);
         self.count();
@@ -299,7 +304,7 @@ impl Shard {
         for key in parked {
             self.finish_parked_fetch(now, key, effects);
         }
-        self.storage.stop();
+        self.storage.stop(effects);
     }
 
     /// What is held now, for whoever scrapes.

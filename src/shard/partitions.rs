@@ -69,6 +69,11 @@ impl Partitions {
         Some(log)
     }
 
+    /// What lies beyond it may yet be taken back, or belongs to a transaction that is open.
+    pub fn last_stable_offset(&self, log: LogId) -> Option<Offset> {
+        self.logs.get(&log).map(|owned| owned.partition.last_stable_offset())
+    }
+
     pub fn has_durable_acks(&self, log: LogId) -> bool {
         self.logs.get(&log).is_none_or(|owned| owned.config.durable_acks)
     }

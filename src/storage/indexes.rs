@@ -129,6 +129,10 @@ impl Storage {
             }
             self.indexes.failed.remove(&key);
         }
+        // Whoever wants it hears of its successor, whose index is there.
+        if self.is_in_swap(key) {
+            return Ok(());
+        }
         let slot = &mut self.slots[log];
         let sealed = slot.log.segment(segment).filter(|_| !self.indexes.loading.contains_key(&key));
         let Some(sealed) = sealed else { return Ok(()) };
@@ -151,11 +155,11 @@ impl Storage {
         self.indexes.loading.insert(key, file);
     }
 
-    /// Is an index of this log being loaded?
+    /// Is an index of this log being loaded, or about to come with a new segment?
     #[must_use]
     pub fn is_loading_index(&self, log: LogId) -> bool {
         let mut wanted = self.indexes.loading.keys().chain(&self.indexes.awaited);
-        wanted.any(|key| key.log == log)
+        self.is_swapping(log) || wanted.any(|key| key.log == log)
     }
 
     /// Logs whose readers wait for an index that will not come, since the disk has failed and its segments will not be completed.

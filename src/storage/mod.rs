@@ -8,9 +8,10 @@
 //!
 //! This file keeps the books of each segment and takes inputs apart. Which bytes go to a segment when is decided in
 //! `write_behind`, when journal space is free in `release`, what leaves memory in `tail`, what a full disk changes in `space`, what
-//! a start finds in `recovery`.
+//! a start finds in `recovery`, how sealed segments become new ones in `compact`.
 //! Decides nothing about offsets (`log`) and nothing about who may append or be answered (`replication`, `shard`).
 
+mod compact;
 mod indexes;
 mod recovery;
 mod release;
@@ -33,6 +34,7 @@ use bytes::BytesMut;
 use protocol::error_code::ErrorCode;
 
 pub use crate::journal::{JournalCounters, LogId, StorageMutations};
+pub use compact::CompactionLimits;
 pub use indexes::{IndexFailure, IndexLoad};
 pub use recovery::{
     JournaledSegment, Keep, RecoveredShard, RecoveryDisk, RecoveryError, RecoveryFault, RecoveryProgress,
@@ -52,6 +54,7 @@ use crate::model::{
     DurableOffset, Instant, LeaderEpoch, LogDir, Now, Offset, PartitionIndex, ShardId, TopicId,
     TopicPartition,
 };
+use compact::Compactor;
 use indexes::Indexes;
 use release::Release;
 use restore::Restore;
@@ -103,6 +106,11 @@ pub struct StorageCounters {
     pub evicted_bytes: u64,
     pub log_starts_moved: u64,
     pub segments_unlinked: u64,
+    /// Passes over a log.
+    pub compactions: u64,
+    /// Segments that were replaced.
+    pub segments_compacted: u64,
+    pub records_compacted_away: u64,
     /// Indexes of sealed segments in memory.
     pub index_bytes: u64,
     pub index_loads: u64,
@@ -131,6 +139,9 @@ impl StorageCounters {
             evicted_bytes: self.evicted_bytes + other.evicted_bytes,
             log_starts_moved: self.log_starts_moved + other.log_starts_moved,
             segments_unlinked: self.segments_unlinked + other.segments_unlinked,
+            compactions: self.compactions + other.compactions,
+            segments_compacted: self.segments_compacted + other.segments_compacted,
+            records_compacted_away: self.records_compacted_away + other.records_compacted_away,
             journal_used_bytes: self.journal_used_bytes + other.journal_used_bytes,
             journal_capacity_bytes: self.journal_capacity_bytes + other.journal_capacity_bytes,
             space_refusals: self.space_refusals + other.space_refusals,
@@ -223,6 +234,7 @@ pub struct Storage {
     /// (release mark that makes it durable, segment): sealed, in the order of the marks.
     unrecorded: VecDeque<(u64, SegmentKey)>,
     indexes: Indexes,
+    compactor: Compactor,
     /// Upper bound of what carrying all unsealed segments would write, without their remainders.
     carry_bytes: u64,
     /// The part of it that goes away by seals under way.
@@ -275,6 +287,7 @@ impl Storage {
             trimmed: Vec::new(),
             unrecorded: VecDeque::new(),
             indexes: Indexes::default(),
+            compactor: Compactor::default(),
             carry_bytes: 0,
             closing_bytes: 0,
             unsealed_count: 0,
@@ -468,6 +481,8 @@ impl Storage {
             return;
         }
         slot.deleted = true;
+        self.give_up_compaction(Some(id), effects);
+        let slot = &mut self.slots[id];
         let (batches, bytes) = (slot.log.tail_batches(), slot.log.tail_bytes());
         for segment in std::mem::take(&mut slot.unsealed) {
             self.forget(&segment);
@@ -572,6 +587,15 @@ impl Storage {
             Input::SegmentsSynced { sync } => self.on_segments_synced(sync, effects),
             Input::LogStartWritten { trim, result } => self.on_log_start_written(trim, result),
             Input::SegmentsUnlinked { trim } => self.on_segments_unlinked(trim),
+            Input::KeysMapped { compaction, result } => {
+                self.on_keys_mapped(now, compaction, result, effects);
+            }
+            Input::SegmentsRewritten { compaction, ref result } => {
+                self.on_segments_rewritten(now, compaction, result, effects);
+            }
+            Input::SegmentsSwapped { compaction, result } => {
+                self.on_segments_swapped(now, compaction, result, effects);
+            }
             _ => {}
         }
     }
@@ -613,6 +637,7 @@ impl Storage {
         self.pump_writes(effects);
         self.pump_restores(effects);
         self.pump_trims(effects);
+        self.pump_compaction(now, effects);
         self.finish_deletes(effects);
         self.commit(effects);
         if !self.holds_writes() {
@@ -706,8 +731,9 @@ impl Storage {
     }
 
     /// Takes no more appends; what was appended becomes durable and every segment is sealed.
-    pub fn stop(&mut self) {
+    pub fn stop(&mut self, effects: &mut Effects) {
         self.stopping = true;
+        self.give_up_compaction(None, effects);
         for index in 0..self.slots.len() {
             let log = self.slots.id_at(index);
             if self.slots[log].deleted {

@@ -316,6 +316,8 @@ struct FoundJournal {
 #[derive(Debug, Default)]
 struct Found {
     sealed: Option<u64>,
+    /// The length that it had before a compaction, which may not have come to its end.
+    sealed_before: Option<u64>,
     /// [0, end) is in the file.
     end: u64,
     known: Known,
@@ -344,7 +346,10 @@ impl Found {
                     Err(_) => Known::Nowhere,
                 };
             }
-            EntryKind::Sealed => self.sealed = Some(entry.position),
+            EntryKind::Sealed => {
+                self.sealed = Some(entry.position);
+                self.sealed_before = bytes.first_chunk().map(|before| u64::from_le_bytes(*before));
+            }
         }
     }
 
@@ -625,7 +630,8 @@ impl Recovery<'_> {
         let length = self.lengths.get(&name).copied();
         if let Some(recorded) = segment.sealed {
             // None: a sealed segment may have been deleted since.
-            return match length.filter(|found| *found != recorded) {
+            let is_wrong = |found: &u64| *found != recorded && Some(*found) != segment.sealed_before;
+            return match length.filter(is_wrong) {
                 Some(found) => {
                     Err(segment_error(name, recorded, RecoveryFault::SealedLength { recorded, found }))
                 }

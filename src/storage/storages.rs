@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{IndexLoad, RecoveredShard, Storage, StorageConfig, StorageCounters, StoredAppend};
+use super::{
+    CompactionLimits, IndexLoad, RecoveredShard, Storage, StorageConfig, StorageCounters, StoredAppend,
+};
 use crate::effect::{DiskError, Effects, FileId, IndexFault};
 use crate::input::Input;
 use crate::journal::LogId;
@@ -120,6 +122,26 @@ impl Storages {
         self.of(id).trim(id, log_start);
     }
 
+    /// As `Storage::consider_compaction`.
+    pub fn consider_compaction(&mut self, id: LogId, now: Now, below: Offset) {
+        self.of(id).consider_compaction(id, now, below);
+    }
+
+    /// As `Storage::begin_compaction`, in each dir.
+    pub fn begin_compactions(&mut self, now: Now, limits: CompactionLimits) {
+        self.0.iter_mut().for_each(|storage| storage.begin_compaction(now, limits));
+    }
+
+    /// As `Storage::take_compaction_due`, of any dir.
+    pub fn take_compaction_due(&mut self) -> bool {
+        self.0.iter_mut().fold(false, |is_due, storage| storage.take_compaction_due() | is_due)
+    }
+
+    /// As `Storage::take_compacted`.
+    pub fn take_compacted(&mut self) -> Vec<LogId> {
+        self.0.iter_mut().flat_map(Storage::take_compacted).collect()
+    }
+
     /// As `Storage::take_trimmed`.
     pub fn take_trimmed(&mut self) -> Vec<(LogId, Result<(), DiskError>)> {
         self.0.iter_mut().flat_map(Storage::take_trimmed).collect()
@@ -187,8 +209,8 @@ impl Storages {
         self.0.iter_mut().for_each(|storage| storage.end_turn(now, effects));
     }
 
-    pub fn stop(&mut self) {
-        self.0.iter_mut().for_each(Storage::stop);
+    pub fn stop(&mut self, effects: &mut Effects) {
+        self.0.iter_mut().for_each(|storage| storage.stop(effects));
     }
 
     #[must_use]
@@ -225,6 +247,9 @@ fn dir_of(input: &Input) -> Option<LogDir> {
         | Input::SegmentFailed { file, .. } => Some(file.dir()),
         Input::SegmentsSynced { sync } => Some(sync.dir()),
         Input::LogStartWritten { trim, .. } | Input::SegmentsUnlinked { trim } => Some(trim.dir()),
+        Input::KeysMapped { compaction, .. }
+        | Input::SegmentsRewritten { compaction, .. }
+        | Input::SegmentsSwapped { compaction, .. } => Some(compaction.dir()),
         _ => None,
     }
 }

@@ -176,7 +176,7 @@ fn a_stop_on_a_full_disk_ends() {
     world.run(3_000);
     world.full = true;
     world.run(3_000);
-    world.shards[0].storage.stop();
+    world.shards[0].storage.stop(&mut Effects::default());
     while !world.shards[0].storage.is_stopped() {
         world.end_turn(0);
         assert!(world.complete_any(0) || world.shards[0].storage.is_stopped(), "stopping goes on");
@@ -190,7 +190,7 @@ fn a_stop_on_a_full_disk_ends() {
 fn a_stop_seals_every_segment_and_leaves_nothing_to_replay() {
     let mut world = World::new(Setup::default(), 4);
     world.run(500);
-    world.shards[0].storage.stop();
+    world.shards[0].storage.stop(&mut Effects::default());
     while !world.shards[0].storage.is_stopped() {
         world.end_turn(0);
         assert!(world.complete_any(0) || world.shards[0].storage.is_stopped(), "stopping goes on");
@@ -493,7 +493,7 @@ fn reopened(seed: u64) -> World {
         world.run(5);
     }
     world.settle();
-    world.shards[0].storage.stop();
+    world.shards[0].storage.stop(&mut Effects::default());
     while !world.shards[0].storage.is_stopped() {
         world.end_turn(0);
         assert!(world.complete_any(0) || world.shards[0].storage.is_stopped(), "stopping goes on");

@@ -42,6 +42,11 @@ impl Trim {
     pub(super) fn new(left_over: Vec<Offset>) -> Trim {
         Trim { left_over, ..Trim::default() }
     }
+
+    /// Whether the journal's word that this sealed segment is sealed is durable.
+    pub(super) fn is_recorded(&self, segment: Offset) -> bool {
+        !self.unrecorded.contains(&segment)
+    }
 }
 
 impl Storage {
@@ -78,8 +83,9 @@ impl Storage {
         let unrecorded_too = self.config.mutations.unlink_unrecorded();
         let oldest = self.slots[id].log.forgettable().map(|segment| segment.base_offset);
         let goes = oldest.is_some_and(|base_offset| {
-            let is_recorded = unrecorded_too || !trim.unrecorded.contains(&base_offset);
-            is_recorded && !self.indexes.is_loading(SegmentKey { log: id, base_offset })
+            let is_recorded = unrecorded_too || trim.is_recorded(base_offset);
+            let key = SegmentKey { log: id, base_offset };
+            is_recorded && !self.indexes.is_loading(key) && !self.is_in_swap(key)
         });
         goes || self.may_unlink_left_over(id)
     }

@@ -27,6 +27,7 @@ mod crc;
 mod frame;
 mod header;
 mod records;
+mod rewrite;
 mod stamp;
 mod validate;
 mod varint;
@@ -37,6 +38,8 @@ mod tests;
 #[cfg(test)]
 mod tests_codec;
 #[cfg(test)]
+mod tests_rewrite;
+#[cfg(test)]
 mod tests_validate;
 
 pub use builder::BatchBuilder;
@@ -44,6 +47,7 @@ pub use codec::{CodecError, Compressor, DecompressLimit};
 pub use crc::crc32c;
 pub use header::{BATCH_HEADER_BYTES, BatchHeader, Compression, LEADING_BYTES, TimestampType};
 pub use records::{ControlRecord, Header, Headers, Record, RecordError, Records};
+pub use rewrite::{OpenBatch, emptied};
 pub use stamp::{stamp, stamp_log_append_time};
 pub use validate::{
     Accepted, CompressedCheck, InvalidRecord, ProduceRules, Refusal, Refused, TopicCompression, Validated,

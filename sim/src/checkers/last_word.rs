@@ -42,6 +42,7 @@ impl Ledger {
 
     /// Everything known to stand in the partition lies below the end that was read; the offsets are dense.
     fn check_end(&mut self, key: PartitionKey, (start, end): (i64, i64)) {
+        let compaction = self.compaction_of(key);
         let Some(partition) = self.partitions.get(&key) else { return };
         let last = partition.at.keys().next_back().copied();
         let count = partition.at.range(start..).count() as i64;
@@ -57,7 +58,9 @@ impl Ledger {
                 format!("{key:?}: {last} was {word}, the log ends at {end}"),
             );
         }
-        if last == Some(end - 1) && count != end - start.min(end) {
+        if let Some(rule) = compaction {
+            self.check_compacted(key, start, rule);
+        } else if last == Some(end - 1) && count != end - start.min(end) {
             self.violation("offsets are dense", format!("{key:?}: {count} records in {start}..{end}"));
         }
         if high_watermark > end {

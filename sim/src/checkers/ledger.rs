@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::Uuid;
 
+use super::compacted::{CompactionRule, Drained};
 use super::groups::Groups;
 use super::log_start::Retention;
 use super::topics::Topics;
-use crate::client::batch::{RecordId, Writer};
+use crate::client::batch::{Keyed, RecordId, Writer};
 
 /// A partition for ever: the topic's id, not its name.
 pub type PartitionKey = (Uuid, i32);
@@ -22,12 +23,16 @@ pub struct RecordFate {
     pub timestamp_ms: i64,
     /// Of an idempotent writer; the sequence is the record's own.
     pub writer: Option<(i64, i16, i32)>,
+    /// In a compacted topic.
+    pub keyed: Option<Keyed>,
 }
 
 /// A batch as it was sent.
 #[derive(Debug, Clone)]
 pub struct SentBatch {
     pub records: Vec<(RecordId, u32)>,
+    /// One for each record, or none at all.
+    pub keys: Vec<Keyed>,
     pub writer: Writer,
     pub timestamp_ms: i64,
 }
@@ -63,6 +68,10 @@ pub struct Ledger {
     /// By topic name.
     pub retention: BTreeMap<String, Retention>,
     pub groups: Groups,
+    /// By topic name.
+    pub compaction: BTreeMap<String, CompactionRule>,
+    /// Of compacted topics.
+    pub drained: BTreeMap<PartitionKey, Drained>,
     /// The latest that the broker's wall clock ever showed.
     pub wall_ms_max: i64,
 }
@@ -94,6 +103,7 @@ impl Ledger {
                 acknowledged: false,
                 timestamp_ms: batch.timestamp_ms,
                 writer,
+                keyed: batch.keys.get(index).copied(),
             };
             self.records.insert(*id, fate);
         }

@@ -61,7 +61,8 @@ impl Ledger {
             partition.log_start = log_start;
             partition.log_start_asked
         };
-        if log_start > asked {
+        // Of what compaction has dropped, nothing is left to be too young.
+        if log_start > asked && self.compaction_of(key).is_none() {
             self.check_allowed(key, known.max(asked), log_start);
         }
     }

@@ -4,6 +4,7 @@
 //! own file and is checked as things happen; `last_word.rs` checks the whole log when the faults have stopped.
 
 pub mod acknowledged;
+pub mod compacted;
 pub mod groups;
 pub mod high_watermark;
 pub mod idempotence;

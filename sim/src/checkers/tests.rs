@@ -12,14 +12,14 @@ const KEY: PartitionKey = (Uuid([7; 16]), 0);
 
 fn sent(ledger: &mut Ledger, count: usize, writer: Writer) -> SentBatch {
     let records = (0..count).map(|_| (ledger.new_record(), 20)).collect();
-    let batch = SentBatch { records, writer, timestamp_ms: 1_000 };
+    let batch = SentBatch { records, keys: Vec::new(), writer, timestamp_ms: 1_000 };
     ledger.told_topic("t", KEY.0, 1, 9);
     ledger.sent(KEY, &batch);
     batch
 }
 
 fn stamped(batch: &SentBatch, base_offset: i64) -> Bytes {
-    let mut bytes = encode(&batch.records, batch.writer, 0).to_vec();
+    let mut bytes = encode(&batch.records, &batch.keys, batch.writer, 0).to_vec();
     bytes[..8].copy_from_slice(&base_offset.to_be_bytes());
     bytes[12..16].copy_from_slice(&[0; 4]);
     Bytes::from(bytes)
@@ -110,6 +110,7 @@ fn a_record_nobody_sent_is_noticed() {
     check(1, "only what was sent is read", |ledger| {
         ledger.told_topic("t", KEY.0, 1, 9);
         let stranger = SentBatch {
+            keys: Vec::new(),
             records: vec![(crate::client::batch::RecordId(999), 20)],
             writer: Writer::NOBODY,
             timestamp_ms: 0,

@@ -6,6 +6,7 @@ use protocol::{ApiKey, Uuid};
 use super::port::{Pending, Port};
 use super::wire;
 use super::{Alarm, Client, Io};
+use crate::checkers::compacted::CompactionRule;
 use crate::checkers::log_start::Retention;
 use crate::checkers::topics::TopicState;
 use crate::network::LinkId;
@@ -19,6 +20,19 @@ pub struct TopicPlan {
     /// May be deleted.
     pub churns: bool,
     pub retention: Retention,
+    /// None: only retention takes records.
+    pub compaction: Option<CompactionPlan>,
+}
+
+/// A topic whose records have keys, some of them often.
+#[derive(Debug, Clone, Copy)]
+pub struct CompactionPlan {
+    pub keys: u64,
+    pub rule: CompactionRule,
+    pub segment_ms: u64,
+    /// Retention counts, too.
+    pub deletes: bool,
+    pub dirty_ratio: &'static str,
 }
 
 #[derive(Debug, Clone)]
@@ -64,11 +78,20 @@ impl Admin {
         let version = wire::version(ApiKey::CreateTopics, 7, io.random);
         let id = self.port.next_correlation_id();
         let Retention { ms, bytes, .. } = topic.retention;
-        let configs = [
+        let mut configs = vec![
             ("segment.bytes", topic.segment_bytes.to_string()),
             ("retention.ms", ms.unwrap_or(-1).to_string()),
             ("retention.bytes", bytes.unwrap_or(-1).to_string()),
         ];
+        if let Some(CompactionPlan { rule, segment_ms, deletes, dirty_ratio, .. }) = topic.compaction {
+            let policy = if deletes { "compact,delete" } else { "compact" };
+            configs.push(("cleanup.policy", policy.to_owned()));
+            configs.push(("segment.ms", segment_ms.to_string()));
+            configs.push(("min.cleanable.dirty.ratio", dirty_ratio.to_owned()));
+            configs.push(("min.compaction.lag.ms", rule.min_lag_ms.to_string()));
+            configs.push(("delete.retention.ms", rule.delete_retention_ms.to_string()));
+            io.ledger.compacts(&topic.name, rule);
+        }
         io.ledger.rule(&topic.name, topic.retention);
         let bytes = wire::create_topic(version, id, &topic.name, topic.partitions, &configs);
         let expects = Expects::Created { at, deletions: io.ledger.topics.deletions };

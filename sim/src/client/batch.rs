@@ -1,7 +1,7 @@
 //! Record batches as the simulated clients write and read them: an encoding of its own, so that the broker's is judged.
 //!
 //! A record's key is its number, unique in the world; its value follows from that number, so any record that is read
-//! can be checked byte for byte.
+//! can be checked byte for byte. In a compacted topic keys repeat: there the number stands in a header.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use protocol::record::crc32c;
@@ -12,6 +12,8 @@ const EPOCH_AT: usize = 12;
 const MAGIC_AT: usize = 16;
 const CRC_AT: usize = 17;
 const ATTRIBUTES_AT: usize = 21;
+/// Their count, an empty name, a number.
+const HEADERS_BYTES: usize = 1 + 1 + 1 + 8;
 
 /// A record's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,10 +81,17 @@ pub fn is_value_of(id: RecordId, value: &[u8]) -> bool {
     whole && rest == &value_word(id, count).to_le_bytes()[..rest.len()]
 }
 
-/// One batch, uncompressed: `records` are (number, value length).
+/// The key of a record in a compacted topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keyed {
+    pub key: u64,
+    pub is_tombstone: bool,
+}
+
+/// One batch, uncompressed: `records` are (number, value length); `keys`: one for each of them, or none at all.
 #[must_use]
-pub fn encode(records: &[(RecordId, u32)], writer: Writer, timestamp: i64) -> Bytes {
-    let bytes: usize = records.iter().map(|(_, length)| *length as usize + 40).sum();
+pub fn encode(records: &[(RecordId, u32)], keys: &[Keyed], writer: Writer, timestamp: i64) -> Bytes {
+    let bytes: usize = records.iter().map(|(_, length)| *length as usize + 60).sum();
     let mut batch = BytesMut::with_capacity(HEADER_BYTES + bytes);
     batch.put_i64(0);
     batch.put_i32(0);
@@ -98,18 +107,31 @@ pub fn encode(records: &[(RecordId, u32)], writer: Writer, timestamp: i64) -> By
     batch.put_i32(writer.base_sequence);
     batch.put_i32(records.len() as i32);
     for (delta, (id, length)) in records.iter().enumerate() {
+        let keyed = keys.get(delta).copied();
         let delta = delta as i64;
-        let body =
-            1 + 1 + varint_bytes(delta) + 1 + 8 + varint_bytes(i64::from(*length)) + *length as usize + 1;
+        let value = if keyed.is_some_and(|keyed| keyed.is_tombstone) { None } else { Some(*length) };
+        let value_bytes = value.map_or(1, |length| varint_bytes(i64::from(length)) + length as usize);
+        let headers_bytes = if keyed.is_some() { HEADERS_BYTES } else { 1 };
+        let body = 1 + 1 + varint_bytes(delta) + 1 + 8 + value_bytes + headers_bytes;
         put_varint(&mut batch, body as i64);
         batch.put_u8(0);
         put_varint(&mut batch, 0);
         put_varint(&mut batch, delta);
         put_varint(&mut batch, 8);
-        batch.put_u64(id.0);
-        put_varint(&mut batch, i64::from(*length));
-        put_value(&mut batch, *id, *length);
-        put_varint(&mut batch, 0);
+        batch.put_u64(keyed.map_or(id.0, |keyed| keyed.key));
+        match value {
+            None => put_varint(&mut batch, -1),
+            Some(length) => {
+                put_varint(&mut batch, i64::from(length));
+                put_value(&mut batch, *id, length);
+            }
+        }
+        put_varint(&mut batch, i64::from(keyed.is_some()));
+        if keyed.is_some() {
+            put_varint(&mut batch, 0);
+            put_varint(&mut batch, 8);
+            batch.put_u64(id.0);
+        }
     }
     let length = batch.len() - EPOCH_AT;
     batch[LENGTH_AT..EPOCH_AT].copy_from_slice(&(length as i32).to_be_bytes());
@@ -125,8 +147,26 @@ pub struct Batch<'a> {
     pub leader_epoch: i32,
     pub writer: Writer,
     pub count: i32,
+    pub last_offset_delta: i32,
     pub max_timestamp: i64,
-    pub records: Vec<(RecordId, &'a [u8])>,
+    pub records: Vec<ReadRecord<'a>>,
+}
+
+impl Batch<'_> {
+    #[must_use]
+    pub fn last_offset(&self) -> i64 {
+        self.base_offset + i64::from(self.last_offset_delta)
+    }
+}
+
+/// A record that was read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ReadRecord<'a> {
+    pub delta: i32,
+    pub id: RecordId,
+    /// In a compacted topic.
+    pub key: Option<u64>,
+    pub value: Option<&'a [u8]>,
 }
 
 fn number<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
@@ -164,26 +204,47 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(Batch<'_>, &[u8])>, String> {
         .ok_or_else(|| format!("records of the batch at offset {base_offset}"))?;
     let leader_epoch = i32::from_be_bytes(number(batch, EPOCH_AT));
     let max_timestamp = i64::from_be_bytes(number(batch, 35));
-    Ok(Some((Batch { base_offset, leader_epoch, writer, count, max_timestamp, records }, rest)))
+    let last_offset_delta = i32::from_be_bytes(number(batch, 23));
+    Ok(Some((
+        Batch { base_offset, leader_epoch, writer, count, last_offset_delta, max_timestamp, records },
+        rest,
+    )))
 }
 
-fn decode_records(mut bytes: &[u8], count: i32) -> Option<Vec<(RecordId, &[u8])>> {
-    let mut records = Vec::new();
-    for delta in 0..i64::from(count) {
+fn decode_records(mut bytes: &[u8], count: i32) -> Option<Vec<ReadRecord<'_>>> {
+    let mut records: Vec<ReadRecord<'_>> = Vec::new();
+    for _ in 0..count {
         let length = usize::try_from(take_varint(&mut bytes)?).ok()?;
         let mut record = bytes.get(..length)?;
         bytes = &bytes[length..];
         record = record.get(1..)?;
         take_varint(&mut record)?;
-        if take_varint(&mut record)? != delta || take_varint(&mut record)? != 8 {
+        let delta = i32::try_from(take_varint(&mut record)?).ok()?;
+        let follows = records.last().is_none_or(|last| last.delta < delta);
+        if !follows || take_varint(&mut record)? != 8 {
             return None;
         }
-        let id = RecordId(u64::from_be_bytes(record.get(..8)?.try_into().ok()?));
-        record = &record[8..];
-        let value_bytes = usize::try_from(take_varint(&mut record)?).ok()?;
-        records.push((id, record.get(..value_bytes)?));
+        let key = take_number(&mut record)?;
+        let value = match usize::try_from(take_varint(&mut record)?) {
+            Ok(length) => Some(record.split_off(..length)?),
+            Err(_) => None,
+        };
+        let (id, key) = match take_varint(&mut record)? {
+            0 => (key, None),
+            _ => {
+                record = record.get(2..)?;
+                (take_number(&mut record)?, Some(key))
+            }
+        };
+        records.push(ReadRecord { delta, id: RecordId(id), key, value });
     }
     bytes.is_empty().then_some(records)
+}
+
+fn take_number(from: &mut &[u8]) -> Option<u64> {
+    let (number, rest) = from.split_first_chunk()?;
+    *from = rest;
+    Some(u64::from_be_bytes(*number))
 }
 
 #[cfg(test)]
@@ -194,20 +255,27 @@ mod tests {
     fn what_is_written_is_read() {
         let records = [(RecordId(7), 0), (RecordId(8), 13), (RecordId(1 << 40), 70_000)];
         let writer = Writer { producer_id: 5, producer_epoch: 1, base_sequence: 9 };
-        let bytes = encode(&records, writer, 1_000);
+        let bytes = encode(&records, &[], writer, 1_000);
         let (batch, rest) = decode(&bytes).expect("valid").expect("whole");
         assert!(rest.is_empty());
         assert_eq!((batch.writer, batch.count), (writer, 3));
-        for ((id, length), (read, value)) in records.iter().zip(&batch.records) {
-            assert_eq!((id, *length as usize), (read, value.len()));
+        for ((id, length), read) in records.iter().zip(&batch.records) {
+            let value = read.value.expect("it has one");
+            assert_eq!((*id, *length as usize), (read.id, value.len()));
             assert!(is_value_of(*id, value));
         }
+        let key = |key, is_tombstone| Keyed { key, is_tombstone };
+        let bytes = encode(&records, &[key(1, false), key(2, true), key(1, false)], writer, 1_000);
+        let (batch, _) = decode(&bytes).expect("valid").expect("whole");
+        let read: Vec<_> = batch.records.iter().map(|one| (one.id, one.key, one.value.is_none())).collect();
+        assert_eq!(read[1], (RecordId(8), Some(2), true));
+        assert_eq!(read[2], (RecordId(1 << 40), Some(1), false));
         assert_eq!(decode(&bytes[..bytes.len() - 1]), Ok(None));
     }
 
     #[test]
     fn a_changed_byte_is_noticed() {
-        let mut bytes = encode(&[(RecordId(7), 40)], Writer::NOBODY, 0).to_vec();
+        let mut bytes = encode(&[(RecordId(7), 40)], &[], Writer::NOBODY, 0).to_vec();
         bytes[100] ^= 1;
         assert!(decode(&bytes).is_err());
         assert!(!is_value_of(RecordId(7), &[0; 16]));

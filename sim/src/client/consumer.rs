@@ -342,8 +342,10 @@ impl Consumer {
         let mut expected = None;
         while let Some((batch, behind)) = decode(rest).map_err(|error| format!("{key:?}: {error}"))? {
             rest = behind;
-            let end = batch.base_offset + i64::from(batch.count);
-            if expected.is_none() && !(batch.base_offset..end).contains(&asked.from) {
+            let end = batch.last_offset() + 1;
+            let is_compacted = io.ledger.compaction_of(key).is_some();
+            let begins = batch.base_offset <= asked.from || is_compacted;
+            if expected.is_none() && !(begins && asked.from < end) {
                 let range = batch.base_offset..end;
                 io.ledger.violation(
                     "a fetch begins where it was asked to",
@@ -351,6 +353,9 @@ impl Consumer {
                 );
             }
             io.ledger.observed(key, &batch, expected, answer.high_watermark);
+            if self.plan.drains && is_compacted {
+                io.ledger.drained(key, &batch);
+            }
             expected = Some(end);
         }
         let Some(position) = self.positions.get_mut(&key) else { return Ok(true) };

@@ -8,12 +8,13 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use protocol::ApiKey;
 
-use super::batch::{Writer, encode};
+use super::batch::{Keyed, Writer, encode};
 use super::port::{Pending, Port};
 use super::wire::{self, ProduceAnswer, ProduceItem, TopicName};
 use super::{Alarm, Client, Io};
 use crate::checkers::{PartitionKey, SentBatch};
 use crate::network::LinkId;
+use crate::random::Random;
 
 /// Kafka remembers as many batches of a producer: more in flight cannot be recognised as duplicates.
 const BATCHES_IN_FLIGHT_MAX: usize = 5;
@@ -30,6 +31,8 @@ pub struct ProducerPlan {
     pub value_bytes_max: u64,
     pub batch_bytes_max: u64,
     pub pause_ns_max: u64,
+    /// Compacted topics, and how many keys they have.
+    pub keys: Vec<(String, u64)>,
     /// It begins no more batches than this, once the world has seen enough.
     pub batches_max: u64,
 }
@@ -61,6 +64,13 @@ pub struct Producer {
     stale: bool,
     producer: Option<(i64, i16)>,
     begun: u64,
+}
+
+/// Of a compacted topic: some keys often, and now and then a tombstone.
+fn keys_of(plan: &[(String, u64)], topic: &str, count: usize, random: &mut Random) -> Vec<Keyed> {
+    let Some((_, keys)) = plan.iter().find(|(name, _)| name == topic) else { return Vec::new() };
+    let keyed = |_| Keyed { key: random.log_uniform(1, *keys + 1), is_tombstone: random.percent(15) };
+    (0..count).map(keyed).collect()
 }
 
 impl Producer {
@@ -132,8 +142,9 @@ impl Producer {
         };
         target.next_sequence += records.len() as i32;
         let timestamp_ms = io.schedule.now().wall_ms;
-        let bytes = encode(&records, writer, timestamp_ms);
-        let batch = SentBatch { records, writer, timestamp_ms };
+        let keys = keys_of(&self.plan.keys, &target.name, records.len(), io.random);
+        let bytes = encode(&records, &keys, writer, timestamp_ms);
+        let batch = SentBatch { records, keys, writer, timestamp_ms };
         io.ledger.sent(target.key, &batch);
         if self.plan.acks != 0 {
             target.queue.push_back(Outgoing { batch, bytes: bytes.clone(), on_link: true });

@@ -3,6 +3,7 @@
 //! It decides nothing about formats. What a crash may do to one file is `file.rs`; what recovery may ask, and the fuse
 //! that ends it, is `recovery.rs`. The disk belongs to the world and survives the broker.
 
+mod compaction;
 mod file;
 mod operation;
 mod recovery;
@@ -18,12 +19,14 @@ use bytes::Bytes;
 use penstock::effect::{DiskError, FileId, SegmentName};
 use penstock::model::{LogDir, ShardId, TopicPartition};
 
+pub use compaction::CompactionCounters;
 pub use file::{BLOCK, Block, Damage, File, Loss};
 pub use operation::{Completion, OperationId};
 pub use recovery::Fuse;
 pub use summary::SummaryCounters;
 
 use crate::random::Random;
+use compaction::Compactions;
 use operation::Operation;
 use summary::Summaries;
 use unrecorded::Unrecorded;
@@ -52,6 +55,10 @@ pub struct DiskMutations {
     pub forget_last_block: bool,
     /// A seal is answered before its summary is written and synced.
     pub seal_before_summary: bool,
+    /// A compacted segment is put in place without a sync of its bytes.
+    pub swap_not_synced: bool,
+    /// Compaction drops the newest record of each key: the lie of the thread that reads.
+    pub compaction_drops_latest: bool,
 }
 
 /// How often the disk misbehaves within what a disk may do. Times in a million.
@@ -93,6 +100,7 @@ pub struct DiskCounters {
     pub log_starts_lost: u64,
     pub segments_unlinked: u64,
     pub segments_truncated: u64,
+    pub compactions: CompactionCounters,
 }
 
 /// A `log-start` file: replaced as a whole, so it is the old one or the new one.
@@ -128,6 +136,7 @@ pub struct Disk {
     stale: Vec<(u64, Block)>,
     log_starts: BTreeMap<(LogDir, TopicPartition), LogStartFile>,
     summaries: Summaries,
+    compactions: Compactions,
     unrecorded: Unrecorded,
     metadata: Vec<u8>,
     metadata_durable: usize,
@@ -165,6 +174,7 @@ impl Disk {
             stale: Vec::new(),
             log_starts: BTreeMap::new(),
             summaries: Summaries::new(seed),
+            compactions: Compactions::default(),
             unrecorded: Unrecorded::default(),
             metadata: Vec::new(),
             metadata_durable: 0,
@@ -301,6 +311,7 @@ impl Disk {
                 metadata_ends |= metadata;
             }
         }
+        self.compactions.crash();
         self.metadata_queue.clear();
         self.open.clear();
         self.closed.clear();

@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use penstock::effect::{
-    CommitId, DiskError, Effect, FileId, FileOrigin, IndexFault, JournalCommit, ReadId, RestoreSegment,
-    SegmentName, SyncId, TrimId,
+    CommitId, CompactionId, DiskError, Effect, FileId, FileOrigin, IndexFault, JournalCommit, ReadId,
+    RestoreSegment, SegmentName, SyncId, TrimId,
 };
 use penstock::input::{Input, SegmentOperation};
 use penstock::log::{Summary, index_of_summary};
 use penstock::model::{LogDir, Offset, SealedSegment, ShardId, TopicPartition};
 
+use super::compaction::CompactionStep;
 use super::{BLOCK, Disk, File, FileName, Open};
 use crate::schedule::{Event, Life, Schedule};
 
@@ -35,6 +36,7 @@ pub(super) enum Operation {
     LogStart { shard: ShardId, trim: TrimId, topic_partition: TopicPartition, bytes: Bytes },
     Unlink { shard: ShardId, trim: TrimId, topic_partition: TopicPartition, segments: Vec<Offset> },
     Metadata { append: u64, batch: Bytes },
+    Compaction { shard: ShardId, compaction: CompactionId, step: CompactionStep },
 }
 
 pub(super) struct Seal {
@@ -121,6 +123,13 @@ impl Disk {
                 Operation::Unlink { shard, trim, topic_partition, segments }
             }
             Effect::AppendMetadata { append, batch } => Operation::Metadata { append, batch },
+            effect @ (Effect::MapKeys { .. }
+            | Effect::RewriteSegments { .. }
+            | Effect::SwapSegments { .. }
+            | Effect::EndCompaction { .. }) => {
+                let (compaction, step) = self.compaction_step(shard, effect)?;
+                Operation::Compaction { shard, compaction, step }
+            }
             other => return Some(other),
         };
         self.begin(life, operation, schedule);
@@ -316,17 +325,20 @@ impl Disk {
                 Completion::Answer(shard, Input::SegmentsUnlinked { trim })
             }
             Operation::Metadata { append, batch } => self.metadata_appended(life, append, &batch, schedule),
+            Operation::Compaction { shard, compaction, step } => {
+                Completion::Answer(shard, self.complete_compaction((shard, compaction), step))
+            }
         }
     }
 
     /// Whether an operation that takes room finds none: on a full disk, what was allocated before may still do.
-    fn lacks_room(&mut self, dir: LogDir) -> bool {
+    pub(super) fn lacks_room(&mut self, dir: LogDir) -> bool {
         let lacks = self.full == Some(dir) && self.random.percent(80);
         self.counters.no_room += u64::from(lacks);
         lacks
     }
 
-    fn fails(&mut self, per_million: u64) -> bool {
+    pub(super) fn fails(&mut self, per_million: u64) -> bool {
         let fails = self.random.per_million(per_million);
         self.counters.errors += u64::from(fails);
         fails
@@ -696,6 +708,9 @@ impl Disk {
                 self.unlink_segments(trim.dir(), topic_partition, &segments[..count]);
             }
             Operation::Metadata { batch, .. } => self.metadata.extend_from_slice(&batch),
+            Operation::Compaction { shard, compaction, step } => {
+                self.interrupt_compaction((shard, compaction), &step);
+            }
             Operation::CommitSync { .. }
             | Operation::Sync { .. }
             | Operation::SealSync { .. }

@@ -14,6 +14,7 @@ use crate::log::{
     LeaderEpochs, LogScanner, LogStart, NoSummary, ProducerStates, RecoveredLog, Replayed,
     SUMMARY_FRONT_BYTES, SUMMARY_HEADER_BYTES, ScanError, Summary,
 };
+use crate::model::Offset;
 
 /// What a log knows at the end of a segment.
 type State = (LeaderEpochs, ProducerStates);
@@ -77,20 +78,26 @@ impl Recovery<'_> {
         let below = |pair: &[(SegmentName, u64)]| pair[1].0.base_offset <= start;
         let (left_over, segments) =
             segments.split_at(segments.windows(2).take_while(|pair| below(pair)).count());
-        let mut summaries = Vec::with_capacity(segments.len());
-        for (index, (name, length)) in segments.iter().enumerate() {
-            let is_newest = index + 1 == segments.len();
-            let front_bytes = if is_newest { SUMMARY_FRONT_BYTES } else { SUMMARY_HEADER_BYTES };
-            let is_replayed = self.replayed.contains_key(name);
-            let summary = if is_replayed { None } else { self.summary(*name, *length, front_bytes)? };
-            summaries.push(summary);
-        }
+        let mut left_over: Vec<SegmentName> = left_over.iter().map(|(name, _)| *name).collect();
+        let (segments, summaries) = self.standing(segments, &mut left_over)?;
+        let segments = &segments[..];
         let (known, mut state) = self.newest_state(segments, &summaries)?;
         let mut scanner = LogScanner::from(log_start);
         // Whether the scanner knows all that the log knew where the last segment ends.
         let mut is_state_known = true;
         for (index, &(name, length)) in segments.iter().enumerate() {
             let batches_tell = known.is_none_or(|known| index > known);
+            // As in `standing`, of one that had to be read to know where it ends.
+            if scanner.holds(name.base_offset) && !self.mutations.replaced_segments_count() {
+                left_over.push(name);
+                let ends_with_it = |summary: &Summary| summary.segment.next_offset == scanner.end();
+                let is_told = known == Some(index) && summaries[index].as_ref().is_some_and(ends_with_it);
+                if let Some((epochs, producers)) = state.take_if(|_| is_told) {
+                    scanner.set_state(epochs, producers);
+                    is_state_known = true;
+                }
+                continue;
+            }
             if let Some(replayed) = self.replayed.remove(&name) {
                 is_state_known |= replayed.is_whole();
                 let written = self.written_of_left(&name);
@@ -125,8 +132,33 @@ impl Recovery<'_> {
             }
         }
         let mut log = scanner.finish();
-        left_over.iter().for_each(|(name, _)| log.leave_over(name.base_offset));
+        left_over.iter().for_each(|name| log.leave_over(name.base_offset));
         Ok(log)
+    }
+
+    /// The segments that count, with their summaries as far as these are of them. One that begins inside of the one before it was merged
+    /// into that by compaction, and is left over: it was not unlinked yet, or is back.
+    fn standing(
+        &mut self,
+        segments: &[(SegmentName, u64)],
+        left_over: &mut Vec<SegmentName>,
+    ) -> Result<(Vec<(SegmentName, u64)>, Vec<Option<Summary>>), RecoveryError> {
+        let (mut standing, mut summaries) = (Vec::with_capacity(segments.len()), Vec::new());
+        let mut end = Offset::ZERO;
+        for (index, &(name, length)) in segments.iter().enumerate() {
+            if name.base_offset < end && !self.mutations.replaced_segments_count() {
+                left_over.push(name);
+                continue;
+            }
+            let is_newest = index + 1 == segments.len();
+            let front_bytes = if is_newest { SUMMARY_FRONT_BYTES } else { SUMMARY_HEADER_BYTES };
+            let is_replayed = self.replayed.contains_key(&name);
+            let summary = if is_replayed { None } else { self.summary(name, length, front_bytes)? };
+            end = summary.as_ref().map_or(end, |summary| summary.segment.next_offset);
+            standing.push((name, length));
+            summaries.push(summary);
+        }
+        Ok((standing, summaries))
     }
 
     fn scan(&mut self, scanner: &mut LogScanner, name: SegmentName, length: u64) -> Result<(), ScanError> {
