@@ -53,7 +53,10 @@ impl GroupCoordinator {
             Some(Group::Classic(_)) if !ask.joins() => {
                 return Err(not_found(&group_id, "is not a consumer group"));
             }
-            None if !ask.joins() => return Err(not_found(&group_id, "not found")),
+            None if !ask.joins() => {
+                let problem = format!("Consumer group {group_id} not found.");
+                return Err(Refusal::new(ErrorCode::GROUP_ID_NOT_FOUND, problem));
+            }
             known => {
                 let mut records = Vec::new();
                 let mut group = match known {
@@ -78,7 +81,9 @@ impl GroupCoordinator {
         decision: &mut Decision<GroupReply>,
     ) -> Result<ConsumerHeartbeatAnswer, Refusal> {
         let Some(group) = self.consumer(&ask.group_id) else {
-            return Err(not_found(&ask.group_id, "not found"));
+            let what =
+                if self.groups.contains_key(&ask.group_id) { "is not a consumer group" } else { "not found" };
+            return Err(not_found(&ask.group_id, what));
         };
         if let Leaves::ForGood(member_id) = group.leave(ask, &mut decision.records)? {
             self.put_out(view, &ask.group_id, &BTreeSet::from([member_id]), decision);
@@ -253,11 +258,7 @@ impl GroupCoordinator {
 }
 
 fn not_found(group_id: &str, what: &str) -> Refusal {
-    let problem = match what {
-        "not found" => format!("Consumer group {group_id} not found."),
-        what => format!("Group {group_id} {what}."),
-    };
-    Refusal::new(ErrorCode::GROUP_ID_NOT_FOUND, problem)
+    Refusal::new(ErrorCode::GROUP_ID_NOT_FOUND, format!("Group {group_id} {what}."))
 }
 
 /// The consumer group that a classic one becomes, with its records. Members that wait for something are told to join again by the caller.

@@ -209,7 +209,7 @@ impl World {
 fn a_group_of_consumers_is_made_kept_and_deleted() {
     let mut world = World::new("");
     let answer = world.beat(consumer("m", 0)).unwrap();
-    assert_eq!((answer.member_epoch, answer.heartbeat_interval_ms), (GroupEpoch(1), 5_000));
+    assert_eq!((answer.member_epoch, answer.heartbeat_interval_ms), (GroupEpoch(2), 5_000));
     assert_eq!(answer.assignment.unwrap().partition_count(), 4);
     assert_eq!(world.listed_type(), ("consumer", "Stable"));
     assert_eq!(world.types_after_a_start(), ("consumer", "Stable"));
@@ -242,6 +242,22 @@ fn a_group_that_is_not_there_is_not_found() {
 }
 
 #[test]
+fn a_group_that_begins_with_a_regular_expression_has_an_epoch_less() {
+    let mut world = World::new("");
+    let join = ConsumerHeartbeatAsk {
+        subscribed_topic_names: None,
+        subscribed_topic_regex: Some("t".into()),
+        ..consumer("m", 0)
+    };
+    assert_eq!(world.beat(join).unwrap().member_epoch, GroupEpoch(1));
+    // It was looked up meanwhile.
+    let answer = world.beat(consumer("m", 1)).unwrap();
+    assert_eq!((answer.member_epoch, answer.assignment.unwrap().partition_count()), (GroupEpoch(2), 4));
+    assert_eq!(world.types_after_a_start(), ("consumer", "Stable"));
+    assert_eq!(world.describe_consumer_group().group_epoch, GroupEpoch(2));
+}
+
+#[test]
 fn in_version_0_the_broker_chooses_the_id() {
     let mut world = World::new("");
     let join = ConsumerHeartbeatAsk { api_version: 0, ..consumer("", 0) };
@@ -267,17 +283,17 @@ fn a_silent_consumer_is_put_out() {
 fn commits_are_checked_by_the_members_epoch() {
     let mut world = World::new("");
     world.beat(consumer("m", 0)).unwrap();
-    assert_eq!(world.commit_as("m", 1, 7), Ok(vec![ErrorCode::NONE]));
-    assert_eq!(world.commit("g", "m", 1, 8), Err(ErrorCode::UNSUPPORTED_VERSION));
-    assert_eq!(world.commit_as("m", 2, 8), Err(ErrorCode::STALE_MEMBER_EPOCH));
-    assert_eq!(world.commit_as("n", 1, 8), Err(ErrorCode::UNKNOWN_MEMBER_ID));
+    assert_eq!(world.commit_as("m", 2, 7), Ok(vec![ErrorCode::NONE]));
+    assert_eq!(world.commit("g", "m", 2, 8), Err(ErrorCode::UNSUPPORTED_VERSION));
+    assert_eq!(world.commit_as("m", 3, 8), Err(ErrorCode::STALE_MEMBER_EPOCH));
+    assert_eq!(world.commit_as("n", 2, 8), Err(ErrorCode::UNKNOWN_MEMBER_ID));
     assert_eq!(world.commit_as("", -1, 8), Err(ErrorCode::UNKNOWN_MEMBER_ID));
     // What it has had since the epoch before, it may still commit with that.
     world.beat(consumer("n", 0)).unwrap();
-    world.beat(owning("m", 1, &[0, 1])).unwrap();
-    world.beat(owning("m", 1, &[0, 1])).unwrap();
-    assert_eq!(world.commit_as("m", 1, 7), Ok(vec![ErrorCode::NONE]));
-    assert_eq!(world.commit_as("n", 1, 8), Err(ErrorCode::STALE_MEMBER_EPOCH));
+    world.beat(owning("m", 2, &[0, 1])).unwrap();
+    world.beat(owning("m", 2, &[0, 1])).unwrap();
+    assert_eq!(world.commit_as("m", 2, 7), Ok(vec![ErrorCode::NONE]));
+    assert_eq!(world.commit_as("n", 2, 8), Err(ErrorCode::STALE_MEMBER_EPOCH));
     assert_eq!(world.committed("g"), 7);
     let subscribed = DeleteOffsetsAsk { group_id: "g".to_owned(), partitions: vec![("t".to_owned(), 0)] };
     let expected = GroupAnswer::OffsetsDeleted(vec![ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC]);
@@ -288,10 +304,10 @@ fn commits_are_checked_by_the_members_epoch() {
 fn offsets_of_a_consumer_group_stay_while_they_are_subscribed_to() {
     let mut world = World::new("offsets.retention.minutes=1");
     world.beat(consumer("m", 0)).unwrap();
-    assert_eq!(world.commit_as("m", 1, 7), Ok(vec![ErrorCode::NONE]));
+    assert_eq!(world.commit_as("m", 2, 7), Ok(vec![ErrorCode::NONE]));
     for _ in 0..60 {
         world.wait(20_000);
-        world.beat(consumer("m", 1)).unwrap();
+        world.beat(consumer("m", 2)).unwrap();
     }
     assert_eq!(world.committed("g"), 7);
     world.beat(consumer("m", -1)).unwrap();
@@ -404,12 +420,12 @@ fn a_classic_member_joins_a_consumer_group() {
     let joined = world.join(known);
     assert_eq!(joined.error, ErrorCode::MEMBER_ID_REQUIRED);
     let joined = world.join(classic(&joined.member_id, subscription("t", &[])));
-    assert_eq!((joined.error, joined.generation_id), (ErrorCode::NONE, GenerationId(2)));
+    assert_eq!((joined.error, joined.generation_id), (ErrorCode::NONE, GenerationId(3)));
     assert_eq!(world.sync(&joined), Ok(vec![]));
     // What it waits for is not free yet, so there is no reason to join again.
     assert_eq!(world.heartbeat(&joined), ErrorCode::NONE);
-    world.beat(owning("m", 1, &[0, 1, 2, 3])).unwrap();
-    world.beat(owning("m", 1, &[0, 1])).unwrap();
+    world.beat(owning("m", 2, &[0, 1, 2, 3])).unwrap();
+    world.beat(owning("m", 2, &[0, 1])).unwrap();
     assert_eq!(world.heartbeat(&joined), ErrorCode::REBALANCE_IN_PROGRESS);
     let joined = world.join(classic(&joined.member_id, subscription("t", &[])));
     assert_eq!(world.sync(&joined), Ok(vec![2, 3]));
@@ -417,7 +433,7 @@ fn a_classic_member_joins_a_consumer_group() {
     world.beat(consumer("n", 0)).unwrap();
     for _ in 0..13 {
         world.heartbeat(&joined);
-        world.beat(consumer("m", 2)).ok();
+        world.beat(consumer("m", 3)).ok();
         world.wait(5_000);
     }
     assert_eq!(world.heartbeat(&joined), ErrorCode::UNKNOWN_MEMBER_ID);

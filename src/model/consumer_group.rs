@@ -58,7 +58,7 @@ text!(
 pub struct GroupEpoch(pub i32);
 
 impl GroupEpoch {
-    /// Of a member that has no assignment yet, and of a group that has no members yet.
+    /// Of a member that has no assignment yet, and of a target that was not made yet.
     pub const ZERO: GroupEpoch = GroupEpoch(0);
     /// What a member says that leaves.
     pub const LEAVES: GroupEpoch = GroupEpoch(-1);

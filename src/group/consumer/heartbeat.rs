@@ -216,6 +216,9 @@ impl ConsumerGroup {
             let hash = self.hash(view, &roster);
             if must_bump || hash != self.metadata_hash {
                 epoch = self.bump_epoch(hash, records);
+            } else if self.target_epoch == GroupEpoch::ZERO {
+                // A new group that waits for its regular expression to be looked up.
+                records.push(records::consumer_group_epoch(&self.group_id, epoch.0, hash));
             }
         }
         if epoch > self.target_epoch {

@@ -48,6 +48,9 @@ pub use self::describe::GroupState;
 pub use self::founding::Founder;
 pub use self::leave::Leaves;
 
+/// Of a group that nobody has joined, as in Kafka since 4.3. Before, and where a classic group moved at generation 0, it was 0.
+const FIRST_EPOCH: GroupEpoch = GroupEpoch(1);
+
 /// A consumer group.
 ///
 /// Lives: in the coordinator of its partition of `__consumer_offsets`.
@@ -88,7 +91,7 @@ impl ConsumerGroup {
     pub fn new(group_id: Arc<str>) -> ConsumerGroup {
         ConsumerGroup {
             group_id,
-            group_epoch: GroupEpoch::ZERO,
+            group_epoch: FIRST_EPOCH,
             metadata_hash: 0,
             members: BTreeMap::new(),
             instances: BTreeMap::new(),

@@ -53,6 +53,8 @@ impl World {
         for (name, partitions) in topics {
             world.create_topic(name, *partitions);
         }
+        // As groups of Kafka before 4.3 began: so that epochs here count the changes.
+        world.group.group_epoch = GroupEpoch::ZERO;
         world
     }
 
@@ -167,6 +169,7 @@ impl World {
             }
         }
         let mut group = ConsumerGroup::new("g".into());
+        group.group_epoch = GroupEpoch::ZERO;
         for record in compacted {
             replay(&mut group, record);
         }

@@ -143,7 +143,8 @@ impl Clients {
             rebalance_timeout_ms: if is_full { 20_000 } else { -1 },
             subscribed_topic_names: is_full
                 .then(|| client.topics.iter().map(|topic| topic.as_str().into()).collect()),
-            subscribed_topic_regex: client.regex.as_deref().filter(|_| is_full).map(Into::into),
+            // Said, even if there is none: a static member's predecessor may have had one.
+            subscribed_topic_regex: is_full.then(|| client.regex.as_deref().unwrap_or_default().into()),
             topic_partitions: Some(client.owned.clone()),
             ..join(&client.member_id, &[])
         }
