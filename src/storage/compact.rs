@@ -157,26 +157,26 @@ impl Storage {
                     self.compactor.current = Some(pass);
                     return;
                 }
-                Err((pass, rests)) => {
+                Err(pass) => {
                     effects.push(Effect::EndCompaction { compaction: CompactionId(log.0) });
-                    self.end_pass(&pass, rests, now);
+                    self.end_pass(&pass, false, now);
                 }
             }
         }
     }
 
-    /// Err: the pass has ended, and whether its log is to be left alone.
-    fn advance(&mut self, mut pass: Pass, effects: &mut Effects) -> Result<Pass, (Pass, bool)> {
+    /// Err: the pass has ended.
+    fn advance(&mut self, mut pass: Pass, effects: &mut Effects) -> Result<Pass, Box<Pass>> {
         pass.step = match std::mem::replace(&mut pass.step, Step::Between) {
             Step::Chosen(cleanable) => match self.map_keys(&pass, cleanable, effects) {
                 Some(step) => step,
-                None => return Err((pass, false)),
+                None => return Err(Box::new(pass)),
             },
             Step::Between => match pass.groups.pop_front() {
-                None => return Err((pass, false)),
+                None => return Err(Box::new(pass)),
                 Some(group) => match self.rewrite(&pass, group, effects) {
                     Some(step) => step,
-                    None => return Err((pass, false)),
+                    None => return Err(Box::new(pass)),
                 },
             },
             Step::Recording { group, new, commit } => {
@@ -187,7 +187,7 @@ impl Storage {
                 } else if self.has_group(pass.log, &group) {
                     self.swap(pass.log, group, new, effects)
                 } else {
-                    return Err((pass, false));
+                    return Err(Box::new(pass));
                 }
             }
             waiting @ (Step::Mapping | Step::Rewriting(_) | Step::Swapping { .. }) => waiting,

@@ -19,6 +19,9 @@ use crate::model::Offset;
 /// What a log knows at the end of a segment.
 type State = (LeaderEpochs, ProducerStates);
 
+/// Segments with their lengths, and what their summaries say.
+type Standing = (Vec<(SegmentName, u64)>, Vec<Option<Summary>>);
+
 /// By how much a read of the front grows when it did not hold what was wanted.
 const FRONT_GROWTH: usize = 16;
 
@@ -142,7 +145,7 @@ impl Recovery<'_> {
         &mut self,
         segments: &[(SegmentName, u64)],
         left_over: &mut Vec<SegmentName>,
-    ) -> Result<(Vec<(SegmentName, u64)>, Vec<Option<Summary>>), RecoveryError> {
+    ) -> Result<Standing, RecoveryError> {
         let (mut standing, mut summaries) = (Vec::with_capacity(segments.len()), Vec::new());
         let mut end = Offset::ZERO;
         for (index, &(name, length)) in segments.iter().enumerate() {
