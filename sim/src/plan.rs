@@ -158,7 +158,7 @@ impl Plan {
                 },
                 segment_ms: random.log_uniform(1, 200),
                 deletes: random.percent(30),
-                dirty_ratio: *random.pick::<&str>(&["0", "0.01", "0.5"]),
+                dirty_ratio: random.pick::<&str>(&["0", "0.01", "0.5"]),
             });
         }
         self.life_ns_max = self.life_ns_max.max(300_000_000);

@@ -190,14 +190,17 @@ impl Storage {
         }
     }
 
-    /// A segment is complete. The journal hears of several at once: else each of them could take a block of it.
+    /// A segment is complete. A ring that is more than half full hears of several at once: else each of them could take a block of it.
     pub(super) fn on_restored(&mut self, file: FileId, effects: &mut Effects) {
         self.restore.completed.push(file);
         self.maybe_tell_restored(effects);
     }
 
     pub(super) fn maybe_tell_restored(&mut self, effects: &mut Effects) {
-        if !self.restore.in_flight.is_empty() && self.restore.completed.len() < RESTORES_TOLD_TOGETHER {
+        let ring = self.journal.ring();
+        let is_pressed = ring.used_bytes() * 2 > ring.capacity();
+        let waits_for_more = !self.restore.in_flight.is_empty() && is_pressed;
+        if waits_for_more && self.restore.completed.len() < RESTORES_TOLD_TOGETHER {
             return;
         }
         for file in std::mem::take(&mut self.restore.completed) {

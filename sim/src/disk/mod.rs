@@ -131,6 +131,8 @@ pub struct Disk {
     /// Files are never removed from here: whoever sends from an unlinked one may finish.
     files: Vec<File>,
     names: BTreeMap<FileName, usize>,
+    /// Files of segments that are completed from the journal in this life.
+    restoring: BTreeSet<FileId>,
     /// Unlinked since the last directory sync: may be back after a crash.
     unlinked: Vec<(FileName, usize)>,
     stale: Vec<(u64, Block)>,
@@ -180,6 +182,7 @@ impl Disk {
             metadata_durable: 0,
             open: BTreeMap::new(),
             closed: BTreeSet::new(),
+            restoring: BTreeSet::new(),
             next_operation: 0,
             operations: BTreeMap::new(),
             metadata_queue: Vec::new(),
@@ -315,6 +318,7 @@ impl Disk {
         self.metadata_queue.clear();
         self.open.clear();
         self.closed.clear();
+        self.restoring.clear();
         self.last_commit.clear();
         self.unrecorded = Unrecorded::default();
         self.fuse = Fuse::default();

@@ -82,8 +82,7 @@ impl Disk {
                 return None;
             }
             Effect::CloseSegment { file } => {
-                self.open.remove(&file);
-                self.closed.insert(file);
+                self.close_all(vec![file]);
                 return None;
             }
             Effect::WriteSegment { file, position, pieces } => {
@@ -98,10 +97,7 @@ impl Disk {
                 self.plan_seal(shard, file, Seal { position, tail, length, summary })
             }
             Effect::RestoreSegments { dir, segments } => {
-                for segment in segments {
-                    let operation = self.restore(shard, dir, segment);
-                    self.begin(life, operation, schedule);
-                }
+                self.begin_restores(life, (shard, dir), segments, schedule);
                 return None;
             }
             Effect::LoadIndex { file, of: _, sealed } => {
@@ -136,6 +132,24 @@ impl Disk {
         None
     }
 
+    fn begin_restores(
+        &mut self,
+        life: Life,
+        (shard, dir): (ShardId, LogDir),
+        segments: Vec<RestoreSegment>,
+        schedule: &mut Schedule,
+    ) {
+        for segment in segments {
+            let operation = self.restore(shard, dir, segment);
+            self.begin(life, operation, schedule);
+        }
+    }
+
+    /// Many segments are restored side by side: were each of them a good moment for a crash, none would ever be complete.
+    fn is_moment(&self, file: FileId) -> bool {
+        !self.restoring.contains(&file) || file.0.is_multiple_of(8)
+    }
+
     fn plan_sync(&self, shard: ShardId, sync: SyncId, files: Vec<FileId>) -> Operation {
         let files = files.into_iter().map(|file| (file, self.lease(file))).collect();
         Operation::Sync { shard, sync, files, through: self.stamp }
@@ -155,6 +169,7 @@ impl Disk {
     /// What the journal holds of a segment is read at once: it does not change before this is answered.
     fn restore(&mut self, shard: ShardId, dir: LogDir, restore: RestoreSegment) -> Operation {
         let RestoreSegment { file, segment: name, position, pieces, length, summary } = restore;
+        self.restoring.insert(file);
         let mut tail = Vec::new();
         for piece in pieces {
             let mut bytes = vec![0; piece.length as usize];
@@ -515,7 +530,7 @@ impl Disk {
         }
         self.files[index].truncate(stamp, length);
         self.files[index].sealed = true;
-        self.moment = true;
+        self.moment |= self.is_moment(file);
         let sync = Operation::SealSync { shard, file, index, through: self.stamp, summary };
         self.operations.insert(id, sync);
         self.schedule(life, id, schedule);
@@ -542,7 +557,7 @@ impl Disk {
             self.synced_directory();
         }
         let name = self.open.get(&file)?.name;
-        self.moment = true;
+        self.moment |= self.is_moment(file);
         self.summaries.replace(name, summary);
         if !self.mutations.seal_before_summary {
             return None;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::{Found, FoundJournal, Keep, Recovery, RecoveryError, RecoveryFault, SegmentName, segment_error};
 use crate::effect::{DiskError, JournalPiece};
-use crate::journal::format::{EntryHeader, EntryKind};
+use crate::journal::format::{EntryHeader, EntryKind, FORMAT_VERSION};
 use crate::journal::replay::{EntryPlace, ReplayEnd, ReplayPlan, first_commit_sequence};
 use crate::journal::{Continued, ContinuedFile};
 use crate::limits::BLOCK_BYTES;
@@ -280,11 +280,11 @@ fn is_live(plan: &ReplayPlan, number: u32) -> bool {
     plan.live.iter().any(|live| live.number == number)
 }
 
-/// A file of full size is free, and all live files tell of checkpoints.
+/// A file of full size is free, and all live files are of this version: what is appended to one must not be newer than it says.
 fn leaves_room(plan: &ReplayPlan, files: &[(u32, u64)]) -> bool {
     let full_size = files.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0);
     let free = files.iter().filter(|(number, _)| !is_live(plan, *number));
     !plan.live.is_empty()
-        && plan.live.iter().all(|file| file.header.has_checkpoints())
+        && plan.live.iter().all(|file| file.header.version == FORMAT_VERSION)
         && free.into_iter().any(|(_, bytes)| *bytes == full_size)
 }
