@@ -392,8 +392,9 @@ impl World {
         self.disk.set_fuse(Fuse::after(fuse));
         if self.plan.wall_jumps && chaos {
             // Less than what makes a timestamp of before the jump invalid.
-            self.ledger.saw_wall(self.schedule.now().wall_ms);
+            let before = self.schedule.now().wall_ms;
             self.schedule.skew_wall(self.random.below(2_400_000) as i64 - 1_200_000);
+            self.ledger.wall_was_set(before, self.schedule.now().wall_ms);
         }
         let now = self.schedule.now();
         let around = (&mut self.disk, &mut self.random);

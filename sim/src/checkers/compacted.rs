@@ -67,7 +67,9 @@ impl Ledger {
             let Some(keyed) = fate.keyed else { continue };
             let age_ms = self.wall_ms_max - fate.timestamp_ms;
             let is_outdone = newest.get(&keyed.key).is_some_and(|newest| newest > offset);
-            let is_old_tombstone = keyed.is_tombstone && age_ms >= rule.delete_retention_ms;
+            // Its time began when it was first cleaned, by a clock that may have stood wrong.
+            let retained_ms = age_ms + self.wall_set_back_ms;
+            let is_old_tombstone = keyed.is_tombstone && retained_ms >= rule.delete_retention_ms;
             if !is_outdone && !is_old_tombstone && !self.may_be_outdone(key, keyed.key) {
                 problems.push(format!("{key:?} offset {offset}, key {}: {id:?} is gone", keyed.key));
             } else if age_ms < rule.min_lag_ms {

@@ -74,6 +74,8 @@ pub struct Ledger {
     pub drained: BTreeMap<PartitionKey, Drained>,
     /// The latest that the broker's wall clock ever showed.
     pub wall_ms_max: i64,
+    /// How far it was ever set back, in all.
+    pub wall_set_back_ms: i64,
 }
 
 impl Ledger {

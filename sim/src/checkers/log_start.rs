@@ -24,6 +24,12 @@ impl Ledger {
         self.wall_ms_max = self.wall_ms_max.max(wall_ms);
     }
 
+    /// The wall clock of the broker was set from there to there.
+    pub fn wall_was_set(&mut self, from_ms: i64, to_ms: i64) {
+        self.saw_wall(from_ms);
+        self.wall_set_back_ms += (from_ms - to_ms).max(0);
+    }
+
     /// A request to delete what lies below `offset` is about to be sent.
     pub fn asked_log_start(&mut self, key: PartitionKey, offset: i64) {
         let partition = self.partitions.entry(key).or_default();
