@@ -321,17 +321,17 @@ impl Coordinator for GroupCoordinator {
         Ok(())
     }
 
-    fn on_loaded(&mut self, view: View<'_>, _decision: &mut Decision<GroupReply>) {
+    fn on_loaded(&mut self, view: View<'_>, decision: &mut Decision<GroupReply>) {
         self.is_loaded = true;
         // A group whose tombstone was compacted away before those of its offsets is there again: as one with offsets alone.
         let group_ids: Vec<String> = self.groups.keys().cloned().collect();
         for group_id in group_ids {
-            match self.groups.get_mut(&group_id).map(|entry| &mut entry.group) {
-                Some(Group::Classic(group)) => group.on_loaded(view),
-                Some(Group::Consumer(group)) => group.on_loaded(view),
-                None => {}
+            if let Some(group) = self.consumer(&group_id) {
+                group.on_loaded(view);
+                self.set_wake(&group_id);
+            } else {
+                self.with_classic(view, &group_id, None, decision, ClassicGroup::on_loaded);
             }
-            self.set_wake(&group_id);
         }
         self.sweep.begin(view, self.offsets.has_deleted_topics(view));
     }

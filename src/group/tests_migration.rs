@@ -371,7 +371,7 @@ fn a_classic_group_takes_a_member_of_the_new_protocol_and_shares_with_it() {
 
 #[test]
 fn when_the_last_new_member_goes_the_group_is_classic_again() {
-    for silently in [false, true] {
+    for (silently, starts_anew) in [(false, false), (true, false), (false, true)] {
         let mut world = World::new("");
         let old = world.one_classic_member();
         world.beat(consumer("m", 0)).unwrap();
@@ -385,7 +385,10 @@ fn when_the_last_new_member_goes_the_group_is_classic_again() {
         } else {
             world.beat(consumer("m", -1)).unwrap();
         }
-        assert_eq!(world.listed_type(), ("classic", "PreparingRebalance"), "silently: {silently}");
+        if starts_anew {
+            world.reload();
+        }
+        assert_eq!(world.listed_type(), ("classic", "PreparingRebalance"), "{silently} {starts_anew}");
         assert_eq!(world.heartbeat(&joined), ErrorCode::REBALANCE_IN_PROGRESS);
         let rejoined = world.join(classic(&old.member_id, subscription("t", &[0, 1])));
         assert_eq!((rejoined.error, &rejoined.leader), (ErrorCode::NONE, &old.member_id));

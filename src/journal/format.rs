@@ -114,6 +114,8 @@ pub struct CommitHeader {
     pub chain: u32,
     pub body_bytes: u32,
     pub entries: u32,
+    /// A start wrote it, and synced it before any other.
+    pub starts: bool,
     /// As far as was durable when this commit was issued.
     pub oldest_live_sequence: u64,
 }
@@ -129,6 +131,7 @@ impl CommitHeader {
         bytes[24..28].copy_from_slice(&self.chain.to_le_bytes());
         bytes[28..32].copy_from_slice(&self.body_bytes.to_le_bytes());
         bytes[32..36].copy_from_slice(&self.entries.to_le_bytes());
+        bytes[36] = u8::from(self.starts);
         bytes[40..48].copy_from_slice(&self.oldest_live_sequence.to_le_bytes());
         bytes
     }
@@ -143,6 +146,7 @@ impl CommitHeader {
             chain: u32_at(bytes, 24),
             body_bytes: u32_at(bytes, 28),
             entries: u32_at(bytes, 32),
+            starts: bytes[36] == 1,
             oldest_live_sequence: u64_at(bytes, 40),
         })
     }

@@ -17,7 +17,7 @@ mod tests;
 
 use std::collections::VecDeque;
 
-pub use group::{Entry, EntryMeta, Group};
+pub use group::{Entry, EntryMeta, Group, encode_commit};
 pub use mutations::StorageMutations;
 pub use ring::{ContinuedFile, RING_FILE_BYTES_MIN};
 
@@ -25,7 +25,6 @@ use crate::effect::{CommitId, Effect, Effects, JournalCommit};
 use crate::limits::{BLOCK_BYTES, CHECKPOINT_BYTES_MAX, COMMIT_BYTES_MAX, COMMITS_IN_FLIGHT_MAX};
 use crate::model::{LogDir, Offset, ShardId};
 use format::{CommitHeader, FORMAT_VERSION, FileHeader, commit_bytes};
-use group::encode_commit;
 use ring::{Lane, Placement, Ring};
 
 /// A second commit goes to the device only if its group is at least this part of the largest one (256 KiB of 4 MiB): smaller
@@ -342,6 +341,7 @@ impl Journal {
             chain: self.chain,
             body_bytes: u32::try_from(body_bytes).expect("a commit is smaller than a file"),
             entries: u32::try_from(entries.len()).expect("a commit holds fewer entries than bytes"),
+            starts: false,
             oldest_live_sequence,
         };
         let file_header = at.new_file.then_some(FileHeader {

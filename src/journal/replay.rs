@@ -172,11 +172,7 @@ pub fn plan(
 ///
 /// Of a journal that was ended and then removed in part, only such files may be left. Were their sequences given again, what
 /// stands behind the cleared headers would be replayed over segments that have long grown past it.
-pub fn first_commit_sequence(
-    number: u32,
-    bytes: u64,
-    read: &mut ReadJournal<'_>,
-) -> Result<u64, ReplayError> {
+fn first_commit_sequence(number: u32, bytes: u64, read: &mut ReadJournal<'_>) -> Result<u64, ReplayError> {
     if bytes < 2 * BLOCK_BYTES {
         return Ok(0);
     }

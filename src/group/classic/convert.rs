@@ -67,6 +67,7 @@ impl ClassicGroup {
     }
 
     /// A group of members that came from a consumer group, which had got so far. They go on as they are until they are told to join.
+    /// Nobody leads it: so its record says, too, that they are still to meet, in case the coordinator ends before they have.
     #[must_use]
     pub fn from_moved(
         turn: &Turn<'_, '_>,
@@ -97,7 +98,6 @@ impl ClassicGroup {
         }
         group.protocol_type = Some(CONSUMER.to_owned());
         group.generation_id = generation_id;
-        group.leader = group.members.keys().next().cloned();
         group.protocol_name = group.vote();
         group.find_subscribed_topics();
         (group.state, group.previous) = (ClassicState::Stable, ClassicState::CompletingRebalance);

@@ -121,7 +121,8 @@ impl JoinDeadline {
 
 /// Lives: one per group, in the coordinator of its partition.
 /// Invariants: `static_members` holds exactly the members with an instance id. A leader is a member; there is one where there are
-///             members. Who joins waits in PreparingRebalance only, who syncs in CompletingRebalance only.
+///             members, unless they came from a consumer group and have not met since. Who joins waits in PreparingRebalance only, who
+///             syncs in CompletingRebalance only.
 #[derive(Debug, Clone)]
 pub struct ClassicGroup {
     group_id: String,
@@ -313,10 +314,13 @@ impl ClassicGroup {
         self.sync_deadline.as_mut().into_iter().for_each(later);
     }
 
-    /// Sessions begin anew: the coordinator has just been loaded.
-    pub fn on_loaded(&mut self, view: View<'_>) {
+    /// Sessions begin anew: the coordinator has just been loaded. Members that nobody has led yet are still to meet.
+    pub fn on_loaded(&mut self, turn: &mut Turn<'_, '_>) {
         let ids: Vec<String> = self.members.keys().cloned().collect();
-        ids.iter().for_each(|member_id| self.renew_session(view, member_id));
+        ids.iter().for_each(|member_id| self.renew_session(turn.view, member_id));
+        if self.leader.is_none() && !self.members.is_empty() {
+            self.begin_rebalance(turn);
+        }
     }
 
     fn set_state(&mut self, turn: &Turn<'_, '_>, state: ClassicState) {

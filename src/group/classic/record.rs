@@ -91,8 +91,7 @@ impl ClassicGroup {
                 group.static_members.insert(instance_id.clone(), member_id.clone());
             }
         }
-        let leader = value.leader.filter(|leader| group.members.contains_key(*leader)).map(str::to_owned);
-        group.leader = leader.or_else(|| group.members.keys().next().cloned());
+        group.leader = value.leader.filter(|leader| group.members.contains_key(*leader)).map(str::to_owned);
         if !group.members.is_empty() {
             (group.state, group.previous) = (ClassicState::Stable, ClassicState::CompletingRebalance);
         }

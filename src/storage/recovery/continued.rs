@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 
 use super::{Found, FoundJournal, Keep, Recovery, RecoveryError, RecoveryFault, SegmentName, segment_error};
 use crate::effect::{DiskError, JournalPiece};
-use crate::journal::format::{EntryHeader, EntryKind, FORMAT_VERSION};
-use crate::journal::replay::{EntryPlace, ReplayEnd, ReplayPlan, first_commit_sequence};
-use crate::journal::{Continued, ContinuedFile};
+use crate::journal::format::{CommitHeader, EntryHeader, EntryKind, FORMAT_VERSION};
+use crate::journal::replay::{EntryPlace, ReplayEnd, ReplayPlan};
+use crate::journal::{Continued, ContinuedFile, encode_commit};
 use crate::limits::BLOCK_BYTES;
 use crate::log::{RecoveredLog, Replayed};
 use crate::model::{Offset, ShardId, TopicPartition};
@@ -118,7 +118,8 @@ impl Recovery<'_> {
             left.insert(name, Left { shard, segment });
         }
         let path = format!("journal/{shard}");
-        self.clear_cut_off(shard, plan, files).map_err(super::directory_error(&path))?;
+        let begun = self.begin_start(shard, plan, end).map_err(super::directory_error(&path))?;
+        let Some(end) = begun else { return Ok(None) };
         for (name, Left { segment, .. }) in &left {
             let longer = self.lengths.get(name).copied().unwrap_or(0).max(segment.length);
             let length = if self.mutations.trust_scanned_end() { longer } else { segment.length };
@@ -188,27 +189,37 @@ impl Recovery<'_> {
         Ok(replayed)
     }
 
-    /// A file whose first write was cut off may hold a commit that bears the sequence which the next file gets: it goes.
-    fn clear_cut_off(
+    /// Writes a commit that no run of the broker can have written before, and syncs it before any other is issued. The last run may have had
+    /// commits at the device of which a later one got there whole and an earlier one did not: were the next commit to have the very
+    /// bytes of the lost one, the one behind it would line up again, though it was never acknowledged.
+    ///
+    /// None: there is no room for it.
+    fn begin_start(
         &mut self,
         shard: ShardId,
         plan: &ReplayPlan,
-        files: &[(u32, u64)],
-    ) -> Result<(), DiskError> {
-        let Some(newest) = plan.live.last() else { return Ok(()) };
-        for &(number, bytes) in files.iter().filter(|(number, _)| !is_live(plan, *number)) {
-            let disk = &mut *self.disk;
-            let mut read = |file, position, into: &mut [u8]| disk.read_journal(shard, file, position, into);
-            let sequence =
-                first_commit_sequence(number, bytes, &mut read).map_err(|error| match error.fault {
-                    crate::journal::replay::ReplayFault::Disk(error) => error,
-                    _ => DiskError { operation: "read journal", errno: 0 },
-                })?;
-            if sequence > newest.header.file_sequence {
-                self.disk.write_journal(shard, number, 0, &[0; 2 * BLOCK_BYTES as usize])?;
-            }
+        end: ReplayEnd,
+    ) -> Result<Option<ReplayEnd>, DiskError> {
+        let (Some(oldest), Some(newest)) = (plan.live.first(), plan.live.last()) else { return Ok(None) };
+        let header = CommitHeader {
+            crc: 0,
+            file_sequence: newest.header.file_sequence,
+            commit: end.commit,
+            chain: end.chain,
+            body_bytes: 0,
+            entries: 0,
+            starts: true,
+            oldest_live_sequence: oldest.header.file_sequence,
+        };
+        let used = end.used + header.commit_bytes();
+        if used > newest.bytes {
+            return Ok(None);
         }
-        Ok(())
+        let encoded = encode_commit(None, &header, &[]);
+        let mut bytes = encoded.pieces.concat();
+        bytes.resize(BLOCK_BYTES as usize, 0);
+        self.disk.write_journal(shard, newest.number, end.used, &bytes)?;
+        Ok(Some(ReplayEnd { commit: end.commit + 1, chain: encoded.crc, used }))
     }
 
     /// What is left to do for the log that was just opened. A segment below its start is completed now: it is to go, and the log
