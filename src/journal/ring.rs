@@ -25,12 +25,6 @@ const RING_FILES_MIN: usize = 2;
 /// With this many files of full size, smaller ones are no longer used.
 const FULL_SIZE_FILES: usize = 3;
 
-/// Stays free at the end of each file, for the commit of a start that goes on with it.
-const START_COMMIT_BYTES: u64 = BLOCK_BYTES;
-
-/// Of each file, what no other commit can use: its header and that.
-const FRAME_BYTES: u64 = BLOCK_BYTES + START_COMMIT_BYTES;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct RingFile {
     number: u32,
@@ -167,7 +161,7 @@ impl Ring {
     fn choose_free(&self, length: u64, lane: Lane, reserve: u64) -> Option<usize> {
         (0..self.free.len()).find(|&index| {
             let file = self.free[index];
-            let Some(room) = file.bytes.checked_sub(FRAME_BYTES + length) else { return false };
+            let Some(room) = file.bytes.checked_sub(BLOCK_BYTES + length) else { return false };
             self.in_use(file) && (lane == Lane::Release || self.keeps_reserve(Some(index), room, reserve))
         })
     }
@@ -176,13 +170,13 @@ impl Ring {
     /// Room in the current file does not count while it is itself the oldest: what is carried out of a file goes to a newer one.
     /// A file that is too small to take the reserve helps nobody when it is free again: it counts for one more reserve.
     fn keeps_reserve(&self, taken: Option<usize>, room: u64, reserve: u64) -> bool {
-        let small = self.live.iter().filter(|live| live.file.bytes < FRAME_BYTES + reserve).count();
+        let small = self.live.iter().filter(|live| live.file.bytes < BLOCK_BYTES + reserve).count();
         let reserve = reserve * (1 + small as u64);
         let current_is_oldest = self.live.is_empty() || (taken.is_none() && self.live.len() == 1);
         let in_current = if current_is_oldest { 0 } else { room };
         let in_free = (0..self.free.len())
             .filter(|&index| Some(index) != taken && self.in_use(self.free[index]))
-            .map(|index| self.free[index].bytes - FRAME_BYTES)
+            .map(|index| self.free[index].bytes - BLOCK_BYTES)
             .max();
         in_current.max(in_free.unwrap_or(0)) >= reserve
     }
@@ -208,9 +202,7 @@ impl Ring {
 
     fn room_in_current(&self) -> u64 {
         match self.live.back() {
-            Some(current) if !self.closed => {
-                current.file.bytes.saturating_sub(current.used + START_COMMIT_BYTES)
-            }
+            Some(current) if !self.closed => current.file.bytes - current.used,
             _ => 0,
         }
     }

@@ -249,7 +249,7 @@ proptest! {
 #[test]
 fn records_leave_room_for_release_and_release_may_use_it() {
     let block = BLOCK_BYTES;
-    let mut ring = Ring::new(64 * block, &[(0, 17 * block), (1, 17 * block)], 1, StorageMutations::default());
+    let mut ring = Ring::new(64 * block, &[(0, 16 * block), (1, 16 * block)], 1, StorageMutations::default());
     let reserve = 5 * block;
     let mut placed = 0;
     while ring.place(2 * block, Lane::Data, reserve).is_some() {
@@ -263,7 +263,7 @@ fn records_leave_room_for_release_and_release_may_use_it() {
 #[test]
 fn a_dead_file_is_free_only_when_a_commit_has_said_so() {
     let block = BLOCK_BYTES;
-    let mut ring = Ring::new(64 * block, &[(0, 17 * block), (1, 17 * block)], 1, StorageMutations::default());
+    let mut ring = Ring::new(64 * block, &[(0, 16 * block), (1, 16 * block)], 1, StorageMutations::default());
     assert!(ring.place(15 * block, Lane::Data, 0).is_some());
     assert!(ring.place(15 * block, Lane::Data, 0).is_some());
     ring.retire_oldest();

@@ -375,6 +375,37 @@ fn a_start_after_a_crash_reads_no_byte_of_a_segment() {
     assert!(gone_on_with >= 6, "{gone_on_with} of 8");
 }
 
+/// Of two commits at the device the first is lost, and the next run writes the very bytes of it.
+#[test]
+fn what_a_crash_cut_off_never_lines_up_again() {
+    let of = topic_partition(0);
+    let mut world = World::new(Setup { partitions: 1, ..Setup::default() }, 3);
+    for _ in 0..5 {
+        world.append(of);
+    }
+    world.settle();
+    world.crash();
+    world.start().expect("a crash is recovered from");
+    let started = world.disk.clone();
+    world.settle();
+    let completed = world.disk.clone();
+    world.append(of);
+    world.settle();
+
+    let expected = world.expected.get_mut(&of).unwrap();
+    expected.batches.pop();
+    expected.producers.pop();
+    expected.acknowledged -= 1;
+    let cut_off = std::mem::replace(&mut world.disk, started);
+    world.disk.take_journal_writes(&completed, &cut_off);
+    for _ in 0..2 {
+        world.start().expect("a crash is recovered from");
+        world.settle();
+        world.crash();
+    }
+    world.start().expect("a crash is recovered from");
+}
+
 /// More producers than a checkpoint has room for.
 #[test]
 fn a_log_with_too_many_producers_is_sealed_and_recovered() {

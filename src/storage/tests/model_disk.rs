@@ -110,6 +110,20 @@ impl ModelDisk {
         }
     }
 
+    /// What was written to journals between two moments of another disk gets to this one, too.
+    pub fn take_journal_writes(&mut self, before: &ModelDisk, after: &ModelDisk) {
+        for (key, file) in &mut self.journals {
+            let (before, after) = (&before.journals[key].seen, &after.journals[key].seen);
+            for at in (0..after.len()).step_by(BLOCK) {
+                let block = at..at + BLOCK;
+                if before[block.clone()] != after[block.clone()] {
+                    file.write(at as u64, &after[block]);
+                }
+            }
+            file.sync();
+        }
+    }
+
     pub fn write(&mut self, segment: SegmentName, position: u64, bytes: &[u8], ahead: u64) {
         let file = self.segments.entry(segment).or_default();
         file.write(position, bytes);

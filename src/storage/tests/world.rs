@@ -125,7 +125,7 @@ pub struct ShardWorld {
 pub struct Expected {
     pub batches: Vec<Bytes>,
     /// Of each batch; -1: none.
-    producers: Vec<i64>,
+    pub producers: Vec<i64>,
     pub acknowledged: i64,
     waiting: Vec<(CommitId, i64)>,
     /// As far as anybody could see.
