@@ -81,6 +81,13 @@ fn a_ring_too_small_for_its_partitions_goes_on() {
     }
 }
 
+/// Full segments none of whose records were in the journal yet were counted as if their seals would free room: so nothing else was
+/// closed, what had to stay free was more than there was, and no record was written again.
+#[test]
+fn segments_that_wait_for_the_ring_free_nothing_of_it() {
+    check(301_732, Plan::of_seed(301_732));
+}
+
 /// A fetch was planned on one shard and sent by another, and between them the topic was deleted and its files closed.
 #[test]
 fn a_topic_deleted_under_a_fetch_across_shards_costs_a_connection_at_most() {

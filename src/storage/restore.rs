@@ -122,13 +122,14 @@ impl Storage {
                 synced: written,
                 file,
                 full: true,
+                length,
                 journaled: true,
                 residence: residence.into(),
                 ..OpenSegment::new(base_offset)
             };
             self.unsealed_count += 1;
             self.carry_bytes += segment.issued_cost();
-            self.closing_bytes += segment.carry_cost();
+            self.closing_bytes += segment.closing_cost();
             self.slots[log].unsealed.push_back(segment);
             self.restore.insert(key, pieces);
         }

@@ -188,9 +188,9 @@ impl Storage {
         let allowed = (file_bytes / 4 * 3).min(file_bytes.saturating_sub(12 * BLOCK_BYTES));
         let allowed = allowed - self.remainders_bytes_max().min(allowed);
         let mut closed = 0;
+        assert!(self.closing_bytes <= self.carry_bytes, "what goes away is a part of what is there");
         for _ in 0..SCANS_PER_TURN_MAX.min(self.slots.len()) {
-            if self.carry_bytes.saturating_sub(self.closing_bytes) <= allowed || closed == CLOSES_PER_TURN_MAX
-            {
+            if self.carry_bytes - self.closing_bytes <= allowed || closed == CLOSES_PER_TURN_MAX {
                 return;
             }
             self.seal_hand = (self.seal_hand + 1) % self.slots.len();
