@@ -109,8 +109,8 @@ pub const RESTORE_QUEUE: usize = 64;
 pub const RESTORE_SEGMENTS_MAX: usize = 512;
 pub const RESTORE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
-/// So many of them are recorded in the journal together, unless fewer are left of a group.
-pub const RESTORES_TOLD_TOGETHER: usize = 8;
+/// So many of them, or of others that were sealed, are recorded in a crowded journal together, unless fewer are under way.
+pub const SEALS_TOLD_TOGETHER: usize = 8;
 
 /// What each shard may have of them at least.
 pub const BULK_SYNCS_PER_SHARD_MIN: usize = 4;

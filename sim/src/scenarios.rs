@@ -88,6 +88,13 @@ fn segments_that_wait_for_the_ring_free_nothing_of_it() {
     check(301_732, Plan::of_seed(301_732));
 }
 
+/// Many segments were sealed one after the other, each told the journal so in a block of its own, and nothing was left of what the ring
+/// keeps free for releasing its oldest file.
+#[test]
+fn many_seals_leave_a_crowded_ring_its_room() {
+    check(301_834, Plan::of_seed(301_834));
+}
+
 /// A fetch was planned on one shard and sent by another, and between them the topic was deleted and its files closed.
 #[test]
 fn a_topic_deleted_under_a_fetch_across_shards_costs_a_connection_at_most() {

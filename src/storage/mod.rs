@@ -223,6 +223,9 @@ pub struct Storage {
     /// Segments with something to write or to seal.
     write_queue: VecDeque<SegmentKey>,
     writes_bytes: u64,
+    seals_in_flight: u64,
+    /// Sealed or restored, but the journal was not told yet.
+    completed: Vec<FileId>,
     release: Option<Release>,
     restore: Restore,
     syncs_issued: u64,
@@ -278,6 +281,8 @@ impl Storage {
             files_opened: 0,
             write_queue: VecDeque::new(),
             writes_bytes: 0,
+            seals_in_flight: 0,
+            completed: Vec::new(),
             release: None,
             restore: Restore::new(journaled),
             syncs_issued: 0,
@@ -582,7 +587,7 @@ impl Storage {
             }
             Input::SegmentLacksSpace { file, operation, error } => {
                 self.on_segment_lacks_space(now, file, operation, error);
-                self.maybe_tell_restored(effects);
+                self.maybe_tell_sealed(effects);
             }
             Input::DiskSpace { space, .. } => self.on_disk_space(now, space.usable_bytes),
             Input::SegmentsSynced { sync } => self.on_segments_synced(sync, effects),
