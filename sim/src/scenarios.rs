@@ -163,3 +163,23 @@ fn a_log_start_remembers_no_batch_that_is_not_there() {
         check(seed, plan);
     }
 }
+
+/// A disk was full for longer than a fetch waits for an index: who asked for what a start had found in the journal alone was told, again
+/// and again, that there was nothing.
+#[test]
+fn who_cannot_read_for_want_of_room_is_not_told_that_there_is_nothing() {
+    for seed in 1..16 {
+        let mut plan = Plan::of_seed(seed);
+        plan.admin.topics = vec![topic("steady-0", 4, false)];
+        (plan.full_gap_ns_max, plan.full_ns_max) = (100_000_000, 60_000_000_000);
+        (plan.life_ns_max, plan.moment_percent, plan.stop_percent) = (30_000_000_000, 0, 0);
+        plan.members.clear();
+        for producer in &mut plan.producers {
+            producer.topics = vec!["steady-0".to_owned()];
+        }
+        for consumer in &mut plan.consumers {
+            consumer.topics = vec!["steady-0".to_owned()];
+        }
+        check(seed, plan);
+    }
+}

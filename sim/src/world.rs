@@ -151,7 +151,7 @@ impl World {
         let free_bytes = self.disk.fill_up(dir, full);
         if full {
             self.told_full = self.random.percent(50);
-            let lasts = self.random.log_uniform(1_000_000, 3_000_000_000);
+            let lasts = self.random.log_uniform(1_000_000, self.plan.full_ns_max);
             self.schedule.after(lasts, Event::Space { dir, full: false });
         } else {
             self.plan_full_disk();
