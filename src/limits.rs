@@ -109,8 +109,8 @@ pub const RESTORE_QUEUE: usize = 64;
 pub const RESTORE_SEGMENTS_MAX: usize = 512;
 pub const RESTORE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
-/// So many of them are recorded in the journal together, unless fewer are left of a group.
-pub const RESTORES_TOLD_TOGETHER: usize = 8;
+/// So many of them, or of others that were sealed, are recorded in a crowded journal together, unless fewer are under way.
+pub const SEALS_TOLD_TOGETHER: usize = 8;
 
 /// What each shard may have of them at least.
 pub const BULK_SYNCS_PER_SHARD_MIN: usize = 4;
@@ -128,7 +128,8 @@ const _: () = assert!((JOURNAL_FILL_BYTES as u64).is_multiple_of(BLOCK_BYTES));
 const _: () = assert!(BULK_WRITES_IN_FLIGHT_MAX * BULK_WRITE_BYTES < BULK_MEMORY_BYTES);
 const _: () = assert!(BULK_SYNCS_PER_SHARD_MIN <= BULK_SYNCS_IN_FLIGHT_MAX);
 
-/// A fetch that would be answered with nothing waits so long for the index of the records that it asks for, whatever its own limit is.
+/// A fetch that would be answered with nothing waits so long for the index of the records that it asks for, whatever its own limit is;
+/// then the answer is KAFKA_STORAGE_ERROR.
 pub const FETCH_INDEX_WAIT_MS: u64 = 10_000;
 
 /// What a full disk refused is tried again after a pause that doubles from the first to the second.

@@ -64,6 +64,8 @@ struct Link {
     at_broker: bool,
     /// The client's end is there.
     at_client: bool,
+    /// The broker was told to stop while its end was there.
+    saw_stop: bool,
     to_broker: VecDeque<Bytes>,
     to_broker_fin: bool,
     to_broker_due: bool,
@@ -97,6 +99,8 @@ pub struct Network {
     links: BTreeMap<LinkId, Link>,
     by_connection: BTreeMap<(ShardId, ConnectionId), LinkId>,
     next_link: u64,
+    /// The broker at the other end was told to stop.
+    stopping: bool,
 }
 
 impl Network {
@@ -110,6 +114,7 @@ impl Network {
             links: BTreeMap::new(),
             by_connection: BTreeMap::new(),
             next_link: 0,
+            stopping: false,
         }
     }
 
@@ -142,6 +147,7 @@ impl Network {
                 accepted: false,
                 at_broker: true,
                 at_client: true,
+                saw_stop: self.stopping,
                 to_broker: VecDeque::new(),
                 to_broker_fin: false,
                 to_broker_due: true,
@@ -158,6 +164,19 @@ impl Network {
         self.by_connection.insert((shard, connection), link);
         schedule.after(self.random.log_uniform(5_000, 500_000), Event::ToBroker { link });
         link
+    }
+
+    /// The broker was told to stop.
+    pub fn on_stop(&mut self) {
+        self.stopping = true;
+        self.links.values_mut().filter(|link| link.at_broker).for_each(|link| link.saw_stop = true);
+    }
+
+    /// Whether an answer on this connection may be that of a broker that stops. The broker's next life tells nothing about that: the
+    /// answer may have been under way for longer than the broker was gone.
+    #[must_use]
+    pub fn saw_stop(&self, id: LinkId) -> bool {
+        self.links.get(&id).is_some_and(|link| link.saw_stop)
     }
 
     /// The client sends.
@@ -424,6 +443,7 @@ impl Network {
             self.forget(id);
         }
         self.by_connection.clear();
+        self.stopping = false;
     }
 }
 
@@ -501,4 +521,29 @@ fn leave(link: &mut Link, room: u64, disk: &Disk, violations: &mut Vec<String>) 
         }
     }
     sent
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The next life may begin before the last answer of the one before is there.
+    #[test]
+    fn a_connection_remembers_that_its_broker_was_told_to_stop() {
+        let (mut network, mut schedule) = (Network::new(1), Schedule::new(1));
+        let mut connect =
+            |network: &mut Network| network.connect(ClientId(0), ShardId(0), 1 << 20, &mut schedule);
+        let before = connect(&mut network);
+        assert!(!network.saw_stop(before));
+        network.on_stop();
+        let during = connect(&mut network);
+        assert!(network.saw_stop(before) && network.saw_stop(during));
+        network.crash(&mut Schedule::new(1));
+        let after = connect(&mut network);
+        assert!(network.saw_stop(before) && network.saw_stop(during), "their answers may be under way");
+        assert!(!network.saw_stop(after), "another broker");
+        network.crash(&mut Schedule::new(1));
+        network.on_stop();
+        assert!(!network.saw_stop(after), "that broker was gone before");
+    }
 }

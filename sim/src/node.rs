@@ -58,8 +58,6 @@ pub struct Node {
     pub counters: NodeCounters,
     /// A disk error made (part of) it useless.
     pub failed: bool,
-    /// It was told to.
-    pub stopping: bool,
     /// It has given up.
     pub ends: bool,
 }
@@ -73,7 +71,6 @@ impl Node {
             mesh: BTreeMap::new(),
             counters: NodeCounters::default(),
             failed: false,
-            stopping: false,
             ends: false,
         };
         let mut wanted = Vec::new();
@@ -146,7 +143,7 @@ impl Node {
     /// Everyone is told to stop.
     pub fn stop(&mut self, around: &mut Surroundings<'_>) {
         self.counters.stops += 1;
-        self.stopping = true;
+        around.network.on_stop();
         for index in 0..self.shards() {
             self.input(ShardId(index), Input::Stop, around);
         }

@@ -25,6 +25,8 @@ pub struct Plan {
     pub disk_faults: DiskFaults,
     /// The disk is full now and then: the longest time between, in nanoseconds; 0: never.
     pub full_gap_ns_max: u64,
+    /// The longest time that it stays so.
+    pub full_ns_max: u64,
     pub network_faults: NetworkFaults,
     pub log_dirs: u8,
     /// Of 100 starts, so many lack one of the log dirs, if there are several.
@@ -74,6 +76,7 @@ impl Plan {
             disk_faults: DiskFaults { summary_lost, ..disk_faults(&mut random) },
             network_faults: network_faults(&mut random),
             full_gap_ns_max: full_gap_ns_max(seed),
+            full_ns_max: 3_000_000_000,
             log_dirs,
             missing_dir_percent,
             crashes_min: random.between(2, 6) as u32,

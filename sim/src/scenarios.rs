@@ -81,6 +81,20 @@ fn a_ring_too_small_for_its_partitions_goes_on() {
     }
 }
 
+/// Full segments none of whose records were in the journal yet were counted as if their seals would free room: so nothing else was
+/// closed, what had to stay free was more than there was, and no record was written again.
+#[test]
+fn segments_that_wait_for_the_ring_free_nothing_of_it() {
+    check(301_732, Plan::of_seed(301_732));
+}
+
+/// Many segments were sealed one after the other, each told the journal so in a block of its own, and nothing was left of what the ring
+/// keeps free for releasing its oldest file.
+#[test]
+fn many_seals_leave_a_crowded_ring_its_room() {
+    check(301_834, Plan::of_seed(301_834));
+}
+
 /// A fetch was planned on one shard and sent by another, and between them the topic was deleted and its files closed.
 #[test]
 fn a_topic_deleted_under_a_fetch_across_shards_costs_a_connection_at_most() {
@@ -102,10 +116,11 @@ fn a_topic_deleted_under_a_fetch_across_shards_costs_a_connection_at_most() {
 }
 
 /// A seal had cut and synced its segment, and found no room for the summary. Then its last block was wanted, and the segment was written
-/// once more before the seal was tried again. And a broker that stops answers a fetch without the index that it waits for.
+/// once more before the seal was tried again. And a broker that stops answers a fetch without the index that it waits for: it had
+/// stopped, and the next one ran, when such an answer arrived.
 #[test]
 fn what_a_full_disk_or_a_stop_interrupts_goes_on_where_it_was() {
-    for seed in [102_830, 102_630] {
+    for seed in [102_830, 102_630, 56_447] {
         check(seed, Plan::of_seed(seed));
     }
 }
@@ -145,6 +160,26 @@ fn a_log_start_remembers_no_batch_that_is_not_there() {
             consumer.topics = vec!["steady-0".to_owned()];
         }
         plan.life_ns_max = 60_000_000;
+        check(seed, plan);
+    }
+}
+
+/// A disk was full for longer than a fetch waits for an index: who asked for what a start had found in the journal alone was told, again
+/// and again, that there was nothing.
+#[test]
+fn who_cannot_read_for_want_of_room_is_not_told_that_there_is_nothing() {
+    for seed in 1..16 {
+        let mut plan = Plan::of_seed(seed);
+        plan.admin.topics = vec![topic("steady-0", 4, false)];
+        (plan.full_gap_ns_max, plan.full_ns_max) = (100_000_000, 60_000_000_000);
+        (plan.life_ns_max, plan.moment_percent, plan.stop_percent) = (30_000_000_000, 0, 0);
+        plan.members.clear();
+        for producer in &mut plan.producers {
+            producer.topics = vec!["steady-0".to_owned()];
+        }
+        for consumer in &mut plan.consumers {
+            consumer.topics = vec!["steady-0".to_owned()];
+        }
         check(seed, plan);
     }
 }

@@ -151,7 +151,7 @@ impl World {
         let free_bytes = self.disk.fill_up(dir, full);
         if full {
             self.told_full = self.random.percent(50);
-            let lasts = self.random.log_uniform(1_000_000, 3_000_000_000);
+            let lasts = self.random.log_uniform(1_000_000, self.plan.full_ns_max);
             self.schedule.after(lasts, Event::Space { dir, full: false });
         } else {
             self.plan_full_disk();
@@ -303,7 +303,6 @@ impl World {
 
     fn with_client(&mut self, id: ClientId, act: impl FnOnce(&mut dyn Client, &mut Io<'_>) -> Alarm) {
         let shards = self.node.as_ref().map_or(0, Node::shards);
-        let stopping = self.node.as_ref().is_none_or(|node| node.stopping);
         let thin = self.phase == Phase::Chaos && !self.is_thick();
         let Some(seat) = self.seats.get_mut(usize::from(id.0)) else { return };
         let mut io = Io {
@@ -313,7 +312,6 @@ impl World {
             ledger: &mut self.ledger,
             random: &mut seat.random,
             shards,
-            stopping,
             calm: self.phase != Phase::Chaos,
             thin,
         };

@@ -103,14 +103,18 @@ impl Shard {
     fn end_round(&mut self, now: Now, key: SlabKey, effects: &mut Effects) {
         let stopping = self.stopping;
         let Some(fetch) = self.fetch_wait(key) else { return };
-        let State::Reading { results, .. } = &fetch.state else { return };
+        let State::Reading { results, .. } = &mut fetch.state else { return };
         let bytes: u64 = results.iter().flatten().map(|result| result.bytes).sum();
+        let has_waited = fetch.index_deadline.is_some_and(|instant| instant <= now.instant);
+        if bytes == 0 && has_waited && !stopping {
+            give_up_indexes(results);
+        }
         let must_tell = results
             .iter()
             .flatten()
             .any(|result| result.error != ErrorCode::NONE || result.diverging.is_some());
         let deadline = fetch.deadline.unwrap_or(now.instant.after_ms(fetch.plan.max_wait_ms));
-        let is_over = stopping || fetch.index_deadline.is_some_and(|instant| instant <= now.instant);
+        let is_over = stopping || has_waited;
         // It would get nothing, though there is something.
         let lacks_index = bytes == 0 && results.iter().flatten().any(|result| result.needs_index.is_some());
         let is_enough = bytes >= fetch.plan.min_bytes || deadline <= now.instant;
@@ -290,6 +294,13 @@ pub(super) fn index_error(fault: &IndexFault) -> ErrorCode {
     match fault {
         IndexFault::Disk(_) => ErrorCode::KAFKA_STORAGE_ERROR,
         IndexFault::NotABatch { .. } => ErrorCode::CORRUPT_MESSAGE,
+    }
+}
+
+/// The index has not come: for want of room on the disk, mostly. Nothing, and no error, would say that all was read.
+fn give_up_indexes(results: &mut [Option<ReadResult>]) {
+    for result in results.iter_mut().flatten().filter(|result| result.needs_index.is_some()) {
+        *result = failed_read(result.index, ErrorCode::KAFKA_STORAGE_ERROR);
     }
 }
 

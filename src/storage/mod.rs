@@ -175,6 +175,8 @@ struct OpenSegment {
     file: Option<FileId>,
     /// The log appends no more to it.
     full: bool,
+    /// Where it ends, once it is full.
+    length: u64,
     sealing: bool,
     queued: bool,
     /// An earlier run left it open: it is completed out of the journal.
@@ -221,6 +223,9 @@ pub struct Storage {
     /// Segments with something to write or to seal.
     write_queue: VecDeque<SegmentKey>,
     writes_bytes: u64,
+    seals_in_flight: u64,
+    /// Sealed or restored, but the journal was not told yet.
+    completed: Vec<FileId>,
     release: Option<Release>,
     restore: Restore,
     syncs_issued: u64,
@@ -237,7 +242,7 @@ pub struct Storage {
     compactor: Compactor,
     /// Upper bound of what carrying all unsealed segments would write, without their remainders.
     carry_bytes: u64,
-    /// The part of it that goes away by seals under way.
+    /// The part of it that goes away by seals, without another commit of records.
     closing_bytes: u64,
     unsealed_count: u64,
     seal_hand: usize,
@@ -276,6 +281,8 @@ impl Storage {
             files_opened: 0,
             write_queue: VecDeque::new(),
             writes_bytes: 0,
+            seals_in_flight: 0,
+            completed: Vec::new(),
             release: None,
             restore: Restore::new(journaled),
             syncs_issued: 0,
@@ -466,11 +473,12 @@ impl Storage {
     /// The log left this segment: it is sealed once all of it is durable.
     fn close_segment(&mut self, key: SegmentKey) {
         let slot = &mut self.slots[key.log];
+        let length = slot.log.segment(key.base_offset).map_or(0, |segment| segment.length);
         // A segment of an earlier run is sealed already.
         let Some(segment) = slot.segment_mut(key.base_offset) else { return };
         segment.full = true;
-        let cost = segment.carry_cost();
-        self.closing_bytes += cost;
+        segment.length = length;
+        self.closing_bytes += segment.closing_cost();
         self.maybe_queue(key);
     }
 
@@ -497,9 +505,7 @@ impl Storage {
     fn forget(&mut self, segment: &OpenSegment) {
         self.unsealed_count -= 1;
         self.carry_bytes -= segment.issued_cost();
-        if segment.full {
-            self.closing_bytes -= segment.carry_cost();
-        }
+        self.closing_bytes -= segment.closing_cost();
     }
 
     fn finish_deletes(&mut self, effects: &mut Effects) {
@@ -581,7 +587,7 @@ impl Storage {
             }
             Input::SegmentLacksSpace { file, operation, error } => {
                 self.on_segment_lacks_space(now, file, operation, error);
-                self.maybe_tell_restored(effects);
+                self.maybe_tell_sealed(effects);
             }
             Input::DiskSpace { space, .. } => self.on_disk_space(now, space.usable_bytes),
             Input::SegmentsSynced { sync } => self.on_segments_synced(sync, effects),
@@ -669,12 +675,10 @@ impl Storage {
             let slot = &mut self.slots[entry.key.log];
             let Some(segment) = slot.segment_mut(entry.key.base_offset) else { continue };
             let data_end = if entry.kind == EntryKind::Data { entry.end } else { 0 };
-            let (before, closing_before) = (segment.issued_cost(), segment.carry_cost());
+            let (before, closing_before) = (segment.issued_cost(), segment.closing_cost());
             segment.issued = segment.issued.max(data_end);
             self.carry_bytes = self.carry_bytes + segment.issued_cost() - before;
-            if segment.full {
-                self.closing_bytes = self.closing_bytes + segment.carry_cost() - closing_before;
-            }
+            self.closing_bytes = self.closing_bytes + segment.closing_cost() - closing_before;
             match segment.residence.back_mut().filter(|(sequence, _)| *sequence == issued.sequence) {
                 Some((_, end)) => *end = data_end.max(*end),
                 None => {
@@ -809,6 +813,7 @@ impl OpenSegment {
             checkpoint: 0,
             file: None,
             full: false,
+            length: 0,
             sealing: false,
             queued: false,
             journaled: false,
@@ -824,5 +829,11 @@ impl OpenSegment {
     /// The same, 0 as long as no journal file holds any of it.
     fn issued_cost(&self) -> u64 {
         if self.issued == 0 { 0 } else { self.carry_cost() }
+    }
+
+    /// The same, of what goes away by its seal alone: all of it is issued. What still waits for room in the ring would wait for
+    /// itself.
+    fn closing_cost(&self) -> u64 {
+        if self.full && self.issued == self.length { self.issued_cost() } else { 0 }
     }
 }

@@ -17,7 +17,7 @@ use super::{JournaledSegment, LogId, OpenSegment, Storage};
 use crate::effect::{Effect, Effects, FileId, FileOrigin, JournalPiece, RestoreSegment, SegmentName};
 use crate::journal::format::{EntryHeader, EntryKind};
 use crate::journal::{Entry, SegmentKey};
-use crate::limits::{RESTORE_BYTES_MAX, RESTORE_SEGMENTS_MAX, RESTORES_TOLD_TOGETHER};
+use crate::limits::{RESTORE_BYTES_MAX, RESTORE_SEGMENTS_MAX, SEALS_TOLD_TOGETHER};
 use crate::log::SegmentState;
 use crate::model::TopicPartition;
 
@@ -34,8 +34,6 @@ pub(super) struct Restore {
     waiting: VecDeque<SegmentKey>,
     is_sorted: bool,
     in_flight: HashSet<FileId>,
-    /// Complete, but the journal was not told yet.
-    completed: Vec<FileId>,
     /// Of all pieces.
     bytes: u64,
 }
@@ -75,13 +73,21 @@ impl Restore {
         self.waiting.push_back(key);
     }
 
-    fn remove(&mut self, key: SegmentKey) {
-        self.bytes -= self.pieces.remove(&key).map_or(0, |pieces| bytes_of(&pieces));
+    /// Whether it was there.
+    pub(super) fn remove(&mut self, key: SegmentKey) -> bool {
+        let pieces = self.pieces.remove(&key);
+        self.bytes -= pieces.as_deref().map_or(0, bytes_of);
+        pieces.is_some()
+    }
+
+    /// Some are being copied.
+    pub(super) fn is_under_way(&self) -> bool {
+        !self.in_flight.is_empty()
     }
 
     /// Commits that are still to come for Sealed entries of restored segments, at most.
     pub(super) fn commits_max(&self) -> u64 {
-        self.pieces.len().div_ceil(RESTORES_TOLD_TOGETHER) as u64 + self.bytes / RESTORE_BYTES_MAX
+        self.pieces.len().div_ceil(SEALS_TOLD_TOGETHER) as u64 + self.bytes / RESTORE_BYTES_MAX
     }
 
     /// The segment found no room. One of all that wait for it is tried again by itself; this one waits for what becomes of that.
@@ -122,13 +128,14 @@ impl Storage {
                 synced: written,
                 file,
                 full: true,
+                length,
                 journaled: true,
                 residence: residence.into(),
                 ..OpenSegment::new(base_offset)
             };
             self.unsealed_count += 1;
             self.carry_bytes += segment.issued_cost();
-            self.closing_bytes += segment.carry_cost();
+            self.closing_bytes += segment.closing_cost();
             self.slots[log].unsealed.push_back(segment);
             self.restore.insert(key, pieces);
         }
@@ -143,8 +150,9 @@ impl Storage {
         let (mut keys, mut bytes) = (Vec::new(), 0);
         while keys.len() < RESTORE_SEGMENTS_MAX && bytes < RESTORE_BYTES_MAX {
             let Some(key) = self.restore.next() else { break };
-            // It found no room, and is tried again by itself.
-            let is_free = self.slots[key.log].segment(key.base_offset).is_some_and(|one| !one.queued);
+            // It found no room, and is tried again by itself; or it is complete, and the journal will hear of it soon.
+            let segment = self.slots[key.log].segment(key.base_offset);
+            let is_free = segment.is_some_and(|one| !one.queued && !one.sealing);
             if is_free && !keys.contains(&key) {
                 bytes += bytes_of(&self.restore.pieces[&key]);
                 keys.push(key);
@@ -190,29 +198,8 @@ impl Storage {
         }
     }
 
-    /// A segment is complete. A ring that is more than half full hears of several at once: else each of them could take a block of it.
-    pub(super) fn on_restored(&mut self, file: FileId, effects: &mut Effects) {
-        self.restore.completed.push(file);
-        self.maybe_tell_restored(effects);
-    }
-
-    pub(super) fn maybe_tell_restored(&mut self, effects: &mut Effects) {
-        let ring = self.journal.ring();
-        let is_pressed = ring.used_bytes() * 2 > ring.capacity();
-        let waits_for_more = !self.restore.in_flight.is_empty() && is_pressed;
-        if waits_for_more && self.restore.completed.len() < RESTORES_TOLD_TOGETHER {
-            return;
-        }
-        for file in std::mem::take(&mut self.restore.completed) {
-            if let Some(key) = self.end_seal(file) {
-                self.load_awaited_index(key, effects);
-            }
-        }
-    }
-
     /// The segment is complete: its index can be had.
-    fn load_awaited_index(&mut self, key: SegmentKey, effects: &mut Effects) {
-        self.restore.remove(key);
+    pub(super) fn load_awaited_index(&mut self, key: SegmentKey, effects: &mut Effects) {
         if self.indexes.take_awaited(key) {
             self.ask_for_index(key, effects);
         }
@@ -222,7 +209,9 @@ impl Storage {
     pub(super) fn forget_restores(&mut self, log: LogId) {
         let of_it: Vec<SegmentKey> =
             self.restore.pieces.keys().filter(|key| key.log == log).copied().collect();
-        of_it.into_iter().for_each(|key| self.restore.remove(key));
+        for key in of_it {
+            self.restore.remove(key);
+        }
     }
 
     /// Tells the journal that a segment needs it no more.

@@ -97,7 +97,10 @@ impl Storage {
         self.writes_bytes -= match operation {
             SegmentOperation::Write { length } => length,
             SegmentOperation::Seal if self.restore.on_answered(file) => 0,
-            SegmentOperation::Seal => SEAL_COST_BYTES,
+            SegmentOperation::Seal => {
+                self.seals_in_flight -= 1;
+                SEAL_COST_BYTES
+            }
         };
         let Some(&key) = self.files.get(&file) else { return };
         let slot = &mut self.slots[key.log];

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use super::{OpenSegment, Storage};
 use crate::effect::{Effect, Effects, FileId, FileOrigin};
 use crate::journal::{LogId, SegmentKey};
-use crate::limits::{BLOCK_BYTES, SEGMENT_WRITE_BYTES, SEGMENT_WRITES_BYTES_MAX};
+use crate::limits::{BLOCK_BYTES, SEALS_TOLD_TOGETHER, SEGMENT_WRITE_BYTES, SEGMENT_WRITES_BYTES_MAX};
 
 /// The largest single write.
 const WRITE_BYTES_MAX: u64 = 2 * SEGMENT_WRITE_BYTES;
@@ -128,6 +128,7 @@ impl Storage {
         let file = self.file_of(key, effects);
         let tail = concat(self.log(key.log).slices(key.base_offset, position, length));
         self.writes_bytes += SEAL_COST_BYTES;
+        self.seals_in_flight += 1;
         let length = if self.config.mutations.seal_without_truncate() {
             length.next_multiple_of(BLOCK_BYTES)
         } else {
@@ -155,12 +156,29 @@ impl Storage {
     }
 
     pub(super) fn on_segment_sealed(&mut self, file: FileId, effects: &mut Effects) {
-        if self.restore.on_answered(file) {
-            return self.on_restored(file, effects);
+        if !self.restore.on_answered(file) {
+            self.seals_in_flight -= 1;
+            self.writes_bytes -= SEAL_COST_BYTES;
         }
-        self.writes_bytes -= SEAL_COST_BYTES;
-        if let Some(key) = self.end_seal(file) {
-            self.keep_index(key);
+        self.completed.push(file);
+        self.maybe_tell_sealed(effects);
+    }
+
+    /// A ring that is more than half full hears of several seals at once: else each of them could take a block of it, and together
+    /// they would take the room that it keeps for releasing a file.
+    pub(super) fn maybe_tell_sealed(&mut self, effects: &mut Effects) {
+        let ring = self.journal.ring();
+        let is_pressed = ring.used_bytes() * 2 > ring.capacity();
+        let more_will_come = self.seals_in_flight > 0 || self.restore.is_under_way();
+        if more_will_come && is_pressed && self.completed.len() < SEALS_TOLD_TOGETHER {
+            return;
+        }
+        for file in std::mem::take(&mut self.completed) {
+            match self.end_seal(file) {
+                Some(key) if self.restore.remove(key) => self.load_awaited_index(key, effects),
+                Some(key) => self.keep_index(key),
+                None => {}
+            }
         }
     }
 
@@ -188,9 +206,9 @@ impl Storage {
         let allowed = (file_bytes / 4 * 3).min(file_bytes.saturating_sub(12 * BLOCK_BYTES));
         let allowed = allowed - self.remainders_bytes_max().min(allowed);
         let mut closed = 0;
+        assert!(self.closing_bytes <= self.carry_bytes, "what goes away is a part of what is there");
         for _ in 0..SCANS_PER_TURN_MAX.min(self.slots.len()) {
-            if self.carry_bytes.saturating_sub(self.closing_bytes) <= allowed || closed == CLOSES_PER_TURN_MAX
-            {
+            if self.carry_bytes - self.closing_bytes <= allowed || closed == CLOSES_PER_TURN_MAX {
                 return;
             }
             self.seal_hand = (self.seal_hand + 1) % self.slots.len();

@@ -25,8 +25,6 @@ pub struct Io<'a> {
     pub random: &'a mut Random,
     /// Shards of the running broker; 0 while it is down.
     pub shards: u16,
-    /// The broker answers what it has, and goes; or it is gone.
-    pub stopping: bool,
     /// The faults have stopped: finish what was begun, begin nothing.
     pub calm: bool,
     /// The world has not seen enough yet: go on.

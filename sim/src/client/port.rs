@@ -54,6 +54,12 @@ impl<E> Port<E> {
         self.link.is_some()
     }
 
+    /// Whether the broker at the other end was told to stop: then it answers what it has, and goes.
+    #[must_use]
+    pub fn saw_stop(&self, io: &Io<'_>) -> bool {
+        self.link.is_some_and(|link| io.network.saw_stop(link))
+    }
+
     #[must_use]
     pub fn is_current(&self, link: LinkId) -> bool {
         self.link == Some(link)
