@@ -72,6 +72,8 @@ impl Coverage {
     pub fn add_world(&mut self, disk: &DiskCounters, network: &NetworkCounters, ledger: &Ledger) {
         self.add("groups: commits acknowledged", ledger.groups.acknowledged);
         self.add("groups: assignments told", ledger.groups.assignments);
+        self.add("groups: deleted", ledger.groups.deletions);
+        self.add("consumer groups: partitions moved", ledger.ownership.moves);
         self.add("disk: commits synced", disk.commits);
         self.add("disk: commits out of order", disk.commits_out_of_order);
         self.add("disk: journal files prepared", disk.journal_files);

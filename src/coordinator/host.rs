@@ -164,6 +164,10 @@ impl<C: Coordinator> Host<C> {
         assert_eq!(self.phase, Phase::Active, "nothing is asked while the partition is loaded");
         let mut decision = Decision::default();
         self.coordinator.handle(view, ticket, ask, &mut decision);
+        if view.mutations.coordinator_reads_do_not_wait() && decision.records.is_empty() {
+            let answers = std::mem::take(&mut decision.answers);
+            self.undurable.push_front(Undurable { commit: CommitId(0), answers });
+        }
         self.settle(view, decision);
     }
 

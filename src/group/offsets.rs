@@ -99,6 +99,17 @@ impl Offsets {
         }
     }
 
+    /// As if nothing of the group had been replayed.
+    pub(super) fn forget(&mut self, group_id: &str) {
+        let committed = self.groups.get(group_id).into_iter().flatten();
+        let known = committed.flat_map(|(topic, partitions)| {
+            partitions.keys().map(|partition| (topic.clone(), *partition)).collect::<Vec<_>>()
+        });
+        for (topic, partition) in known.collect::<Vec<(String, i32)>>() {
+            self.remove(group_id, &topic, partition);
+        }
+    }
+
     #[must_use]
     pub fn has_group(&self, group_id: &str) -> bool {
         self.groups.contains_key(group_id)

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::*;
 use crate::config::{Config, RawConfig};
 use crate::coordinator::CoordinatorRecord;
+use crate::journal::StorageMutations;
 use crate::model::group::*;
 use crate::model::metadata_image::{MetadataImage, PartitionImage, TopicImage};
 use crate::model::topic_config::TopicConfig;
@@ -79,7 +80,12 @@ impl World {
     pub fn reload(&mut self) {
         self.seed += 1;
         self.coordinator = GroupCoordinator::new(RandomIds::new([self.seed; 16], 0));
-        let view = View { now: self.now, image: &self.image, config: &self.config };
+        let view = View {
+            now: self.now,
+            image: &self.image,
+            config: &self.config,
+            mutations: StorageMutations::default(),
+        };
         for record in &self.log {
             self.coordinator.replay(view, START_MS, &record.key, record.value.as_deref()).unwrap();
         }
@@ -88,7 +94,12 @@ impl World {
     }
 
     fn decide(&mut self, decide: impl FnOnce(&mut GroupCoordinator, View<'_>, &mut Decision<GroupReply>)) {
-        let view = View { now: self.now, image: &self.image, config: &self.config };
+        let view = View {
+            now: self.now,
+            image: &self.image,
+            config: &self.config,
+            mutations: StorageMutations::default(),
+        };
         let mut decision = Decision::default();
         decide(&mut self.coordinator, view, &mut decision);
         for record in decision.records {

@@ -137,7 +137,8 @@ impl Shard {
         work: impl FnOnce(View<'_>, &mut Seat) -> T,
     ) -> Option<T> {
         let entry = self.coordinators.seats.get_mut(&seat)?;
-        Some(work(View { now, image: &self.image, config: &self.config }, entry))
+        let mutations = self.storage.dir(entry.log.dir()).mutations();
+        Some(work(View { now, image: &self.image, config: &self.config, mutations }, entry))
     }
 
     /// The image has changed: coordinators come and go with the partitions of their topics.

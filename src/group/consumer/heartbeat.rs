@@ -83,7 +83,9 @@ impl ConsumerGroup {
         let assigned_before = member.current.assigned.clone();
         let step = Step { change: change.subscription, reported: request.topic_partitions.as_ref() };
         self.take_step(view, member_id, &mut member, &target, step, records)?;
-        self.set_timer(Timer::Session(member_id.clone()), view, config.session_timeout_ms);
+        if request.joins() || !view.mutations.consumer_heartbeat_renews_nothing() {
+            self.set_timer(Timer::Session(member_id.clone()), view, config.session_timeout_ms);
+        }
         if change.needs_lookup {
             self.timers.set(Timer::Regexes, view.now.instant);
         }
@@ -221,7 +223,8 @@ impl ConsumerGroup {
                 records.push(records::consumer_group_epoch(&self.group_id, epoch.0, hash));
             }
         }
-        if epoch > self.target_epoch {
+        let is_kept = view.mutations.consumer_target_not_remade() && self.target_epoch != GroupEpoch::ZERO;
+        if epoch > self.target_epoch && !is_kept {
             let roster = self.roster(Some((member_id, metadata)), &without);
             (epoch, self.plan_target(view, &roster, epoch, member_id, records))
         } else {
@@ -253,6 +256,7 @@ impl ConsumerGroup {
             subscription_changed: step.change,
             reported: step.reported,
             owners: &self.owners,
+            mutations: view.mutations,
         }
         .next();
         let next = next.map_err(|MustRejoin| {
