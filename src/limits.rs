@@ -158,6 +158,12 @@ pub const INDEX_RETRY_MS: u64 = 1_000;
 /// Indexes of sealed segments that stay in memory whatever `index.cache.bytes` says.
 pub const INDEXES_KEPT_MIN: usize = 4;
 
+/// How often the lag of groups is measured.
+pub const LAG_INTERVAL_MS: u64 = 5_000;
+
+/// Committed offsets of the groups of one shard whose lag is measured, and told to whoever scrapes.
+pub const LAG_SERIES_MAX: usize = 2_000;
+
 /// Segments that compaction merges into one.
 pub const COMPACTED_SEGMENTS_MAX: usize = 64;
 

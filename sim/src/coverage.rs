@@ -62,8 +62,8 @@ impl Coverage {
         self.add("storage: segment syncs", counters.segment_syncs);
         self.add("storage: log starts moved", counters.log_starts_moved);
         self.add("storage: segments unlinked", counters.segments_unlinked);
-        self.add("compaction: passes", counters.compactions);
-        self.add("compaction: segments replaced", counters.segments_compacted);
+        self.add("compaction: passes", counters.cleaner.runs);
+        self.add("compaction: segments replaced", counters.cleaner.segments_replaced);
         self.add("indexes: evicted", counters.index_evictions);
         self.add("storage: room found after a refusal", counters.space_ends);
     }

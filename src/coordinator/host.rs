@@ -86,6 +86,12 @@ impl<C: Coordinator> Host<C> {
         self.phase
     }
 
+    /// None: it does not know everything yet.
+    #[must_use]
+    pub fn loaded(&self) -> Option<&C> {
+        (self.phase == Phase::Active).then_some(&self.coordinator)
+    }
+
     /// What a batch of the partition may have.
     pub fn set_batch_bytes_max(&mut self, bytes: u32) {
         self.batch_bytes_max = bytes as usize;

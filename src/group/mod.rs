@@ -143,6 +143,11 @@ impl GroupCoordinator {
         }
     }
 
+    #[must_use]
+    pub fn offsets(&self) -> &Offsets {
+        &self.offsets
+    }
+
     fn classic(&mut self, group_id: &str) -> Option<&mut ClassicGroup> {
         match &mut self.groups.get_mut(group_id)?.group {
             Group::Classic(group) => Some(group),

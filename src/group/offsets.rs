@@ -110,6 +110,17 @@ impl Offsets {
         }
     }
 
+    /// All of them: group, topic, partition, and where it stands.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, i32, Offset)> {
+        self.groups.iter().flat_map(|(group_id, topics)| {
+            topics.iter().flat_map(move |(topic, partitions)| {
+                partitions.iter().map(move |(partition, committed)| {
+                    (group_id.as_str(), topic.as_str(), *partition, committed.offset)
+                })
+            })
+        })
+    }
+
     #[must_use]
     pub fn has_group(&self, group_id: &str) -> bool {
         self.groups.contains_key(group_id)

@@ -141,6 +141,12 @@ impl Shard {
         Some(work(View { now, image: &self.image, config: &self.config, mutations }, entry))
     }
 
+    /// Those coordinators of groups that know all of their partition.
+    pub(super) fn group_coordinators(&self) -> impl Iterator<Item = &GroupCoordinator> {
+        let loaded = self.coordinators.seats.values().filter_map(|entry| entry.host.loaded());
+        loaded.map(|Seated::Groups(groups)| groups)
+    }
+
     /// The image has changed: coordinators come and go with the partitions of their topics.
     pub(super) fn seat_coordinators(&mut self, now: Now, effects: &mut Effects) {
         let topic = self.image.topic_by_name(OFFSETS_TOPIC).cloned();
