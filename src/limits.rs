@@ -158,6 +158,9 @@ pub const INDEX_RETRY_MS: u64 = 1_000;
 /// Indexes of sealed segments that stay in memory whatever `index.cache.bytes` says.
 pub const INDEXES_KEPT_MIN: usize = 4;
 
+/// Groups that may have settings of their own: they are in every shard's image.
+pub const GROUP_SETTINGS_MAX: usize = 10_000;
+
 /// How often the lag of groups is measured.
 pub const LAG_INTERVAL_MS: u64 = 5_000;
 

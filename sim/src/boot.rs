@@ -40,6 +40,7 @@ fn config(shards: u16, plan: &Plan) -> Config {
         ("log.initial.task.delay.ms", check_ms),
         ("group.initial.rebalance.delay.ms", "20".to_owned()),
         ("group.min.session.timeout.ms", "1".to_owned()),
+        ("group.consumer.assignment.interval.ms", plan.consumer_assignment_ms.to_string()),
         ("group.consumer.heartbeat.interval.ms", "1".to_owned()),
         ("group.consumer.min.heartbeat.interval.ms", "1".to_owned()),
         ("group.consumer.min.session.timeout.ms", "1".to_owned()),

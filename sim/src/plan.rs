@@ -29,6 +29,8 @@ pub struct Plan {
     pub loners: Vec<LonerPlan>,
     /// Of members of the new protocol.
     pub consumer_session_ms: u32,
+    /// The least time between two assignments of theirs.
+    pub consumer_assignment_ms: u32,
     pub disk_faults: DiskFaults,
     /// The disk is full now and then: the longest time between, in nanoseconds; 0: never.
     pub full_gap_ns_max: u64,
@@ -81,6 +83,7 @@ impl Plan {
             consumer_members: Vec::new(),
             loners: Vec::new(),
             consumer_session_ms: 45_000,
+            consumer_assignment_ms: 1_000,
             disk_faults: DiskFaults { summary_lost, ..disk_faults(&mut random) },
             network_faults: network_faults(&mut random),
             full_gap_ns_max: full_gap_ns_max(seed),
@@ -160,6 +163,7 @@ impl Plan {
             return;
         }
         self.consumer_session_ms = random.log_uniform(50, 2_000) as u32;
+        self.consumer_assignment_ms = *random.pick(&[0, 0, 30, 1_000]);
         for _ in 0..random.between(1, 5) {
             self.consumer_members.push(ConsumerMemberPlan {
                 group: "consumer group".to_owned(),

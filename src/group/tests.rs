@@ -30,7 +30,8 @@ pub(super) struct World {
 impl World {
     pub fn new(settings: &str) -> World {
         let mut raw = RawConfig::default();
-        raw.set_from_properties("group.initial.rebalance.delay.ms=0", "test").unwrap();
+        let at_once = "group.initial.rebalance.delay.ms=0\ngroup.consumer.assignment.interval.ms=0";
+        raw.set_from_properties(at_once, "test").unwrap();
         raw.set_from_properties(settings, "test").unwrap();
         let mut world = World {
             coordinator: GroupCoordinator::new(RandomIds::new([1; 16], 0)),

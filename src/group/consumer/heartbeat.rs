@@ -63,7 +63,7 @@ impl ConsumerGroup {
         records: &mut Vec<CoordinatorRecord>,
     ) -> Result<ConsumerHeartbeatAnswer, Refusal> {
         let member_id = &request.member_id;
-        let config = &view.config.groups.consumer;
+        let intervals = self.intervals(view);
         self.refuse_if_full(view, member_id)?;
         let Seat { mut member, predecessor } = self.seat(request, records)?;
         let metadata = updated(&member.metadata, request);
@@ -84,7 +84,7 @@ impl ConsumerGroup {
         let step = Step { change: change.subscription, reported: request.topic_partitions.as_ref() };
         self.take_step(view, member_id, &mut member, &target, step, records)?;
         if request.joins() || !view.mutations.consumer_heartbeat_renews_nothing() {
-            self.set_timer(Timer::Session(member_id.clone()), view, config.session_timeout_ms);
+            self.set_timer(Timer::Session(member_id.clone()), view, intervals.session_timeout_ms);
         }
         if change.needs_lookup {
             self.timers.set(Timer::Regexes, view.now.instant);
@@ -94,7 +94,7 @@ impl ConsumerGroup {
         Ok(ConsumerHeartbeatAnswer {
             member_id: member_id.clone(),
             member_epoch: member.current.member_epoch,
-            heartbeat_interval_ms: config.heartbeat_interval_ms,
+            heartbeat_interval_ms: intervals.heartbeat_interval_ms,
             assignment: tells.then(|| assigned.to_assignment()),
         })
     }
@@ -198,7 +198,8 @@ impl ConsumerGroup {
         }
     }
 
-    /// The epoch of the target, and the member's share of it, with `metadata` in force.
+    /// The epoch of the target, and the member's share of it, with `metadata` in force. If it is too early for another target, that is the
+    /// one that there is.
     pub(super) fn plan_epoch_and_target(
         &mut self,
         view: View<'_>,
@@ -223,8 +224,7 @@ impl ConsumerGroup {
                 records.push(records::consumer_group_epoch(&self.group_id, epoch.0, hash));
             }
         }
-        let is_kept = view.mutations.consumer_target_not_remade() && self.target_epoch != GroupEpoch::ZERO;
-        if epoch > self.target_epoch && !is_kept {
+        if epoch > self.target_epoch && self.may_make_target(view) {
             let roster = self.roster(Some((member_id, metadata)), &without);
             (epoch, self.plan_target(view, &roster, epoch, member_id, records))
         } else {

@@ -30,8 +30,10 @@ impl ConsumerGroup {
             }
             MemberRecord::Member { member_id, value: None } => self.replay_leave(member_id),
             MemberRecord::TargetEpoch(value) => {
-                self.target_epoch =
-                    value.as_ref().map_or(GroupEpoch::ZERO, |value| GroupEpoch(value.assignment_epoch));
+                let (epoch, made_ms) = value
+                    .as_ref()
+                    .map_or((0, 0), |value| (value.assignment_epoch, value.assignment_timestamp));
+                (self.target_epoch, self.target_ms) = (GroupEpoch(epoch), made_ms);
             }
             MemberRecord::TargetMember { member_id, value: None } => {
                 self.targets.remove(*member_id);
@@ -118,14 +120,14 @@ impl ConsumerGroup {
     /// All records are replayed: every member is given the time of a session to be heard of, as if it had just been.
     pub fn on_loaded(&mut self, view: View<'_>) {
         self.timers.cancel_all();
+        let intervals = self.intervals(view);
         let members: Vec<(MemberId, u32, bool, u32)> = self
             .members
             .iter()
             .map(|(member_id, member)| {
                 let classic = member.metadata.classic.as_ref();
-                let session_ms = classic.map_or(view.config.groups.consumer.session_timeout_ms, |classic| {
-                    classic.session_timeout_ms
-                });
+                let session_ms =
+                    classic.map_or(intervals.session_timeout_ms, |classic| classic.session_timeout_ms);
                 let revokes = classic.is_none()
                     && member.current.state == super::member::MemberState::UnrevokedPartitions;
                 (member_id.clone(), session_ms, revokes, member.metadata.rebalance_timeout_ms())

@@ -5,6 +5,7 @@
 
 mod commits;
 mod expiries;
+mod intervals;
 mod lookups;
 mod membership;
 mod refusals;
@@ -27,8 +28,11 @@ use crate::model::{BrokerId, DirectoryId, LeaderEpoch, Now, PartitionIndex, Topi
 
 const SESSION_MS: u64 = 45_000;
 
+/// Targets follow each other at once, unless a test says otherwise.
 fn config() -> Config {
-    Config::validate(&RawConfig::default()).unwrap()
+    let mut raw = RawConfig::default();
+    raw.set_from_properties("group.consumer.assignment.interval.ms=0", "test").unwrap();
+    Config::validate(&raw).unwrap()
 }
 
 struct World {
@@ -224,7 +228,7 @@ fn persistent(group: &ConsumerGroup) -> String {
     format!(
         "{:?}",
         (
-            (group.group_epoch, group.metadata_hash, group.target_epoch),
+            (group.group_epoch, group.metadata_hash, group.target_epoch, group.target_ms),
             (&group.members, &group.instances, &group.targets, &group.regexes, &group.owners),
         )
     )
