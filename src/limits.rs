@@ -159,6 +159,15 @@ pub const INDEX_RETRY_MS: u64 = 1_000;
 /// Indexes of sealed segments that stay in memory whatever `index.cache.bytes` says.
 pub const INDEXES_KEPT_MIN: usize = 4;
 
+/// Groups that may have settings of their own: they are in every shard's image.
+pub const GROUP_SETTINGS_MAX: usize = 10_000;
+
+/// How often the lag of groups is measured.
+pub const LAG_INTERVAL_MS: u64 = 5_000;
+
+/// Committed offsets of the groups of one shard whose lag is measured, and told to whoever scrapes.
+pub const LAG_SERIES_MAX: usize = 2_000;
+
 /// Segments that compaction merges into one.
 pub const COMPACTED_SEGMENTS_MAX: usize = 64;
 

@@ -12,7 +12,7 @@ use protocol::error_code::ErrorCode;
 use crate::model::control::{ControlAnswer, ControlRequest};
 use crate::model::group::{GroupAnswer, GroupAsk};
 use crate::model::metadata_image::MetadataImage;
-use crate::model::{LeaderEpoch, LogDir, Offset, TopicPartition};
+use crate::model::{Lag, LeaderEpoch, LogDir, Offset, TopicPartition};
 
 /// A request that waits at its connection's shard for answers. Unique per shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,6 +86,16 @@ pub enum ShardMessage {
     ControlAnswered {
         request: RequestId,
         answer: ControlAnswer,
+    },
+    /// How far readers are behind in partitions of the receiver. Answered by `LagMeasured` at once.
+    MeasureLag {
+        round: u64,
+        items: Vec<LagItem>,
+    },
+    /// Of unknown partitions nothing is told.
+    LagMeasured {
+        round: u64,
+        lags: Vec<(u32, Lag)>,
     },
     /// From shard 0 to all; answered by `ImageApplied`.
     Image {
@@ -212,6 +222,14 @@ pub struct ProducerAnswer {
     pub last_sequence: i32,
     pub last_timestamp: i64,
     pub current_transaction_start_offset: i64,
+}
+
+/// A committed offset. `index` is the asker's.
+#[derive(Debug, Clone, Copy)]
+pub struct LagItem {
+    pub index: u32,
+    pub topic_partition: TopicPartition,
+    pub committed: Offset,
 }
 
 /// One ask of a request: `index` is its place there.

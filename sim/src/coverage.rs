@@ -62,8 +62,8 @@ impl Coverage {
         self.add("storage: segment syncs", counters.segment_syncs);
         self.add("storage: log starts moved", counters.log_starts_moved);
         self.add("storage: segments unlinked", counters.segments_unlinked);
-        self.add("compaction: passes", counters.compactions);
-        self.add("compaction: segments replaced", counters.segments_compacted);
+        self.add("compaction: passes", counters.cleaner.runs);
+        self.add("compaction: segments replaced", counters.cleaner.segments_replaced);
         self.add("indexes: evicted", counters.index_evictions);
         self.add("storage: room found after a refusal", counters.space_ends);
     }
@@ -72,6 +72,8 @@ impl Coverage {
     pub fn add_world(&mut self, disk: &DiskCounters, network: &NetworkCounters, ledger: &Ledger) {
         self.add("groups: commits acknowledged", ledger.groups.acknowledged);
         self.add("groups: assignments told", ledger.groups.assignments);
+        self.add("groups: deleted", ledger.groups.deletions);
+        self.add("consumer groups: partitions moved", ledger.ownership.moves);
         self.add("disk: commits synced", disk.commits);
         self.add("disk: commits out of order", disk.commits_out_of_order);
         self.add("disk: journal files prepared", disk.journal_files);

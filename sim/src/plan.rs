@@ -4,6 +4,8 @@ use crate::checkers::compacted::CompactionRule;
 use crate::checkers::log_start::Retention;
 use crate::client::admin::{AdminPlan, CompactionPlan, TopicPlan};
 use crate::client::consumer::ConsumerPlan;
+use crate::client::consumer_member::ConsumerMemberPlan;
+use crate::client::loner::LonerPlan;
 use crate::client::member::MemberPlan;
 use crate::client::producer::ProducerPlan;
 use crate::disk::DiskFaults;
@@ -22,6 +24,13 @@ pub struct Plan {
     pub consumers: Vec<ConsumerPlan>,
     /// Of one group.
     pub members: Vec<MemberPlan>,
+    /// Of one group of the new protocol.
+    pub consumer_members: Vec<ConsumerMemberPlan>,
+    pub loners: Vec<LonerPlan>,
+    /// Of members of the new protocol.
+    pub consumer_session_ms: u32,
+    /// The least time between two assignments of theirs.
+    pub consumer_assignment_ms: u32,
     pub disk_faults: DiskFaults,
     /// The disk is full now and then: the longest time between, in nanoseconds; 0: never.
     pub full_gap_ns_max: u64,
@@ -73,6 +82,10 @@ impl Plan {
             producers,
             consumers,
             members: Vec::new(),
+            consumer_members: Vec::new(),
+            loners: Vec::new(),
+            consumer_session_ms: 45_000,
+            consumer_assignment_ms: 1_000,
             disk_faults: DiskFaults { summary_lost, ..disk_faults(&mut random) },
             network_faults: network_faults(&mut random),
             full_gap_ns_max: full_gap_ns_max(seed),
@@ -94,6 +107,7 @@ impl Plan {
         plan.let_go(seed);
         plan.maybe_crowd(seed);
         plan.maybe_group(seed);
+        plan.maybe_consumer_group(seed);
         plan.maybe_compact(seed);
         plan
     }
@@ -135,6 +149,31 @@ impl Plan {
                 session_timeout_ms,
                 pause_ns_max: random.log_uniform(200_000, 20_000_000),
                 audits: false,
+            });
+        }
+    }
+
+    /// In a third of the worlds some clients are a consumer group of the new protocol, in a third somebody commits alone.
+    fn maybe_consumer_group(&mut self, seed: u64) {
+        let mut random = Random::stream(seed, "consumer groups");
+        let topic = self.admin.topics.first().expect("there is a topic that stays");
+        let (topic, partitions) = (topic.name.clone(), topic.partitions);
+        if random.percent(35) {
+            let pause_ns_max = random.log_uniform(200_000, 20_000_000);
+            self.loners.push(LonerPlan { topic: topic.clone(), partitions, pause_ns_max });
+        }
+        if !random.percent(35) {
+            return;
+        }
+        self.consumer_session_ms = random.log_uniform(50, 2_000) as u32;
+        self.consumer_assignment_ms = *random.pick(&[0, 0, 30, 1_000]);
+        for _ in 0..random.between(1, 5) {
+            self.consumer_members.push(ConsumerMemberPlan {
+                group: "consumer group".to_owned(),
+                topic: topic.clone(),
+                partitions,
+                session_timeout_ms: self.consumer_session_ms,
+                pause_ns_max: random.log_uniform(200_000, 20_000_000),
             });
         }
     }

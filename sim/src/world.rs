@@ -12,8 +12,11 @@ use penstock::shard::Shard;
 
 use crate::boot::{self, BootFailure};
 use crate::checkers::Ledger;
+use crate::checkers::groups::Slot;
 use crate::client::admin::Admin;
 use crate::client::consumer::{Consumer, ConsumerPlan};
+use crate::client::consumer_member::ConsumerMember;
+use crate::client::loner::Loner;
 use crate::client::member::{Member, MemberPlan};
 use crate::client::producer::Producer;
 use crate::client::{Alarm, Client, Io};
@@ -129,6 +132,14 @@ impl World {
         }
         for member in world.plan.members.clone() {
             world.seat(Box::new(Member::new(member)));
+        }
+        for member in world.plan.consumer_members.clone() {
+            (0..member.partitions)
+                .for_each(|partition| world.ledger.shares_out((member.group.clone(), partition)));
+            world.seat(Box::new(ConsumerMember::new(member)));
+        }
+        for loner in world.plan.loners.clone() {
+            world.seat(Box::new(Loner::new(loner)));
         }
         world.schedule.after(0, Event::Start);
         world.plan_full_disk();
@@ -485,7 +496,9 @@ impl World {
                 }
             }
             Phase::Settling => {
-                if self.node.is_some() && self.seats.iter().all(|seat| seat.client.is_done()) {
+                let is_whole =
+                    || self.seats.iter().all(|seat| seat.client.is_done()) && self.unowned().is_empty();
+                if self.node.is_some() && is_whole() {
                     self.enter(Phase::Ending);
                     let orderly = self.random.percent(50);
                     let life = self.life;
@@ -499,6 +512,11 @@ impl World {
         self.check_patience();
     }
 
+    /// Partitions that consumer groups do not share out.
+    fn unowned(&self) -> Vec<&Slot> {
+        self.ledger.unowned(self.schedule.instant())
+    }
+
     fn check_patience(&mut self) {
         let late =
             self.schedule.instant().ns_since(self.phase_since) > PHASE_NS_MAX || self.events > EVENTS_MAX;
@@ -509,7 +527,11 @@ impl World {
                 .filter(|seat| !seat.client.is_done())
                 .map(|seat| seat.client.describe())
                 .collect();
-            let what = format!("{:?} does not end after {} events: {clients:#?}", self.phase, self.events);
+            let unowned = self.unowned().len();
+            let what = format!(
+                "{:?} does not end after {} events, {unowned} partitions unowned: {clients:#?}",
+                self.phase, self.events
+            );
             self.ledger.violation("what was begun ends", what);
         }
     }

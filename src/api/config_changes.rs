@@ -123,7 +123,8 @@ fn resource(context: &ApiContext<'_>, resource_type: i8, name: &str) -> Result<C
         BROKER => Ok(ConfigResource::Broker(broker_named(context, name)?)),
         BROKER_LOGGER => invalid("the levels of loggers cannot be changed through the protocol"),
         CLIENT_METRICS => invalid("there are no subscriptions to client metrics"),
-        GROUP => invalid("groups have no settings of their own"),
+        GROUP if name.is_empty() => invalid("groups have no common default: name a group"),
+        GROUP => Ok(ConfigResource::Group(name.to_owned())),
         other => Err(refused(ErrorCode::INVALID_REQUEST, format!("{other} is no type of resource"))),
     }
 }

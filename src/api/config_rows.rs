@@ -36,6 +36,24 @@ impl ConfigRow {
         }
     }
 
+    /// The row of a group with these overrides; None: it has none.
+    pub(super) fn of_group(
+        config: &Config,
+        overrides: Option<&BTreeMap<String, String>>,
+        key: &'static Key,
+        with_history: bool,
+    ) -> ConfigRow {
+        let values = config.group_synonyms(overrides, key);
+        let (value, source) = values.first().map(|first| (first.value.clone(), first.source)).unzip();
+        ConfigRow {
+            key,
+            value,
+            source: source.unwrap_or(Source::Default),
+            read_only: false,
+            history: if with_history { values } else { Vec::new() },
+        }
+    }
+
     /// The row of this broker.
     pub(super) fn of_broker(config: &Config, key: &'static Key, with_history: bool) -> ConfigRow {
         let (value, source) = config.broker_value(key).unzip();

@@ -4,7 +4,9 @@
 //! with values, where they come from, and on request what stands behind them. Secrets are never shown. The broker named "" is the
 //! dynamic default of all brokers. v3 types and documentation of keys; v4 flexible.
 //!
-//! Not here: loggers, client metrics and groups have no settings: their lists are empty.
+//! A group need not exist: its settings may have been made before it.
+//!
+//! Not here: loggers and client metrics have no settings: their lists are empty. Of groups, what concerns share groups and Kafka Streams.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +21,7 @@ use super::config_changes::{BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC,
 use super::config_rows::ConfigRow;
 use super::control_error::{refused, told};
 use super::{ApiContext, Outcome, RequestInfo, answer};
-use crate::config::{Key, Source, broker_keys, topic_keys};
+use crate::config::{Key, Source, broker_keys, group_keys, topic_keys};
 use crate::metadata::topic_name_problem;
 use crate::model::control::ControlError;
 
@@ -94,7 +96,12 @@ fn describe(
             Err(refused(ErrorCode::INVALID_REQUEST, "the resource needs a name"))
         }
         BROKER_LOGGER => broker_named(context, name).map(|_| Vec::new()),
-        CLIENT_METRICS | GROUP => Ok(Vec::new()),
+        CLIENT_METRICS => Ok(Vec::new()),
+        GROUP => {
+            let overrides = context.image.group_overrides.get(name);
+            let row = |key| ConfigRow::of_group(config, overrides, key, with_history);
+            Ok(asked(resource, group_keys()).map(row).collect())
+        }
         other => Err(refused(ErrorCode::INVALID_REQUEST, format!("{other} is no type of resource"))),
     }
 }

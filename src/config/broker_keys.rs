@@ -40,10 +40,14 @@ pub(super) const BROKER_KEYS: &[Key] = &[
         .effective("Whether topics may be deleted."),
     Key::broker("fetch.max.bytes", ValueType::Int).default("57671680").min(1024).unit(Unit::Bytes)
         .effective("The most record bytes of one fetch response; the first batch may exceed it."),
+    Key::broker("group.consumer.assignment.interval.ms", ValueType::Int).default("1000").min(0).unit(Unit::Ms).live()
+        .effective("The least time between two assignments of a consumer group; 0: as soon as its members or topics change."),
     Key::broker("group.consumer.assignors", ValueType::List).default("uniform,range").allowed(Allowed::EachOf(&["range", "uniform"]))
         .effective("Server-side assignors that members of consumer groups may ask for; the first is for those who ask for none."),
     Key::broker("group.consumer.heartbeat.interval.ms", ValueType::Int).default("5000").min(1).unit(Unit::Ms)
         .effective("How often members of consumer groups are to be heard of."),
+    Key::broker("group.consumer.max.assignment.interval.ms", ValueType::Int).default("15000").min(0).unit(Unit::Ms)
+        .effective("The most that group.consumer.assignment.interval.ms may be."),
     Key::broker("group.consumer.max.heartbeat.interval.ms", ValueType::Int).default("15000").min(1).unit(Unit::Ms)
         .effective("The most that group.consumer.heartbeat.interval.ms may be."),
     Key::broker("group.consumer.max.session.timeout.ms", ValueType::Int).default("60000").min(1).unit(Unit::Ms)
@@ -53,10 +57,14 @@ pub(super) const BROKER_KEYS: &[Key] = &[
     Key::broker("group.consumer.migration.policy", ValueType::String).default("bidirectional")
         .allowed(Allowed::OneOfAnyCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]))
         .effective("Which groups change their protocol while they have members: classic ones to consumer groups (upgrade), and back (downgrade)."),
+    Key::broker("group.consumer.min.assignment.interval.ms", ValueType::Int).default("0").min(0).unit(Unit::Ms)
+        .effective("The least that group.consumer.assignment.interval.ms may be."),
     Key::broker("group.consumer.min.heartbeat.interval.ms", ValueType::Int).default("5000").min(1).unit(Unit::Ms)
         .effective("The least that group.consumer.heartbeat.interval.ms may be."),
     Key::broker("group.consumer.min.session.timeout.ms", ValueType::Int).default("45000").min(1).unit(Unit::Ms)
         .effective("The least that group.consumer.session.timeout.ms may be."),
+    Key::broker("group.consumer.regex.refresh.interval.ms", ValueType::Int).default("600000").min(10_000).unit(Unit::Ms)
+        .effective("What regular expressions of members stand for is looked up anew after this long, and whenever topics change."),
     Key::broker("group.consumer.session.timeout.ms", ValueType::Int).default("45000").min(1).unit(Unit::Ms)
         .effective("A member of a consumer group that is not heard of for this long is put out."),
     Key::broker("group.initial.rebalance.delay.ms", ValueType::Int).default("3000").unit(Unit::Ms)

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Allowed, Effect, Key, Update, broker_keys, topic_keys};
+use super::{Allowed, Effect, Key, Update, broker_keys, group_keys, topic_keys};
 
 const HEAD: &str = "# Configuration
 
@@ -31,6 +31,9 @@ fn page() -> String {
     let removed: Vec<String> =
         super::topic_keys::REMOVED_TOPIC_KEYS.iter().map(|name| format!("`{name}`")).collect();
     writeln!(page, "{}.", removed.join(", ")).expect("a String takes everything");
+    page.push_str("\n## Keys of groups\n\nOf groups of the new consumer protocol (`kafka-configs.sh --entity-type groups`), ");
+    page.push_str("within the broker's bounds.\n\n");
+    table(&mut page, group_keys(), true);
     page.push_str("\n## Keys of the broker\n\n");
     table(&mut page, broker_keys().filter(working), false);
     page.push_str("\n## Keys of Kafka's broker that have no effect here\n\n");

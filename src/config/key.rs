@@ -23,6 +23,7 @@ pub enum ValueType {
 pub enum Scope {
     Topic,
     Broker,
+    Group,
 }
 
 /// When a new value counts.
@@ -315,6 +316,12 @@ impl Key {
     /// Topic keys may change at any time.
     pub(super) const fn topic(name: &'static str, value_type: ValueType) -> Key {
         let key = Key::new(name, Scope::Topic, value_type);
+        Key { update: Update::ClusterWide, ..key }
+    }
+
+    /// So may keys of groups.
+    pub(super) const fn group(name: &'static str, value_type: ValueType) -> Key {
+        let key = Key::new(name, Scope::Group, value_type);
         Key { update: Update::ClusterWide, ..key }
     }
 

@@ -8,6 +8,7 @@
 mod broker_keys;
 #[cfg(test)]
 mod docs;
+mod group_keys;
 mod groups;
 mod kept_broker_keys;
 mod key;
@@ -24,7 +25,7 @@ mod validated;
 #[cfg(test)]
 mod tests;
 
-pub use groups::{ConsumerGroupConfig, GroupConfig};
+pub use groups::{ConsumerGroupConfig, GroupConfig, GroupIntervals, Interval};
 pub use key::{Allowed, Effect, Key, Scope, Synonym, Unit, Update, ValueError, ValueType, list_elements};
 pub use layers::{Source, SynonymValue};
 pub use listeners::Listener;
@@ -41,6 +42,16 @@ pub fn broker_keys() -> impl Iterator<Item = &'static Key> {
 /// All keys of topics, sorted by name.
 pub fn topic_keys() -> impl Iterator<Item = &'static Key> {
     topic_keys::TOPIC_KEYS.iter()
+}
+
+/// All keys of groups, sorted by name.
+pub fn group_keys() -> impl Iterator<Item = &'static Key> {
+    group_keys::GROUP_KEYS.iter()
+}
+
+#[must_use]
+pub fn group_key(name: &str) -> Option<&'static Key> {
+    find(group_keys::GROUP_KEYS, name)
 }
 
 #[must_use]

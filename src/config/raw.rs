@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::key::{Effect, Key, Scope};
-use super::{broker_key, broker_keys, properties, topic_key, topic_keys};
+use super::{broker_key, broker_keys, group_keys, properties, topic_key, topic_keys};
 
 /// Prefixes under which Kafka takes any key: settings of one listener, and of plug-ins.
 const KEPT_PREFIXES: &[&str] = &["listener.name.", "rlmm.config.", "rsm.config.", "config.providers."];
@@ -76,6 +76,7 @@ impl ConfigError {
         let nearest = match scope {
             Scope::Broker => super::nearest::nearest(name, broker_keys().map(|key| key.name)),
             Scope::Topic => super::nearest::nearest(name, topic_keys().map(|key| key.name)),
+            Scope::Group => super::nearest::nearest(name, group_keys().map(|key| key.name)),
         };
         let of_topics = scope == Scope::Broker && topic_key(name).is_some();
         let problem = match nearest {

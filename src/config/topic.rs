@@ -51,6 +51,24 @@ impl Config {
         own.into_iter().chain(broker.unwrap_or_default()).collect()
     }
 
+    /// What DescribeConfigs lists behind a key of a group, the winning value first. An own value that the broker's bounds do not allow any
+    /// more is shown as it was set.
+    #[must_use]
+    pub fn group_synonyms(
+        &self,
+        overrides: Option<&BTreeMap<String, String>>,
+        key: &Key,
+    ) -> Vec<SynonymValue> {
+        let own = overrides.and_then(|overrides| overrides.get(key.name));
+        let own = own.map(|value| SynonymValue {
+            name: key.name.to_owned(),
+            value: value.clone(),
+            source: Source::Group,
+        });
+        let broker = key.synonyms.first().map(|synonym| self.layers.synonyms(synonym.name));
+        own.into_iter().chain(broker.unwrap_or_default()).collect()
+    }
+
     fn typed_topic_config(&self, overrides: &BTreeMap<String, String>) -> TopicConfig {
         let text = |name: &str| -> String {
             let key = topic_key(name).expect("the names below are in the table");

@@ -86,6 +86,12 @@ impl<C: Coordinator> Host<C> {
         self.phase
     }
 
+    /// None: it does not know everything yet.
+    #[must_use]
+    pub fn loaded(&self) -> Option<&C> {
+        (self.phase == Phase::Active).then_some(&self.coordinator)
+    }
+
     /// What a batch of the partition may have.
     pub fn set_batch_bytes_max(&mut self, bytes: u32) {
         self.batch_bytes_max = bytes as usize;
@@ -164,6 +170,10 @@ impl<C: Coordinator> Host<C> {
         assert_eq!(self.phase, Phase::Active, "nothing is asked while the partition is loaded");
         let mut decision = Decision::default();
         self.coordinator.handle(view, ticket, ask, &mut decision);
+        if view.mutations.coordinator_reads_do_not_wait() && decision.records.is_empty() {
+            let answers = std::mem::take(&mut decision.answers);
+            self.undurable.push_front(Undurable { commit: CommitId(0), answers });
+        }
         self.settle(view, decision);
     }
 

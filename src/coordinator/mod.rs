@@ -19,6 +19,7 @@ use bytes::Bytes;
 pub use host::{Host, Phase};
 
 use crate::config::Config;
+use crate::journal::StorageMutations;
 use crate::model::metadata_image::MetadataImage;
 use crate::model::{Instant, Now};
 
@@ -40,6 +41,8 @@ pub struct View<'a> {
     pub now: Now,
     pub image: &'a MetadataImage,
     pub config: &'a Config,
+    /// Which rules are broken on purpose: none, but in the simulator.
+    pub mutations: StorageMutations,
 }
 
 /// What came of one ask, of time, or of a new image.

@@ -8,6 +8,7 @@ use protocol::record::{self, BatchBuilder};
 use super::*;
 use crate::config::RawConfig;
 use crate::effect::CommitId;
+use crate::journal::StorageMutations;
 use crate::model::{BrokerId, Offset};
 
 const BATCH_BYTES_MAX: u32 = 400;
@@ -129,7 +130,10 @@ impl World {
 
     fn split(&mut self, ns: u64) -> (View<'_>, &mut Host<Sums>) {
         let now = Now { instant: Instant(ns), wall_ms: 1000 };
-        (View { now, image: &self.image, config: &self.config }, &mut self.host)
+        (
+            View { now, image: &self.image, config: &self.config, mutations: StorageMutations::default() },
+            &mut self.host,
+        )
     }
 
     fn ask(&mut self, name: &'static str, number: i64) -> Ticket {

@@ -233,13 +233,26 @@ impl GroupCoordinator {
         group_id: &str,
         record: &records::MemberRecord<'_>,
     ) {
+        let mutations = view.mutations;
+        let is_left_out = match record {
+            records::MemberRecord::CurrentAssignment { value: Some(_), .. } => {
+                !self.is_loaded && mutations.consumer_assignments_not_loaded()
+            }
+            records::MemberRecord::Member { value: None, .. } => {
+                self.is_loaded && mutations.consumer_keeps_member()
+            }
+            _ => false,
+        };
+        if is_left_out {
+            return;
+        }
         if self.consumer(group_id).is_none() {
             if record.is_tombstone() {
                 return;
             }
             self.insert(group_id, Group::Consumer(ConsumerGroup::new(group_id.into())));
         }
-        let stays = self.consumer(group_id).is_some_and(|group| group.replay(record));
+        let stays = self.consumer(group_id).is_some_and(|group| group.replay(record, mutations));
         if !stays && self.offsets.has_group(group_id) {
             self.insert(group_id, Group::Classic(ClassicGroup::new(group_id, view.now.wall_ms)));
         } else if !stays {

@@ -143,6 +143,11 @@ impl GroupCoordinator {
         }
     }
 
+    #[must_use]
+    pub fn offsets(&self) -> &Offsets {
+        &self.offsets
+    }
+
     fn classic(&mut self, group_id: &str) -> Option<&mut ClassicGroup> {
         match &mut self.groups.get_mut(group_id)?.group {
             Group::Classic(group) => Some(group),
@@ -232,12 +237,15 @@ impl GroupCoordinator {
                 let epoch = GroupEpoch(ask.generation_id.0);
                 let instance_id = ask.group_instance_id.as_deref();
                 let check = group.check_commit(&ask.member_id, instance_id, epoch, committer)?;
-                for commit in &ask.partitions {
+                let owned_once = view.mutations.consumer_commit_of_any_epoch();
+                for commit in ask.partitions.iter().filter(|_| !owned_once) {
                     check.check(commit.topic_id, PartitionIndex(commit.partition))?;
                 }
             }
             Some(Group::Classic(group)) => {
-                group.check_commit(&ask.member_id, ask.group_instance_id.as_deref(), ask.generation_id)?;
+                let takes_any = view.mutations.group_commit_of_any_generation() && ask.generation_id.0 >= 0;
+                let generation_id = if takes_any { group.generation_id() } else { ask.generation_id };
+                group.check_commit(&ask.member_id, ask.group_instance_id.as_deref(), generation_id)?;
                 group.on_commit(view, &ask.member_id);
             }
             // Whoever is no member may use a group for offsets alone.
@@ -303,6 +311,9 @@ impl Coordinator for GroupCoordinator {
     ) -> Result<(), NotReplayed> {
         match records::read(key, value)? {
             GroupRecord::OffsetCommit { group_id, topic, partition, value } => {
+                if value.is_none() && !self.is_loaded && view.mutations.offset_tombstones_not_loaded() {
+                    return Ok(());
+                }
                 if value.is_some() && !self.groups.contains_key(group_id) {
                     self.insert(group_id, Group::Classic(ClassicGroup::new(group_id, view.now.wall_ms)));
                 }
@@ -310,7 +321,11 @@ impl Coordinator for GroupCoordinator {
             }
             GroupRecord::GroupMetadata { group_id, value: None } => self.replay_classic_tombstone(group_id),
             GroupRecord::GroupMetadata { group_id, value: Some(value) } => {
-                if !self.is_loaded || !self.groups.contains_key(group_id) {
+                if !self.is_loaded && view.mutations.group_record_drops_offsets() {
+                    self.offsets.forget(group_id);
+                }
+                let keeps_first = view.mutations.group_load_keeps_first_record();
+                if !(self.is_loaded || keeps_first) || !self.groups.contains_key(group_id) {
                     self.insert(group_id, Group::Classic(ClassicGroup::from_record(group_id, &value)));
                 }
             }

@@ -99,6 +99,28 @@ impl Offsets {
         }
     }
 
+    /// As if nothing of the group had been replayed.
+    pub(super) fn forget(&mut self, group_id: &str) {
+        let committed = self.groups.get(group_id).into_iter().flatten();
+        let known = committed.flat_map(|(topic, partitions)| {
+            partitions.keys().map(|partition| (topic.clone(), *partition)).collect::<Vec<_>>()
+        });
+        for (topic, partition) in known.collect::<Vec<(String, i32)>>() {
+            self.remove(group_id, &topic, partition);
+        }
+    }
+
+    /// All of them: group, topic, partition, and where it stands.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, i32, Offset)> {
+        self.groups.iter().flat_map(|(group_id, topics)| {
+            topics.iter().flat_map(move |(topic, partitions)| {
+                partitions.iter().map(move |(partition, committed)| {
+                    (group_id.as_str(), topic.as_str(), *partition, committed.offset)
+                })
+            })
+        })
+    }
+
     #[must_use]
     pub fn has_group(&self, group_id: &str) -> bool {
         self.groups.contains_key(group_id)

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::*;
 use crate::config::{Config, RawConfig};
 use crate::coordinator::CoordinatorRecord;
+use crate::journal::StorageMutations;
 use crate::model::group::*;
 use crate::model::metadata_image::{MetadataImage, PartitionImage, TopicImage};
 use crate::model::topic_config::TopicConfig;
@@ -29,7 +30,8 @@ pub(super) struct World {
 impl World {
     pub fn new(settings: &str) -> World {
         let mut raw = RawConfig::default();
-        raw.set_from_properties("group.initial.rebalance.delay.ms=0", "test").unwrap();
+        let at_once = "group.initial.rebalance.delay.ms=0\ngroup.consumer.assignment.interval.ms=0";
+        raw.set_from_properties(at_once, "test").unwrap();
         raw.set_from_properties(settings, "test").unwrap();
         let mut world = World {
             coordinator: GroupCoordinator::new(RandomIds::new([1; 16], 0)),
@@ -79,7 +81,12 @@ impl World {
     pub fn reload(&mut self) {
         self.seed += 1;
         self.coordinator = GroupCoordinator::new(RandomIds::new([self.seed; 16], 0));
-        let view = View { now: self.now, image: &self.image, config: &self.config };
+        let view = View {
+            now: self.now,
+            image: &self.image,
+            config: &self.config,
+            mutations: StorageMutations::default(),
+        };
         for record in &self.log {
             self.coordinator.replay(view, START_MS, &record.key, record.value.as_deref()).unwrap();
         }
@@ -88,7 +95,12 @@ impl World {
     }
 
     fn decide(&mut self, decide: impl FnOnce(&mut GroupCoordinator, View<'_>, &mut Decision<GroupReply>)) {
-        let view = View { now: self.now, image: &self.image, config: &self.config };
+        let view = View {
+            now: self.now,
+            image: &self.image,
+            config: &self.config,
+            mutations: StorageMutations::default(),
+        };
         let mut decision = Decision::default();
         decide(&mut self.coordinator, view, &mut decision);
         for record in decision.records {

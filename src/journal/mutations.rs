@@ -1,4 +1,4 @@
-//! The rules of journal and storage that a test build can switch off, one each, so that tests prove they would notice.
+//! The rules of journal, storage and coordinators that a test build can switch off, one each, so that tests prove they would notice.
 //!
 //! Without the cargo feature `mutations` every question answers false at compile time: a release build holds no trace of them.
 
@@ -110,4 +110,32 @@ mutations! {
     coordinator_answers_before_commit,
     /// A coordinator counts as loaded after the first batch of its partition.
     coordinator_loads_one_batch,
+    /// What writes nothing is answered at once, though it may tell of what is not durable.
+    coordinator_reads_do_not_wait,
+    /// Members of a classic group commit in whatever generation they think it is.
+    group_commit_of_any_generation,
+    /// Of a classic group's records, a start keeps the first.
+    group_load_keeps_first_record,
+    /// A start takes what was committed before a group's record for an earlier group's.
+    group_record_drops_offsets,
+    /// A start does not replay that offsets were deleted.
+    offset_tombstones_not_loaded,
+    /// A member of a consumer group that is put out leaves what it owned behind.
+    consumer_keeps_owner,
+    /// A member of a consumer group that is written out of the log stays in memory.
+    consumer_keeps_member,
+    /// A partition is given to a member while another has it.
+    consumer_assigns_owned,
+    /// What a member is to give up counts as given up.
+    consumer_awaits_no_revocation,
+    /// A start does not replay what members own, and at which epoch.
+    consumer_assignments_not_loaded,
+    /// After a start nobody is put out for its silence.
+    consumer_sessions_not_loaded,
+    /// A session ends as if the member had joined and never been heard of.
+    consumer_heartbeat_renews_nothing,
+    /// A group's new epoch has the target of the one before.
+    consumer_target_not_remade,
+    /// A member commits for whatever it owned once.
+    consumer_commit_of_any_epoch,
 }

@@ -18,6 +18,7 @@ mod append;
 mod checkpoint;
 mod compaction;
 mod hot_tail;
+mod lag;
 mod leader_epochs;
 mod load_index;
 mod log_start;
@@ -36,6 +37,8 @@ mod summary;
 mod tests;
 #[cfg(test)]
 mod tests_checkpoint;
+#[cfg(test)]
+mod tests_lag;
 #[cfg(test)]
 mod tests_model;
 #[cfg(test)]

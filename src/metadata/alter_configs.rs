@@ -8,12 +8,14 @@ use protocol::error_code::ErrorCode;
 use protocol::messages::metadata_record::ConfigRecord;
 
 use super::batch::RecordBuffer;
-use super::state::{BROKER_RESOURCE, TOPIC_RESOURCE};
+use super::state::{BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE};
 use super::topics::{error, ok};
 use super::{Controller, Decision};
 use crate::config::{
-    ConfigError, Key, Scope, Update, ValueType, broker_key, check_topic_value, list_elements, topic_key,
+    ConfigError, Key, Scope, Update, ValueType, broker_key, check_topic_value, group_key, list_elements,
+    topic_key,
 };
+use crate::limits::GROUP_SETTINGS_MAX;
 use crate::model::control::{
     ConfigChange, ConfigOperation, ConfigOperationKind, ConfigResource, ControlAnswer, ControlError,
 };
@@ -63,6 +65,7 @@ impl Controller {
         match &change.resource {
             ConfigResource::Topic(name) => self.plan_topic_change(name, change),
             ConfigResource::Broker(broker) => self.plan_broker_change(*broker, change),
+            ConfigResource::Group(group_id) => self.plan_group_change(group_id, change),
         }
     }
 
@@ -91,6 +94,43 @@ impl Controller {
             };
         }
         self.state.config.topic_config(&after).map_err(|wrong| invalid(wrong.to_string()))?;
+        Ok((before, after))
+    }
+
+    /// The group need not be there: its settings may come first, and outlive it.
+    ///
+    /// Source: Apache Kafka 4.3.1, asked: error codes and messages.
+    fn plan_group_change(
+        &self,
+        group_id: &str,
+        change: &ConfigChange,
+    ) -> Result<(Overrides, Overrides), ControlError> {
+        let invalid = |problem: String| error(ErrorCode::INVALID_CONFIG, problem);
+        let all = &self.state.image.group_overrides;
+        let before = all.get(group_id).cloned().unwrap_or_default();
+        let mut after = if change.replace_all { Overrides::new() } else { before.clone() };
+        for operation in &change.operations {
+            let name = &operation.key;
+            match next_value(operation, group_key(name), |_| None).map_err(invalid)? {
+                // What another version wrote can be taken away.
+                None => after.remove(name),
+                Some(value) => {
+                    let Some(key) = group_key(name) else {
+                        return Err(invalid(format!("Unknown group config name: {name}")));
+                    };
+                    let canonical = key.canonical(&value);
+                    let canonical = canonical.map_err(|wrong| {
+                        invalid(format!("Invalid value {value} for configuration {name}: {wrong}"))
+                    })?;
+                    after.insert(name.clone(), canonical)
+                }
+            };
+        }
+        self.state.config.groups.consumer.check_group(&after).map_err(invalid)?;
+        if before.is_empty() && !after.is_empty() && all.len() >= GROUP_SETTINGS_MAX {
+            let problem = format!("{GROUP_SETTINGS_MAX} groups have settings of their own: no more can");
+            return Err(error(ErrorCode::POLICY_VIOLATION, problem));
+        }
         Ok((before, after))
     }
 
@@ -215,6 +255,7 @@ fn push_difference(
         ConfigResource::Topic(name) => (TOPIC_RESOURCE, name.clone()),
         ConfigResource::Broker(None) => (BROKER_RESOURCE, String::new()),
         ConfigResource::Broker(Some(broker)) => (BROKER_RESOURCE, broker.to_string()),
+        ConfigResource::Group(group_id) => (GROUP_RESOURCE, group_id.clone()),
     };
     let resource_name = resource_name.as_str();
     let removed = before.keys().filter(|name| !after.contains_key(*name)).map(|name| (name, None));

@@ -23,6 +23,7 @@ use crate::model::{BrokerId, DirectoryId, LeaderEpoch, TopicId};
 /// Resource types of ConfigRecord.
 pub(super) const TOPIC_RESOURCE: i8 = 2;
 pub(super) const BROKER_RESOURCE: i8 = 4;
+pub(super) const GROUP_RESOURCE: i8 = 32;
 
 /// The levels of `metadata.version` whose records this binary reads: 4.0-IV3 to 4.3-IV0.
 pub(super) const METADATA_VERSION: &str = "metadata.version";
@@ -327,6 +328,7 @@ impl State {
                 self.stale.all = true;
                 self.image.broker_overrides.entry(broker).or_default()
             }
+            (GROUP_RESOURCE, name) => self.image.group_overrides.entry(name.into()).or_default(),
             (other, _) => return Err(format!("configs of resource type {other} are not supported")),
         };
         match record.value {
@@ -334,6 +336,9 @@ impl State {
             None => overrides.remove(record.name),
         };
         self.image.broker_overrides.retain(|_, overrides| !overrides.is_empty());
+        if record.resource_type == GROUP_RESOURCE {
+            self.image.group_overrides.retain(|_, overrides| !overrides.is_empty());
+        }
         Ok(())
     }
 

@@ -461,6 +461,45 @@ fn the_old_alter_configs_replaces_everything() {
     assert_eq!((topic.config.segment_bytes, topic.config.retention_ms), (2_000_000, 604_800_000));
 }
 
+/// Source: Apache Kafka 4.3.1, asked: error codes and messages.
+#[test]
+fn settings_of_groups_change_within_the_bounds_of_the_broker() {
+    use ConfigOperationKind::*;
+    use ErrorCode::*;
+    let mut world = World::new("group.consumer.max.heartbeat.interval.ms=50000");
+    let group = ConfigResource::Group("g".to_owned());
+    let (session, heartbeat) = ("consumer.session.timeout.ms", "consumer.heartbeat.interval.ms");
+    for (key, kind, value, error, message) in [
+        (session, Set, Some("50000"), NONE, ""),
+        (session, Set, Some("44000"), INVALID_CONFIG, "must be greater than or equal to group.consumer.min"),
+        (session, Set, Some("70000"), INVALID_CONFIG, "must be less than or equal to group.consumer.max"),
+        (session, Set, Some("abc"), INVALID_CONFIG, "Invalid value abc for configuration consumer.session"),
+        (session, Set, Some("0"), INVALID_CONFIG, "Invalid value 0 for configuration consumer.session"),
+        (heartbeat, Set, Some("4000"), INVALID_CONFIG, "group.consumer.min.heartbeat.interval.ms"),
+        (heartbeat, Set, Some("50000"), INVALID_CONFIG, "must be greater than consumer.heartbeat.interval"),
+        (heartbeat, Append, Some("6000"), INVALID_CONFIG, "is not a list"),
+        (heartbeat, Set, Some(" 6000 "), NONE, ""),
+        ("consumer.assignment.interval.ms", Set, Some("15001"), INVALID_CONFIG, "must be less than"),
+        ("consumer.assignment.interval.ms", Set, Some("0"), NONE, ""),
+        ("consumer.assignment.interval.ms", Delete, None, NONE, ""),
+        ("no.such.key", Set, Some("1"), INVALID_CONFIG, "Unknown group config name: no.such.key"),
+        ("retention.ms", Set, Some("1"), INVALID_CONFIG, "Unknown group config name: retention.ms"),
+        ("no.such.key", Delete, None, NONE, ""),
+    ] {
+        let told = world.alter(group.clone(), &[(key, kind, value)]);
+        assert!(told.0 == error && told.1.contains(message), "{key} {kind:?} {value:?}: {told:?}");
+    }
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let expected = BTreeMap::from([pair(heartbeat, "6000"), pair(session, "50000")]);
+    assert_eq!(world.controller.image().group_overrides["g"], expected);
+    world.restart();
+    assert_eq!(world.controller.image().group_overrides["g"], expected);
+    for key in [session, heartbeat] {
+        world.alter(group.clone(), &[(key, Delete, None)]);
+    }
+    assert!(world.controller.image().group_overrides.is_empty());
+}
+
 #[test]
 fn broker_settings_change_where_kafka_lets_them() {
     use ConfigOperationKind::*;

@@ -7,7 +7,11 @@ mod histogram;
 pub mod names;
 pub mod prometheus;
 
+use std::sync::Arc;
+
 pub use histogram::Histogram;
+
+use crate::model::{Lag, PartitionIndex};
 
 /// Larger than every API key of Kafka 4.
 pub const API_KEYS_MAX: usize = 128;
@@ -40,6 +44,8 @@ pub struct ShardMetrics {
     pub parked_requests: u64,
     pub memory: MemoryMetrics,
     pub storage: StorageMetrics,
+    pub cleaner: CleanerMetrics,
+    pub lags: GroupLags,
 }
 
 /// Bytes that a shard holds now, by what for.
@@ -70,6 +76,61 @@ pub struct StorageMetrics {
     /// Records are refused until the disk has room again.
     pub lacks_space: bool,
     pub space_refusals: u64,
+}
+
+/// What compaction counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CleanerMetrics {
+    /// Passes over a log.
+    pub runs: u64,
+    /// Those that ended with an error: the log is left alone for a while.
+    pub failures: u64,
+    /// Of segments: once for their keys, once to rewrite them.
+    pub bytes_read: u64,
+    pub bytes_written: u64,
+    pub records_removed: u64,
+    /// Segments that were replaced.
+    pub segments_replaced: u64,
+    pub busy_ms: u64,
+    /// Of the dirtiest log, when all of them were looked at last.
+    pub dirty_millionths_max: u64,
+}
+
+impl CleanerMetrics {
+    /// Of both.
+    #[must_use]
+    pub fn plus(&self, other: &CleanerMetrics) -> CleanerMetrics {
+        CleanerMetrics {
+            runs: self.runs + other.runs,
+            failures: self.failures + other.failures,
+            bytes_read: self.bytes_read + other.bytes_read,
+            bytes_written: self.bytes_written + other.bytes_written,
+            records_removed: self.records_removed + other.records_removed,
+            segments_replaced: self.segments_replaced + other.segments_replaced,
+            busy_ms: self.busy_ms + other.busy_ms,
+            dirty_millionths_max: self.dirty_millionths_max.max(other.dirty_millionths_max),
+        }
+    }
+}
+
+/// How far a group is behind in one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupLag {
+    pub group_id: String,
+    pub topic: String,
+    pub partition: PartitionIndex,
+    pub lag: Lag,
+    /// Age of the first record behind the committed offset when it was measured; 0 when there is none.
+    pub age_ms: Option<u64>,
+}
+
+/// The lags of all groups that a shard coordinates, as they were measured last.
+#[derive(Debug, Clone, Default)]
+pub struct GroupLags {
+    /// Shared with whoever scrapes.
+    pub measured: Arc<Vec<GroupLag>>,
+    /// Committed offsets beyond `LAG_SERIES_MAX`.
+    pub omitted: u64,
 }
 
 /// What the runtime of one shard counts.

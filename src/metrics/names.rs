@@ -73,6 +73,44 @@ pub const STORAGE_LACKS_SPACE: Name =
     gauge("penstock_log_dir_lacks_space", "1 while the disk has no room: records are refused until it has");
 pub const SPACE_REFUSALS: Name =
     counter("penstock_log_dir_space_refusals", "Writes for which the disk had no room; each is tried again");
+pub const CLEANER_RUNS: Name = counter("penstock_cleaner_runs", "Passes of compaction over a log");
+pub const CLEANER_FAILURES: Name =
+    counter("penstock_cleaner_failures", "Those that failed; the log is left alone for a minute then");
+pub const CLEANER_READ_BYTES: Name = counter(
+    "penstock_cleaner_read_bytes",
+    "Bytes of segments that compaction read: once for their keys, once to rewrite them",
+);
+pub const CLEANER_WRITTEN_BYTES: Name =
+    counter("penstock_cleaner_written_bytes", "Bytes of segments that compaction wrote");
+pub const CLEANER_REMOVED_RECORDS: Name =
+    counter("penstock_cleaner_removed_records", "Records that compaction took away");
+pub const CLEANER_REPLACED_SEGMENTS: Name =
+    counter("penstock_cleaner_replaced_segments", "Segments that compaction put others in the place of");
+pub const CLEANER_SECONDS: Name = counter(
+    "penstock_cleaner_seconds",
+    "Time that passes of compaction took, pauses for their rate included",
+);
+pub const CLEANER_DIRTY_RATIO: Name = gauge(
+    "penstock_cleaner_dirty_ratio_max",
+    "Share of dirty bytes of the dirtiest compacted log at the last look, from 0 to 1",
+);
+pub const GROUP_LAG_RECORDS: Name = gauge(
+    "penstock_group_lag_records",
+    "Offsets between a group's committed offset and the high watermark; what compaction took away counts",
+);
+pub const GROUP_LAG_BYTES: Name = gauge(
+    "penstock_group_lag_bytes",
+    "Bytes of the log behind a group's committed offset; estimated inside a segment whose index is not in memory",
+);
+pub const GROUP_LAG_SECONDS: Name = gauge(
+    "penstock_group_lag_seconds",
+    "Age of the first record behind a group's committed offset, by the timestamp of its batch, 0 if there is none; estimated inside a \
+     segment whose index is not in memory; absent where records have no timestamps",
+);
+pub const GROUP_LAG_OMITTED: Name = gauge(
+    "penstock_group_lag_omitted",
+    "Committed offsets whose lag is not told, because there are too many of them",
+);
 pub const TURNS: Name = counter("penstock_turns", "Turns of the shard's loop");
 pub const PARKS: Name = counter("penstock_parks", "Times the loop had nothing to do and slept");
 pub const INPUTS: Name = counter("penstock_inputs", "Inputs that the shard was stepped with");

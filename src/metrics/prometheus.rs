@@ -9,7 +9,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::names::{self, Kind, Name};
-use super::{ApiMetrics, Histogram, ShardSnapshot};
+use super::{ApiMetrics, GroupLag, Histogram, ShardSnapshot};
 
 /// The media type of what `text` returns.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -39,7 +39,15 @@ impl Collector for Shards {
                 number(name.kind, value(shard), family.encode_family(&labels)?)?;
             }
         }
+        for (name, value) in FRACTIONS {
+            let mut family = family(&mut encoder, name)?;
+            for shard in &self.0 {
+                let labels = [("shard", shard.shard.to_string())];
+                fraction(name.kind, value(shard), family.encode_family(&labels)?)?;
+            }
+        }
         self.encode_memory(&mut encoder)?;
+        self.encode_lags(&mut encoder)?;
         self.encode_apis(&mut encoder)?;
         let mut family = family(&mut encoder, &names::JOURNAL_LATENCY)?;
         for shard in &self.0 {
@@ -63,6 +71,28 @@ impl Shards {
             ] {
                 let labels = [("shard", shard.shard.to_string()), ("kind", kind.to_owned())];
                 number(Kind::Gauge, bytes, family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A group is coordinated by one shard: the labels need not tell which.
+    fn encode_lags(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        for (name, value) in LAGS {
+            let mut family = family(encoder, name)?;
+            for lag in self.0.iter().flat_map(|shard| shard.core.lags.measured.iter()) {
+                let partition = lag.partition.0.to_string();
+                let labels =
+                    [("group", &*lag.group_id), ("topic", &*lag.topic), ("partition", partition.as_str())];
+                match value(lag) {
+                    Some(LagValue::Number(value)) => {
+                        number(name.kind, value, family.encode_family(&labels)?)?;
+                    }
+                    Some(LagValue::Ms(ms)) => {
+                        fraction(name.kind, seconds(ms), family.encode_family(&labels)?)?;
+                    }
+                    None => {}
+                }
             }
         }
         Ok(())
@@ -92,7 +122,26 @@ impl Shards {
     }
 }
 
-type Value<T> = fn(&T) -> u64;
+type Value<T, V = u64> = fn(&T) -> V;
+
+enum LagValue {
+    Number(u64),
+    Ms(u64),
+}
+
+const LAGS: &[(&Name, Value<GroupLag, Option<LagValue>>)] = &[
+    (&names::GROUP_LAG_RECORDS, |lag| Some(LagValue::Number(lag.lag.records))),
+    (&names::GROUP_LAG_BYTES, |lag| Some(LagValue::Number(lag.lag.bytes))),
+    (&names::GROUP_LAG_SECONDS, |lag| lag.age_ms.map(LagValue::Ms)),
+];
+
+const FRACTIONS: &[(&Name, Value<ShardSnapshot, f64>)] = &[
+    (&names::CLEANER_SECONDS, |s| seconds(s.core.cleaner.busy_ms)),
+    (&names::CLEANER_DIRTY_RATIO, |s| {
+        let millionths = u32::try_from(s.core.cleaner.dirty_millionths_max).unwrap_or(u32::MAX);
+        f64::from(millionths) / 1e6
+    }),
+];
 
 const API_NUMBERS: &[(&Name, Value<ApiMetrics>)] = &[
     (&names::API_REQUESTS, |api| api.requests),
@@ -122,6 +171,13 @@ const NUMBERS: &[(&Name, Value<ShardSnapshot>)] = &[
     (&names::OFFLINE_PARTITIONS, |s| s.core.storage.offline_partitions),
     (&names::STORAGE_LACKS_SPACE, |s| u64::from(s.core.storage.lacks_space)),
     (&names::SPACE_REFUSALS, |s| s.core.storage.space_refusals),
+    (&names::CLEANER_RUNS, |s| s.core.cleaner.runs),
+    (&names::CLEANER_FAILURES, |s| s.core.cleaner.failures),
+    (&names::CLEANER_READ_BYTES, |s| s.core.cleaner.bytes_read),
+    (&names::CLEANER_WRITTEN_BYTES, |s| s.core.cleaner.bytes_written),
+    (&names::CLEANER_REMOVED_RECORDS, |s| s.core.cleaner.records_removed),
+    (&names::CLEANER_REPLACED_SEGMENTS, |s| s.core.cleaner.segments_replaced),
+    (&names::GROUP_LAG_OMITTED, |s| s.core.lags.omitted),
     (&names::TURNS, |s| s.runtime.turns),
     (&names::PARKS, |s| s.runtime.parks),
     (&names::INPUTS, |s| s.runtime.inputs),
@@ -157,6 +213,19 @@ fn number(kind: Kind, value: u64, mut to: MetricEncoder<'_>) -> Result<(), fmt::
     match kind {
         Kind::Counter => to.encode_counter::<NoLabelSet, _, u64>(&value, None),
         Kind::Gauge | Kind::Histogram => to.encode_gauge(&i64::try_from(value).unwrap_or(i64::MAX)),
+    }
+}
+
+/// The precision of a float is enough: these are seconds for a dashboard.
+#[expect(clippy::cast_precision_loss)]
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1e3
+}
+
+fn fraction(kind: Kind, value: f64, mut to: MetricEncoder<'_>) -> Result<(), fmt::Error> {
+    match kind {
+        Kind::Counter => to.encode_counter::<NoLabelSet, _, u64>(&value, None),
+        Kind::Gauge | Kind::Histogram => to.encode_gauge(&value),
     }
 }
 

@@ -12,6 +12,22 @@ fn snapshot(shard: u16) -> ShardSnapshot {
     core.on_request(18, 20);
     let mut runtime = RuntimeMetrics { connections: 7, ..RuntimeMetrics::default() };
     runtime.journal_latency.record_ns(150_000);
+    core.cleaner = CleanerMetrics {
+        runs: 2,
+        busy_ms: 1_500,
+        dirty_millionths_max: 250_000,
+        ..CleanerMetrics::default()
+    };
+    let lag = Lag { records: 3, bytes: 70, timestamp_ms: Some(1) };
+    let of = |partition, lag, age_ms| GroupLag {
+        group_id: "a \"group\"".to_owned(),
+        topic: format!("topic-{shard}"),
+        partition: PartitionIndex(partition),
+        lag,
+        age_ms,
+    };
+    let measured = Arc::new(vec![of(0, lag, Some(2_500)), of(1, Lag::default(), None)]);
+    core.lags = GroupLags { measured, omitted: 9 };
     ShardSnapshot { shard, core, runtime }
 }
 
@@ -25,10 +41,19 @@ fn every_line_of_the_text_carries_its_shard() {
         "penstock_api_latency_seconds_bucket{le=\"+Inf\",shard=\"0\",api=\"0\"} 2",
         "penstock_connections{shard=\"1\"} 7",
         "penstock_journal_commit_seconds_count{shard=\"0\"} 1",
+        "penstock_cleaner_runs_total{shard=\"0\"} 2",
+        "penstock_cleaner_seconds_total{shard=\"1\"} 1.5",
+        "penstock_cleaner_dirty_ratio_max{shard=\"0\"} 0.25",
+        "penstock_group_lag_omitted{shard=\"0\"} 9",
+        r#"penstock_group_lag_records{group="a \"group\"",topic="topic-0",partition="0"} 3"#,
+        r#"penstock_group_lag_bytes{group="a \"group\"",topic="topic-1",partition="0"} 70"#,
+        r#"penstock_group_lag_seconds{group="a \"group\"",topic="topic-0",partition="0"} 2.5"#,
         "# EOF",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
+    let without_age = r#"penstock_group_lag_seconds{group="a \"group\"",topic="topic-0",partition="1"}"#;
+    assert!(!text.contains(without_age), "{text}");
 }
 
 #[test]

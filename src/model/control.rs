@@ -105,6 +105,7 @@ pub enum ConfigResource {
     Topic(String),
     /// None: the default of all brokers.
     Broker(Option<BrokerId>),
+    Group(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -63,6 +63,8 @@ pub struct MetadataImage {
     pub topics: BTreeMap<TopicId, Arc<TopicImage>>,
     /// Dynamic broker configs: (None: cluster default, or one broker) -> key -> text.
     pub broker_overrides: BTreeMap<Option<BrokerId>, BTreeMap<String, String>>,
+    /// Configs of groups, whether or not there are such groups: group -> key -> text. No group without keys.
+    pub group_overrides: BTreeMap<Arc<str>, BTreeMap<String, String>>,
 }
 
 impl MetadataImage {
@@ -86,6 +88,7 @@ impl MetadataImage {
             names: BTreeMap::new(),
             topics: BTreeMap::new(),
             broker_overrides: BTreeMap::new(),
+            group_overrides: BTreeMap::new(),
         }
     }
 

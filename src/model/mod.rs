@@ -6,6 +6,7 @@ pub mod control;
 mod disk_space;
 pub mod group;
 mod ids;
+mod lag;
 pub mod metadata_image;
 mod offset;
 mod sealed_segment;
@@ -19,6 +20,7 @@ pub use ids::{
     BrokerId, ConnectionId, DirectoryId, GenerationId, LeaderEpoch, LogDir, PartitionIndex, ProducerEpoch,
     ProducerId, ShardId, TopicId, TopicPartition,
 };
+pub use lag::Lag;
 pub use offset::{DurableOffset, Offset};
 pub use sealed_segment::SealedSegment;
 pub use snapshot::Snapshot;

@@ -13,6 +13,7 @@ mod fetch;
 mod frame_receiver;
 mod housekeeping;
 mod indexes;
+mod lags;
 mod log_dirs;
 mod partitions;
 mod requests;
@@ -30,6 +31,7 @@ use self::coordinators::Coordinators;
 use self::durability::{DirQueues, Split};
 pub use self::frame_receiver::{FrameError, FrameReceiver};
 use self::housekeeping::Housekeeping;
+use self::lags::Lags;
 use self::log_dirs::LogDirs;
 use self::partitions::Partitions;
 use self::requests::{ProducerIds, Request};
@@ -96,6 +98,7 @@ pub struct Shard {
     /// Connections that could not begin one because the whole shard has too much under way.
     crowded: Vec<ConnectionId>,
     housekeeping: Housekeeping,
+    lags: Lags,
     /// Partitions, of all shards, whose disk failed or whose files are damaged.
     offline: BTreeSet<TopicPartition>,
     /// How many of them are of this shard.
@@ -142,6 +145,7 @@ impl Shard {
                 start.config.retention_delay_ms,
                 start.config.cleaner.backoff_ms,
             ),
+            lags: Lags::new(now),
             offline: BTreeSet::new(),
             offline_here: 0,
             given_up: false,
@@ -212,6 +216,7 @@ impl Shard {
         self.run_deferred(now, effects);
         self.begin_ready(now, effects);
         self.end_coordination(now, effects);
+        self.maybe_measure_lags(now, effects);
         self.storage.end_turn(now, effects);
         self.answer_trims(now, effects);
         self.wake_readers_of_compacted(now, effects);
@@ -229,7 +234,7 @@ impl Shard {
     pub fn next_deadline(&self) -> Option<Instant> {
         let parked = self.deadlines.peek().map(|Reverse((instant, _))| *instant);
         let housekeeping = self.housekeeping.next_deadline(self.turn);
-        let coordinators = self.coordinators.next_deadline();
+        let coordinators = self.coordinators.next_deadline().into_iter().chain(self.lags_deadline());
         parked.into_iter().chain(self.storage.next_deadline()).chain(coordinators).chain([housekeeping]).min()
     }
 
@@ -280,6 +285,12 @@ impl Shard {
             ShardMessage::Uncoordinate { request } => {
                 self.forget_coordinated(now, append::Origin::Shard(from, request));
             }
+            ShardMessage::MeasureLag { round, items } => {
+                let lags = self.lags_of(&items);
+                effects
+                    .push(Effect::TellShard { to: from, message: ShardMessage::LagMeasured { round, lags } });
+            }
+            ShardMessage::LagMeasured { round, lags } => self.on_lag_measured(now, round, lags),
             ShardMessage::Control { request, ask } => self.on_control(now, from, request, ask, effects),
             ShardMessage::ControlAnswered { request, answer } => {
                 self.on_control_answered(now, SlabKey(request.0), answer, effects);
@@ -334,6 +345,7 @@ impl Shard {
             lacks_space: self.storage.iter().any(Storage::lacks_space),
             space_refusals: counters.space_refusals,
         };
+        self.metrics.cleaner = counters.cleaner;
     }
 
     /// Long polls and other requests whose time has come.

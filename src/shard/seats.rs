@@ -137,7 +137,14 @@ impl Shard {
         work: impl FnOnce(View<'_>, &mut Seat) -> T,
     ) -> Option<T> {
         let entry = self.coordinators.seats.get_mut(&seat)?;
-        Some(work(View { now, image: &self.image, config: &self.config }, entry))
+        let mutations = self.storage.dir(entry.log.dir()).mutations();
+        Some(work(View { now, image: &self.image, config: &self.config, mutations }, entry))
+    }
+
+    /// Those coordinators of groups that know all of their partition.
+    pub(super) fn group_coordinators(&self) -> impl Iterator<Item = &GroupCoordinator> {
+        let loaded = self.coordinators.seats.values().filter_map(|entry| entry.host.loaded());
+        loaded.map(|Seated::Groups(groups)| groups)
     }
 
     /// The image has changed: coordinators come and go with the partitions of their topics.

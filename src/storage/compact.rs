@@ -38,6 +38,8 @@ pub struct CompactionLimits {
 pub(super) struct Compactor {
     /// The most urgent log of the present round of looks.
     candidate: Option<(LogId, Cleanable)>,
+    /// Of the dirtiest log of the present round.
+    dirty_millionths_max: u64,
     current: Option<Pass>,
     /// Logs that are left alone until then.
     resting: BTreeMap<LogId, Instant>,
@@ -51,6 +53,7 @@ pub(super) struct Compactor {
 struct Pass {
     log: LogId,
     limits: CompactionLimits,
+    began: Instant,
     now_ms: i64,
     clean_end: Offset,
     /// Not begun, oldest first.
@@ -96,18 +99,20 @@ impl Storage {
         if self.failed.is_some() || self.stopping || slot.deleted || slot.offline || self.holds_writes() {
             return;
         }
+        let ignores_lag = self.config.mutations.compaction_ignores_lag();
+        let now_ms = if ignores_lag { i64::MAX } else { now.wall_ms };
+        let below = below.min(slot.durable_end);
+        let is_recorded = |segment| slot.trim.is_recorded(segment);
+        let Some(cleanable) = slot.log.dirt(now_ms, below, &is_recorded) else { return };
         let compactor = &mut self.compactor;
+        compactor.dirty_millionths_max = compactor.dirty_millionths_max.max(cleanable.dirty_millionths());
         if compactor.resting.get(&id).is_some_and(|until| now.instant < *until) {
             return;
         }
         compactor.resting.remove(&id);
-        let ignores_lag = self.config.mutations.compaction_ignores_lag();
-        let now_ms = if ignores_lag { i64::MAX } else { now.wall_ms };
-        let below = below.min(slot.durable_end);
-        let Some(cleanable) = slot.log.cleanable(now_ms, below, &|segment| slot.trim.is_recorded(segment))
-        else {
+        if !slot.log.is_worth_cleaning(&cleanable) {
             return;
-        };
+        }
         let urgency = |one: &Option<(LogId, Cleanable)>| one.map(|(_, cleanable)| cleanable.urgency());
         if urgency(&compactor.candidate) < Some(cleanable.urgency()) {
             compactor.candidate = Some((id, cleanable));
@@ -116,6 +121,8 @@ impl Storage {
 
     /// Begins with the most urgent of the logs that were looked at, unless one is under way.
     pub fn begin_compaction(&mut self, now: Now, limits: CompactionLimits) {
+        let dirty_millionths_max = std::mem::take(&mut self.compactor.dirty_millionths_max);
+        self.counters.cleaner.dirty_millionths_max = dirty_millionths_max;
         let Some((log, cleanable)) = self.compactor.candidate.take() else { return };
         if self.compactor.current.is_some() || self.stopping {
             return;
@@ -123,6 +130,7 @@ impl Storage {
         self.compactor.current = Some(Pass {
             log,
             limits,
+            began: now.instant,
             now_ms: now.wall_ms,
             clean_end: cleanable.first_dirty,
             groups: VecDeque::new(),
@@ -308,7 +316,10 @@ impl Storage {
         if rests {
             self.compactor.resting.insert(pass.log, now.instant.after_ms(COMPACTION_RETRY_MS));
         }
-        self.counters.compactions += 1;
+        let counters = &mut self.counters.cleaner;
+        counters.runs += 1;
+        counters.failures += u64::from(rests);
+        counters.busy_ms += now.instant.ns_since(pass.began) / 1_000_000;
         self.compactor.is_due = true;
         let Pass { records_dropped, bytes_before, bytes_after, .. } = *pass;
         let topic_partition = self.slots[pass.log].topic_partition;
@@ -325,6 +336,7 @@ impl Storage {
         let Some(mut pass) = self.answered_pass(compaction) else { return };
         let next = match result {
             Ok(mapped) => {
+                self.counters.cleaner.bytes_read += mapped.bytes_read;
                 pass.clean_end = mapped.clean_end;
                 pass.groups = self.slots[pass.log].log.cleaning_groups(mapped.clean_end).into();
                 Next::Step(Step::Between)
@@ -343,6 +355,10 @@ impl Storage {
     ) {
         let Some(mut pass) = self.answered_pass(compaction) else { return };
         let Step::Rewriting(group) = std::mem::replace(&mut pass.step, Step::Between) else { return };
+        if let Ok(new) = result {
+            self.counters.cleaner.bytes_read += group.iter().map(|old| old.length).sum::<u64>();
+            self.counters.cleaner.bytes_written += new.sealed.length;
+        }
         let next = match result {
             // By themselves they are not too large.
             Err(CompactionFault::Outgrown) if group.len() > 1 => {
@@ -420,8 +436,8 @@ impl Storage {
         let is_loaded = self.slots[log].log.load_index(key.base_offset, &new.index);
         assert!(is_loaded, "the index of a rewritten segment is of that segment");
         self.keep_index(key);
-        self.counters.segments_compacted += group.len() as u64;
-        self.counters.records_compacted_away += new.records_dropped;
+        self.counters.cleaner.segments_replaced += group.len() as u64;
+        self.counters.cleaner.records_removed += new.records_dropped;
     }
 
     fn after_fault(&self, pass: &Pass, fault: CompactionFault) -> Next {

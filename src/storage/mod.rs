@@ -49,6 +49,7 @@ use crate::journal::format::{EntryHeader, EntryKind};
 use crate::journal::{Entry, EntryMeta, Issued, Journal, SegmentKey};
 use crate::limits::BLOCK_BYTES;
 use crate::log::{Appended, PartitionLog, RecoveredLog, Refused, SegmentBytes, tail_cost_bytes};
+use crate::metrics::CleanerMetrics;
 use crate::model::topic_config::TopicConfig;
 use crate::model::{
     DurableOffset, Instant, LeaderEpoch, LogDir, Now, Offset, PartitionIndex, ShardId, TopicId,
@@ -106,11 +107,7 @@ pub struct StorageCounters {
     pub evicted_bytes: u64,
     pub log_starts_moved: u64,
     pub segments_unlinked: u64,
-    /// Passes over a log.
-    pub compactions: u64,
-    /// Segments that were replaced.
-    pub segments_compacted: u64,
-    pub records_compacted_away: u64,
+    pub cleaner: CleanerMetrics,
     /// Indexes of sealed segments in memory.
     pub index_bytes: u64,
     pub index_loads: u64,
@@ -139,9 +136,7 @@ impl StorageCounters {
             evicted_bytes: self.evicted_bytes + other.evicted_bytes,
             log_starts_moved: self.log_starts_moved + other.log_starts_moved,
             segments_unlinked: self.segments_unlinked + other.segments_unlinked,
-            compactions: self.compactions + other.compactions,
-            segments_compacted: self.segments_compacted + other.segments_compacted,
-            records_compacted_away: self.records_compacted_away + other.records_compacted_away,
+            cleaner: self.cleaner.plus(&other.cleaner),
             journal_used_bytes: self.journal_used_bytes + other.journal_used_bytes,
             journal_capacity_bytes: self.journal_capacity_bytes + other.journal_capacity_bytes,
             space_refusals: self.space_refusals + other.space_refusals,

@@ -474,6 +474,7 @@ fn every_broken_rule_is_noticed() {
     // worlds have no idempotent producers, no summary that is not its segment's, no reader who waits, no disk that is full or
     // fails and is used on, and one log dir; nothing expires or is compacted, there are no coordinators, and nobody looks whether it is too
     // early to unlink. A crash takes all that was not synced, so that no start meets it.
+    let of_coordinators = ["coordinator_", "group_", "offset_", "consumer_"];
     let others = [
         "no_chain_check",
         "ignore_file_sequence",
@@ -492,12 +493,11 @@ fn every_broken_rule_is_noticed() {
         "compaction_forgets_producers",
         "tombstones_go_at_once",
         "compaction_ignores_lag",
-        "coordinator_answers_before_commit",
-        "coordinator_loads_one_batch",
     ];
     let mut broken: Vec<(&str, StorageMutations)> = StorageMutations::NAMES
         .iter()
         .filter(|name| !others.contains(name))
+        .filter(|name| !of_coordinators.iter().any(|prefix| name.starts_with(prefix)))
         .map(|name| (*name, StorageMutations::named(name).unwrap()))
         .collect();
     let pair = StorageMutations { no_chain_check: true, ignore_file_sequence: true, ..Default::default() };

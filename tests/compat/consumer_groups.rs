@@ -4,6 +4,16 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use protocol::messages::consumer_group_heartbeat::{
+    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse,
+};
+use protocol::messages::describe_configs::{
+    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResponse,
+};
+use protocol::messages::incremental_alter_configs::{
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+};
+use protocol::{ApiKey, Array};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
@@ -11,6 +21,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::broker::{Broker, Scratch, free_port};
 use crate::clients::{PATIENCE, consumer, create_topic, send_values};
+use crate::wire::Wire;
 
 const TOPIC: &str = "shared";
 /// Members are to be heard of often, so that nothing here takes seconds.
@@ -137,4 +148,72 @@ fn members_of_both_protocols_share_a_group() {
     until_each_has(&[&old, &new], &[2, 2]);
     drop(old);
     until_each_has(&[&new], &[4]);
+}
+
+/// Kafka's number for groups as resources.
+const GROUP: i8 = 32;
+const INTERVAL: &str = "consumer.heartbeat.interval.ms";
+
+fn set_interval(wire: &mut Wire, value: &str) -> i16 {
+    let config = AlterableConfig { name: INTERVAL, config_operation: 0, value: Some(value) };
+    let resource =
+        AlterConfigsResource { resource_type: GROUP, resource_name: "g", configs: vec![config].into() };
+    let request = IncrementalAlterConfigsRequest { resources: vec![resource].into(), validate_only: false };
+    let answer = wire.ask(ApiKey::IncrementalAlterConfigs, 1, &request).expect("the broker runs");
+    let response: IncrementalAlterConfigsResponse<'_> = answer.decode();
+    response.responses.iter().next().expect("one resource").error_code
+}
+
+fn told_interval(wire: &mut Wire) -> String {
+    let resource =
+        DescribeConfigsResource { resource_type: GROUP, resource_name: "g", configuration_keys: None };
+    let request = DescribeConfigsRequest {
+        resources: vec![resource].into(),
+        include_synonyms: false,
+        include_documentation: false,
+    };
+    let answer = wire.ask(ApiKey::DescribeConfigs, 4, &request).expect("the broker runs");
+    let response: DescribeConfigsResponse<'_> = answer.decode();
+    let result = response.results.iter().next().expect("one resource");
+    let row = result.configs.iter().find(|row| row.name == INTERVAL).expect("a key of groups");
+    row.value.expect("a number").to_owned()
+}
+
+/// What a member is told when it joins; the coordinator may have to be loaded first.
+fn heartbeat_interval_ms(wire: &mut Wire) -> i32 {
+    let request = ConsumerGroupHeartbeatRequest {
+        group_id: "g",
+        member_id: "m",
+        member_epoch: 0,
+        rebalance_timeout_ms: 60_000,
+        subscribed_topic_names: Some(vec![TOPIC].into()),
+        topic_partitions: Some(Array::empty()),
+        ..ConsumerGroupHeartbeatRequest::default()
+    };
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = wire.ask(ApiKey::ConsumerGroupHeartbeat, 1, &request).expect("the broker runs");
+        let response: ConsumerGroupHeartbeatResponse<'_> = answer.decode();
+        if response.error_code == 0 {
+            return response.heartbeat_interval_ms;
+        }
+        assert!(Instant::now() < deadline, "{:?}", response.error_message);
+    }
+}
+
+#[test]
+fn settings_of_a_group_count_at_once_and_after_a_crash() {
+    let scratch = Scratch::new();
+    let port = free_port();
+    let broker = Broker::serve_at(&scratch, 2, port, &[]);
+    create_topic(&broker, TOPIC, 1, &[]);
+    let mut wire = Wire::connect(broker.address()).expect("it listens");
+    assert_eq!((heartbeat_interval_ms(&mut wire), told_interval(&mut wire)), (5_000, "5000".to_owned()));
+    assert_eq!(set_interval(&mut wire, "4000"), 40, "below group.consumer.min.heartbeat.interval.ms");
+    assert_eq!(set_interval(&mut wire, "7000"), 0);
+    assert_eq!((heartbeat_interval_ms(&mut wire), told_interval(&mut wire)), (7_000, "7000".to_owned()));
+    broker.kill();
+    let broker = Broker::serve_at(&scratch, 3, port, &[]);
+    let mut wire = Wire::connect(broker.address()).expect("it listens");
+    assert_eq!((heartbeat_interval_ms(&mut wire), told_interval(&mut wire)), (7_000, "7000".to_owned()));
 }

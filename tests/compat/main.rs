@@ -12,6 +12,7 @@ mod consumer_groups;
 mod crash;
 mod deletion;
 mod groups;
+mod lag;
 mod log_dirs;
 mod offsets;
 mod produce_consume;

@@ -16,6 +16,9 @@ pub struct Groups {
     /// The highest that was ever sent.
     sent: BTreeMap<Slot, i64>,
     next_commit: i64,
+    /// The latest generation in which a member was told what it owns.
+    latest: BTreeMap<String, i32>,
+    pub deletions: u64,
     pub acknowledged: u64,
     pub assignments: u64,
 }
@@ -32,6 +35,23 @@ impl Ledger {
             let what = format!("{slot:?} in generation {generation}: {owner}, and {member_id}");
             self.violation("a partition has one owner in a generation", what);
         }
+    }
+
+    /// A member was told what it owns in this generation, so that is recorded.
+    pub fn told_generation(&mut self, group: &str, generation: i32) {
+        let latest = self.groups.latest.entry(group.to_owned()).or_insert(generation);
+        *latest = generation.max(*latest);
+    }
+
+    #[must_use]
+    pub fn latest_generation(&self, group: &str) -> i32 {
+        self.groups.latest.get(group).copied().unwrap_or(-1)
+    }
+
+    /// Invariant: when a generation has begun, nobody commits in an earlier one.
+    pub fn told_old_commit(&mut self, slot: &Slot, generation: i32, latest: i32) {
+        let what = format!("{slot:?}: generation {generation} has committed, {latest} had begun");
+        self.violation("nobody commits in an earlier generation", what);
     }
 
     /// The offset that a commit of this slot is to tell: each is higher than all before it.
@@ -53,7 +73,8 @@ impl Ledger {
         self.groups.committed.get(slot).copied().unwrap_or(-1)
     }
 
-    /// Invariants: an acknowledged commit is never lost, nor does it go back; only what was sent is told.
+    /// Invariants: a commit that was acknowledged, or that anybody was told of, is never lost, nor does it go back; only what was sent
+    ///             is told.
     pub fn told_offset(&mut self, slot: &Slot, offset: i64, floor: i64) {
         if offset < floor {
             let what = format!("{slot:?}: {floor} was acknowledged, {offset} is told");
@@ -63,5 +84,7 @@ impl Ledger {
         if offset > sent {
             self.violation("only what was committed is told", format!("{slot:?}: {offset}, sent: {sent}"));
         }
+        let committed = self.groups.committed.entry(slot.clone()).or_insert(-1);
+        *committed = offset.max(*committed);
     }
 }

@@ -7,6 +7,7 @@ use protocol::Uuid;
 use super::compacted::{CompactionRule, Drained};
 use super::groups::Groups;
 use super::log_start::Retention;
+use super::ownership::Ownership;
 use super::topics::Topics;
 use crate::client::batch::{Keyed, RecordId, Writer};
 
@@ -68,6 +69,7 @@ pub struct Ledger {
     /// By topic name.
     pub retention: BTreeMap<String, Retention>,
     pub groups: Groups,
+    pub ownership: Ownership,
     /// By topic name.
     pub compaction: BTreeMap<String, CompactionRule>,
     /// Of compacted topics.

@@ -11,6 +11,7 @@ pub mod idempotence;
 pub mod last_word;
 pub mod ledger;
 pub mod log_start;
+pub mod ownership;
 pub mod topics;
 
 #[cfg(test)]

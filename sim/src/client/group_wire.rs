@@ -1,6 +1,13 @@
 //! Requests about groups to bytes and bytes to answers, in the versions that name topics.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
+use protocol::messages::consumer_group_heartbeat::{
+    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatRequestTopicPartitions,
+    ConsumerGroupHeartbeatResponse,
+};
+use protocol::messages::delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse};
 use protocol::messages::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
 use protocol::messages::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use protocol::messages::join_group::{JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse};
@@ -13,7 +20,7 @@ use protocol::messages::offset_fetch::{
     OffsetFetchResponse,
 };
 use protocol::messages::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse};
-use protocol::{ApiKey, Array};
+use protocol::{ApiKey, Array, Uuid};
 
 use super::wire::{decode, encode};
 
@@ -240,4 +247,70 @@ pub fn decode_fetch_offsets(version: i16, frame: &[u8]) -> Result<(i16, Vec<(i32
         offsets.push((partition.partition_index, partition.committed_offset));
     }
     Ok((error, offsets))
+}
+
+/// A member of a consumer group, as one of its heartbeats tells of it. None: what it was.
+pub struct Beat<'a> {
+    pub group: &'a str,
+    pub member_id: &'a str,
+    pub epoch: i32,
+    pub rebalance_timeout_ms: Option<i32>,
+    pub topic: Option<&'a str>,
+    pub owned: Option<(Uuid, Vec<i32>)>,
+}
+
+#[must_use]
+pub fn consumer_heartbeat(version: i16, correlation_id: i32, beat: &Beat<'_>) -> Bytes {
+    let owned = beat.owned.as_ref().map(|(topic_id, partitions)| {
+        let partitions = partitions.iter().copied().collect::<Array<'_, i32>>();
+        let topic = ConsumerGroupHeartbeatRequestTopicPartitions { topic_id: *topic_id, partitions };
+        if beat.owned.as_ref().is_some_and(|(_, owned)| owned.is_empty()) {
+            Array::empty()
+        } else {
+            vec![topic].into()
+        }
+    });
+    let request = ConsumerGroupHeartbeatRequest {
+        group_id: beat.group,
+        member_id: beat.member_id,
+        member_epoch: beat.epoch,
+        rebalance_timeout_ms: beat.rebalance_timeout_ms.unwrap_or(-1),
+        subscribed_topic_names: beat.topic.map(|topic| vec![topic].into()),
+        topic_partitions: owned,
+        ..ConsumerGroupHeartbeatRequest::default()
+    };
+    encode(ApiKey::ConsumerGroupHeartbeat, version, correlation_id, &request)
+}
+
+#[derive(Debug)]
+pub struct Heard {
+    pub error: i16,
+    pub epoch: i32,
+    /// None: what it was.
+    pub assigned: Option<(Uuid, BTreeSet<i32>)>,
+}
+
+pub fn decode_consumer_heartbeat(version: i16, frame: &[u8]) -> Result<Heard, String> {
+    let response: ConsumerGroupHeartbeatResponse<'_> =
+        decode(ApiKey::ConsumerGroupHeartbeat, version, frame)?;
+    let assigned = response.assignment.map(|assignment| {
+        // The members subscribe to one topic.
+        let topic = assignment.topic_partitions.iter().next();
+        topic.map_or((Uuid::ZERO, BTreeSet::new()), |topic| {
+            (topic.topic_id, topic.partitions.iter().collect())
+        })
+    });
+    Ok(Heard { error: response.error_code, epoch: response.member_epoch, assigned })
+}
+
+#[must_use]
+pub fn delete_group(version: i16, correlation_id: i32, group: &str) -> Bytes {
+    let request = DeleteGroupsRequest { groups_names: vec![group].into() };
+    encode(ApiKey::DeleteGroups, version, correlation_id, &request)
+}
+
+/// The error.
+pub fn decode_delete_group(version: i16, frame: &[u8]) -> Result<i16, String> {
+    let response: DeleteGroupsResponse<'_> = decode(ApiKey::DeleteGroups, version, frame)?;
+    response.results.iter().next().map(|of| of.error_code).ok_or("a deletion without a result".to_owned())
 }

@@ -11,14 +11,14 @@ use crate::checkers::groups::Slot;
 use crate::network::LinkId;
 
 /// Kafka's errors that a member lives with.
-const COORDINATOR_LOADS: i16 = 14;
-const COORDINATOR_NOT_AVAILABLE: i16 = 15;
-const NOT_COORDINATOR: i16 = 16;
+pub(super) const COORDINATOR_LOADS: i16 = 14;
+pub(super) const COORDINATOR_NOT_AVAILABLE: i16 = 15;
+pub(super) const NOT_COORDINATOR: i16 = 16;
 const ILLEGAL_GENERATION: i16 = 22;
-const UNKNOWN_MEMBER: i16 = 25;
+pub(super) const UNKNOWN_MEMBER: i16 = 25;
 const REBALANCE: i16 = 27;
 const MEMBER_ID_REQUIRED: i16 = 79;
-const UNKNOWN_PARTITION: i16 = 3;
+pub(super) const UNKNOWN_PARTITION: i16 = 3;
 
 #[derive(Debug, Clone)]
 pub struct MemberPlan {
@@ -36,11 +36,20 @@ pub struct MemberPlan {
 pub enum Expects {
     Coordinator,
     Joined,
-    Synced { generation: i32 },
+    Synced {
+        generation: i32,
+    },
     Heard,
     Left,
-    Committed { offsets: Vec<(i32, i64)> },
-    Offsets { floors: Vec<(i32, i64)> },
+    Committed {
+        offsets: Vec<(i32, i64)>,
+        generation: i32,
+        /// The latest generation in which anybody had been told what it owns, when this was sent.
+        latest: i32,
+    },
+    Offsets {
+        floors: Vec<(i32, i64)>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +72,8 @@ pub struct Member {
     members: Vec<String>,
     leads: bool,
     owned: Vec<i32>,
+    /// Member id, generation and partitions of before: a thread of it that has not noticed may still commit.
+    former: Option<(String, i32, Vec<i32>)>,
     /// Heartbeats in a row that nothing disturbed.
     beats: u32,
 }
@@ -79,6 +90,7 @@ impl Member {
             members: Vec::new(),
             leads: false,
             owned: Vec::new(),
+            former: None,
             beats: 0,
         }
     }
@@ -89,6 +101,9 @@ impl Member {
 
     /// It owns nothing that it knows of any more. `forgets`: nor who it is, so that what it sent is of an earlier generation.
     fn lose(&mut self, state: State, forgets: bool) {
+        if !self.owned.is_empty() {
+            self.former = Some((self.member_id.clone(), self.generation, self.owned.clone()));
+        }
         if forgets {
             self.member_id.clear();
         }
@@ -181,7 +196,15 @@ impl Member {
                 let bytes = wire::leave(version, self.port.next_correlation_id(), self.named());
                 self.port.send(io, ApiKey::LeaveGroup, version, bytes, Some(Expects::Left));
             }
-            2..=30 if !self.owned.is_empty() => self.commit(io),
+            2..=4 if self.former.is_some() => {
+                let former = self.former.clone();
+                former.into_iter().for_each(|(member_id, generation, owned)| {
+                    self.commit(io, &member_id, generation, &owned);
+                });
+            }
+            2..=30 if !self.owned.is_empty() => {
+                self.commit(io, &self.member_id.clone(), self.generation, &self.owned.clone());
+            }
             31..=45 => self.fetch(io),
             _ => {
                 let version = version(ApiKey::Heartbeat, 0, io.random);
@@ -191,14 +214,17 @@ impl Member {
         }
     }
 
-    fn commit(&mut self, io: &mut Io<'_>) {
-        let owned = self.owned.iter().map(|partition| (*partition, self.slot(*partition)));
+    fn commit(&mut self, io: &mut Io<'_>, member_id: &str, generation: i32, owned: &[i32]) {
+        let owned = owned.iter().map(|partition| (*partition, self.slot(*partition)));
         let offsets: Vec<(i32, i64)> =
             owned.map(|(partition, slot)| (partition, io.ledger.next_commit(&slot))).collect();
         let version = older(ApiKey::OffsetCommit, wire::COMMIT_BY_ID, io);
         let id = self.port.next_correlation_id();
-        let bytes = wire::commit(version, id, self.named(), &self.plan.topic, &offsets);
-        self.port.send(io, ApiKey::OffsetCommit, version, bytes, Some(Expects::Committed { offsets }));
+        let named = wire::Named { group: &self.plan.group, member_id, generation };
+        let bytes = wire::commit(version, id, named, &self.plan.topic, &offsets);
+        let latest = io.ledger.latest_generation(&self.plan.group);
+        let expects = Expects::Committed { offsets, generation, latest };
+        self.port.send(io, ApiKey::OffsetCommit, version, bytes, Some(expects));
     }
 
     fn fetch(&mut self, io: &mut Io<'_>) {
@@ -230,6 +256,7 @@ impl Member {
                 for partition in &self.owned {
                     io.ledger.told_owner(&self.slot(*partition), generation, &self.member_id);
                 }
+                io.ledger.told_generation(&self.plan.group, generation);
                 self.state = State::Stable;
             }
             Expects::Heard => match wire::decode_heartbeat(version, frame)? {
@@ -240,12 +267,17 @@ impl Member {
                 0 => self.lose(State::Lost, true),
                 error => self.on_error(error)?,
             },
-            Expects::Committed { offsets } => {
+            Expects::Committed { offsets, generation, latest } => {
                 for ((partition, error), (_, offset)) in
                     wire::decode_commit(version, frame)?.iter().zip(&offsets)
                 {
                     match *error {
+                        0 if generation < latest => {
+                            io.ledger.told_old_commit(&self.slot(*partition), generation, latest);
+                        }
                         0 => io.ledger.told_committed(&self.slot(*partition), *offset),
+                        // Of one that it was before.
+                        UNKNOWN_MEMBER | ILLEGAL_GENERATION if generation != self.generation => {}
                         // The topic is still to be made.
                         UNKNOWN_PARTITION => {}
                         error => return self.on_error(error),
@@ -315,7 +347,7 @@ impl Member {
 }
 
 /// A version that still has names of topics.
-fn older(api_key: ApiKey, before: i16, io: &mut Io<'_>) -> i16 {
+pub(super) fn older(api_key: ApiKey, before: i16, io: &mut Io<'_>) -> i16 {
     let least = api_key.supported().expect("the broker serves what the clients use").min;
     least + io.random.below((before - least) as u64) as i16
 }

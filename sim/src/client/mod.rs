@@ -3,7 +3,9 @@
 pub mod admin;
 pub mod batch;
 pub mod consumer;
+pub mod consumer_member;
 mod group_wire;
+pub mod loner;
 pub mod member;
 pub mod port;
 pub mod producer;

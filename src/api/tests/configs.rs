@@ -7,7 +7,7 @@ use protocol::messages::{alter_configs, incremental_alter_configs};
 
 use super::*;
 use crate::api::{RequestInfo, describe_configs};
-use crate::config::{broker_keys, topic_keys};
+use crate::config::{broker_keys, group_keys, topic_keys};
 
 fn describe(
     world: &mut World,
@@ -180,7 +180,7 @@ fn each_resource_has_its_own_result_in_order() {
         (0, "x", set),
         (2, "b", set),
     ];
-    let errors = [3, 0, 42, 42, 0, 42, 42, 42, 42, 42, 42, 42];
+    let errors = [3, 0, 42, 42, 0, 42, 42, 42, 42, 40, 42, 42];
     let expect: Vec<_> =
         changes.iter().zip(errors).map(|(&(of, name, _), error)| (of, name, error)).collect();
     let results = change(&mut world, false, &changes);
@@ -244,4 +244,35 @@ fn resources_past_the_longest_answer_are_refused() {
         let found: Vec<_> = answer.results.iter().map(|result| result.error_code).collect();
         assert_eq!(found, errors, "{bytes_max}");
     }
+}
+
+#[test]
+fn a_group_is_described_with_what_stands_behind_its_settings() {
+    let mut world = World::new("group.consumer.heartbeat.interval.ms=6000");
+    let set = [("consumer.session.timeout.ms", 0, Some("50000"))];
+    assert_eq!(change(&mut world, true, &[(32, "g", &set)]), [(32, "g", 0)], "only validated");
+    assert_eq!(row(&describe(&mut world, 4, 32, "g", None), set[0].0).config_source, 5);
+    let wrong = [("consumer.session.timeout.ms", 0, Some("1"))];
+    let told = change(&mut world, false, &[(32, "g", &set), (32, "", &set), (32, "h", &wrong)]);
+    assert_eq!(told, [(32, "g", 0), (32, "", 42), (32, "h", 40)]);
+    for version in 1..=4 {
+        let result = describe(&mut world, version, 32, "g", None);
+        assert_eq!((result.error_code, result.configs.len()), (0, group_keys().count()));
+        let session = row(&result, "consumer.session.timeout.ms");
+        assert_eq!((session.value, session.config_source, session.read_only), (Some("50000"), 8, false));
+        assert_eq!(
+            history(&session),
+            [
+                ("consumer.session.timeout.ms", Some("50000"), 8),
+                ("group.consumer.session.timeout.ms", Some("45000"), 5)
+            ]
+        );
+        let heartbeat = row(&result, "consumer.heartbeat.interval.ms");
+        assert_eq!((heartbeat.value, heartbeat.config_source), (Some("6000"), 4));
+    }
+    // The old API replaces all.
+    let heartbeat = [("consumer.heartbeat.interval.ms", 0, Some("7000"))];
+    assert_eq!(replace(&mut world, &[(32, "g", &heartbeat)]), [(32, "g", 0)]);
+    let result = describe(&mut world, 4, 32, "g", Some(&["consumer.session.timeout.ms"]));
+    assert_eq!((result.configs.len(), row(&result, "consumer.session.timeout.ms").config_source), (1, 5));
 }

@@ -139,7 +139,7 @@ impl ConsumerGroup {
             return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
         }
         let (session_ms, rebalance_ms) = (classic.session_timeout_ms, member.metadata.rebalance_timeout_ms());
-        if self.group_epoch > member.current.member_epoch
+        if self.has_a_target_beyond(view, member.current.member_epoch)
             && member.current.state != MemberState::UnrevokedPartitions
         {
             self.await_join(view, member_id, rebalance_ms);
@@ -171,15 +171,26 @@ impl ConsumerGroup {
         let has_a_step = match current.state {
             MemberState::UnrevokedPartitions => true,
             MemberState::UnreleasedPartitions => !self.waits_for_others(&member_id, member),
-            _ => current.member_epoch < self.group_epoch,
+            _ => false,
         };
-        let epoch_moves = current.member_epoch < self.group_epoch || self.notice_image(view, records);
+        let is_behind = self.has_a_target_beyond(view, current.member_epoch);
+        let epoch_moves = is_behind
+            || (current.member_epoch == self.group_epoch
+                && self.notice_image(view, records)
+                && self.may_make_target(view));
         self.set_timer(Timer::Session(member_id.clone()), view, session_ms);
         if has_a_step || epoch_moves {
             self.await_join(view, member_id, rebalance_ms);
             return Err(ErrorCode::REBALANCE_IN_PROGRESS);
         }
         Ok(())
+    }
+
+    /// Does a JoinGroup bring the member to a later epoch: is there such a target, or may it be made?
+    ///
+    /// Source: Apache Kafka 4.3.1 looks at the target that there is; others of its members make it. Here all may be classic.
+    fn has_a_target_beyond(&self, view: View<'_>, epoch: GroupEpoch) -> bool {
+        epoch < self.target_epoch || (self.target_epoch < self.group_epoch && self.may_make_target(view))
     }
 
     /// Of a group whose members are all classic, nobody else would notice that topics have changed.

@@ -45,7 +45,8 @@ impl ConsumerGroup {
         expired
     }
 
-    /// Regular expressions wait for a lookup if one was never looked up, or if the image has changed since.
+    /// Regular expressions wait for a lookup: at once if one was never looked up, soon if the image has changed since, and otherwise until
+    /// what they stand for is as old as `group.consumer.regex.refresh.interval.ms`.
     pub(super) fn plan_lookup(&mut self, view: View<'_>) {
         self.plan_lookup_of(view, &BTreeSet::new());
     }
@@ -64,10 +65,11 @@ impl ConsumerGroup {
             patterns.any(|pattern| !self.regexes.contains_key(pattern) && !written.contains(pattern));
         let now = view.now.instant;
         match self.looked_up {
-            Some((version, _)) if version == view.image.version && !is_new => {}
-            Some((_, at)) if !is_new => {
-                let earliest = at.after_ms(GROUP_REGEX_REFRESH_MS_MIN).max(now);
-                self.timers.set_unless_running(Timer::Regexes, earliest);
+            Some((version, at)) if !is_new => {
+                let is_of_image = version == view.image.version;
+                let refresh_ms = u64::from(view.config.groups.consumer.regex_refresh_ms);
+                let pause_ms = if is_of_image { refresh_ms } else { GROUP_REGEX_REFRESH_MS_MIN };
+                self.timers.set_no_later(Timer::Regexes, at.after_ms(pause_ms).max(now));
             }
             _ => self.timers.set(Timer::Regexes, now),
         }

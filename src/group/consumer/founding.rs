@@ -88,7 +88,7 @@ impl ConsumerGroup {
             if let Ok(GroupRecord::ConsumerGroup { record, .. }) =
                 records::read(&record.key, record.value.as_deref())
             {
-                group.replay(&record);
+                group.replay(&record, view.mutations);
             }
         }
         for founder in &founders {

@@ -63,7 +63,7 @@ impl ConsumerGroup {
         records: &mut Vec<CoordinatorRecord>,
     ) -> Result<ConsumerHeartbeatAnswer, Refusal> {
         let member_id = &request.member_id;
-        let config = &view.config.groups.consumer;
+        let intervals = self.intervals(view);
         self.refuse_if_full(view, member_id)?;
         let Seat { mut member, predecessor } = self.seat(request, records)?;
         let metadata = updated(&member.metadata, request);
@@ -83,7 +83,9 @@ impl ConsumerGroup {
         let assigned_before = member.current.assigned.clone();
         let step = Step { change: change.subscription, reported: request.topic_partitions.as_ref() };
         self.take_step(view, member_id, &mut member, &target, step, records)?;
-        self.set_timer(Timer::Session(member_id.clone()), view, config.session_timeout_ms);
+        if request.joins() || !view.mutations.consumer_heartbeat_renews_nothing() {
+            self.set_timer(Timer::Session(member_id.clone()), view, intervals.session_timeout_ms);
+        }
         if change.needs_lookup {
             self.timers.set(Timer::Regexes, view.now.instant);
         }
@@ -92,7 +94,7 @@ impl ConsumerGroup {
         Ok(ConsumerHeartbeatAnswer {
             member_id: member_id.clone(),
             member_epoch: member.current.member_epoch,
-            heartbeat_interval_ms: config.heartbeat_interval_ms,
+            heartbeat_interval_ms: intervals.heartbeat_interval_ms,
             assignment: tells.then(|| assigned.to_assignment()),
         })
     }
@@ -196,7 +198,8 @@ impl ConsumerGroup {
         }
     }
 
-    /// The epoch of the target, and the member's share of it, with `metadata` in force.
+    /// The epoch of the target, and the member's share of it, with `metadata` in force. If it is too early for another target, that is the
+    /// one that there is.
     pub(super) fn plan_epoch_and_target(
         &mut self,
         view: View<'_>,
@@ -221,7 +224,7 @@ impl ConsumerGroup {
                 records.push(records::consumer_group_epoch(&self.group_id, epoch.0, hash));
             }
         }
-        if epoch > self.target_epoch {
+        if epoch > self.target_epoch && self.may_make_target(view) {
             let roster = self.roster(Some((member_id, metadata)), &without);
             (epoch, self.plan_target(view, &roster, epoch, member_id, records))
         } else {
@@ -253,6 +256,7 @@ impl ConsumerGroup {
             subscription_changed: step.change,
             reported: step.reported,
             owners: &self.owners,
+            mutations: view.mutations,
         }
         .next();
         let next = next.map_err(|MustRejoin| {

@@ -38,6 +38,7 @@ use self::owned::Owners;
 use self::regexes::Lookup;
 use self::subscription::ResolvedRegexes;
 use self::timers::{Timer, Timers};
+use crate::config::GroupIntervals;
 use crate::coordinator::{CoordinatorRecord, View};
 use crate::group::records;
 use crate::model::consumer_group::{GroupEpoch, InstanceId, MemberId};
@@ -65,6 +66,8 @@ pub struct ConsumerGroup {
     members: BTreeMap<MemberId, Member>,
     instances: BTreeMap<InstanceId, MemberId>,
     target_epoch: GroupEpoch,
+    /// Wall clock at which the target was made.
+    target_ms: i64,
     targets: BTreeMap<MemberId, Assignment>,
     owners: Owners,
     regexes: ResolvedRegexes,
@@ -96,6 +99,7 @@ impl ConsumerGroup {
             members: BTreeMap::new(),
             instances: BTreeMap::new(),
             target_epoch: GroupEpoch::ZERO,
+            target_ms: 0,
             targets: BTreeMap::new(),
             owners: Owners::default(),
             regexes: ResolvedRegexes::new(),
@@ -194,6 +198,11 @@ impl ConsumerGroup {
     fn hash(&self, view: View<'_>, roster: &Roster<'_>) -> i64 {
         let names = subscription::all_names(roster.members.values().copied(), &self.regexes);
         subscription::metadata_hash(names, view.image)
+    }
+
+    /// What counts for this group.
+    fn intervals(&self, view: View<'_>) -> GroupIntervals {
+        view.config.groups.consumer.intervals(view.image.group_overrides.get(&*self.group_id))
     }
 
     fn set_timer(&mut self, timer: Timer, view: View<'_>, ms: u32) {

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 
 use super::member::{CurrentAssignment, MemberState};
 use super::owned::{OwnedPartitions, Owners};
+use crate::journal::StorageMutations;
 use crate::model::Assignment;
 use crate::model::TopicId;
 use crate::model::consumer_group::{GroupEpoch, MemberId};
@@ -31,6 +32,7 @@ pub(super) struct Reconciliation<'a> {
     /// What the member says that it owns; None: it says nothing.
     pub reported: Option<&'a Assignment>,
     pub owners: &'a Owners,
+    pub mutations: StorageMutations,
 }
 
 /// The member is in a state of a newer broker, and must come back without partitions.
@@ -66,7 +68,8 @@ impl Reconciliation<'_> {
 
     /// Whoever says nothing has given nothing up.
     fn still_owns(&self, partitions: &OwnedPartitions) -> bool {
-        self.reported.is_none_or(|reported| partitions.contains_any(reported))
+        let awaits = !self.mutations.consumer_awaits_no_revocation();
+        awaits && self.reported.is_none_or(|reported| partitions.contains_any(reported))
     }
 
     /// A step within an epoch leaves the door open for a member that missed the epoch itself.
@@ -124,7 +127,9 @@ impl Reconciliation<'_> {
             {
                 // Its own are those that it was to give up, and has.
                 match self.owners.of(topic_id, partition) {
-                    Some(owner) if owner != self.member_id => state = MemberState::UnreleasedPartitions,
+                    Some(owner) if owner != self.member_id && !self.mutations.consumer_assigns_owned() => {
+                        state = MemberState::UnreleasedPartitions;
+                    }
                     _ => assigned.insert(topic_id, partition, self.target_epoch),
                 }
             }

@@ -10,13 +10,14 @@ use super::timers::Timer;
 use super::{ConsumerGroup, Member};
 use crate::coordinator::View;
 use crate::group::records::MemberRecord;
+use crate::journal::StorageMutations;
 use crate::model::Assignment;
 use crate::model::consumer_group::{GroupEpoch, MemberId};
 use crate::model::{PartitionIndex, TopicId};
 
 impl ConsumerGroup {
     /// Whether the group is still there afterwards.
-    pub fn replay(&mut self, record: &MemberRecord<'_>) -> bool {
+    pub fn replay(&mut self, record: &MemberRecord<'_>, mutations: StorageMutations) -> bool {
         match record {
             MemberRecord::Epoch(None) => return false,
             MemberRecord::Epoch(Some(value)) => {
@@ -29,8 +30,10 @@ impl ConsumerGroup {
             }
             MemberRecord::Member { member_id, value: None } => self.replay_leave(member_id),
             MemberRecord::TargetEpoch(value) => {
-                self.target_epoch =
-                    value.as_ref().map_or(GroupEpoch::ZERO, |value| GroupEpoch(value.assignment_epoch));
+                let (epoch, made_ms) = value
+                    .as_ref()
+                    .map_or((0, 0), |value| (value.assignment_epoch, value.assignment_timestamp));
+                (self.target_epoch, self.target_ms) = (GroupEpoch(epoch), made_ms);
             }
             MemberRecord::TargetMember { member_id, value: None } => {
                 self.targets.remove(*member_id);
@@ -43,7 +46,8 @@ impl ConsumerGroup {
                 self.targets.insert(MemberId::from(*member_id), topics.collect::<Assignment>());
             }
             MemberRecord::CurrentAssignment { member_id, value } => {
-                self.replay_current(member_id, value.as_ref().map(CurrentAssignment::from_record));
+                let current = value.as_ref().map(CurrentAssignment::from_record);
+                self.replay_current(member_id, current, mutations);
             }
             MemberRecord::RegularExpression { expression, value: None } => {
                 self.regexes.remove(*expression);
@@ -85,7 +89,13 @@ impl ConsumerGroup {
     }
 
     /// Without an assignment a member is one that has left, until it joins again or the next record puts it out.
-    fn replay_current(&mut self, member_id: &str, current: Option<CurrentAssignment>) {
+    fn replay_current(
+        &mut self,
+        member_id: &str,
+        current: Option<CurrentAssignment>,
+        mutations: StorageMutations,
+    ) {
+        let keeps_owner = current.is_none() && mutations.consumer_keeps_owner();
         let current = match current {
             Some(current) => current,
             None if self.members.contains_key(member_id) => CurrentAssignment {
@@ -98,8 +108,10 @@ impl ConsumerGroup {
         let member_id = MemberId::from(member_id);
         let Member { current: before, .. } = self.members.entry(member_id.clone()).or_default();
         let before = std::mem::replace(before, current);
-        self.owners.remove(&member_id, &before.assigned);
-        self.owners.remove(&member_id, &before.pending_revocation);
+        if !keeps_owner {
+            self.owners.remove(&member_id, &before.assigned);
+            self.owners.remove(&member_id, &before.pending_revocation);
+        }
         let now = &self.members[&member_id].current;
         self.owners.add(&member_id, &now.assigned);
         self.owners.add(&member_id, &now.pending_revocation);
@@ -108,21 +120,23 @@ impl ConsumerGroup {
     /// All records are replayed: every member is given the time of a session to be heard of, as if it had just been.
     pub fn on_loaded(&mut self, view: View<'_>) {
         self.timers.cancel_all();
+        let intervals = self.intervals(view);
         let members: Vec<(MemberId, u32, bool, u32)> = self
             .members
             .iter()
             .map(|(member_id, member)| {
                 let classic = member.metadata.classic.as_ref();
-                let session_ms = classic.map_or(view.config.groups.consumer.session_timeout_ms, |classic| {
-                    classic.session_timeout_ms
-                });
+                let session_ms =
+                    classic.map_or(intervals.session_timeout_ms, |classic| classic.session_timeout_ms);
                 let revokes = classic.is_none()
                     && member.current.state == super::member::MemberState::UnrevokedPartitions;
                 (member_id.clone(), session_ms, revokes, member.metadata.rebalance_timeout_ms())
             })
             .collect();
         for (member_id, session_ms, revokes, rebalance_ms) in members {
-            self.set_timer(Timer::Session(member_id.clone()), view, session_ms);
+            if !view.mutations.consumer_sessions_not_loaded() {
+                self.set_timer(Timer::Session(member_id.clone()), view, session_ms);
+            }
             if revokes {
                 self.set_timer(Timer::Rebalance(member_id), view, rebalance_ms);
             }

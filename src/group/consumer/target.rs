@@ -20,6 +20,19 @@ use crate::model::TopicId;
 use crate::model::consumer_group::{GroupEpoch, MemberId};
 
 impl ConsumerGroup {
+    /// Targets follow each other no faster than the group's interval allows, so that members who come together cause one. Of times that lie
+    /// ahead, the wall clock has been put back.
+    ///
+    /// Source: KIP-1263; Apache Kafka 4.3.1, where this is looked at in heartbeats only, too.
+    pub(super) fn may_make_target(&self, view: View<'_>) -> bool {
+        if self.target_epoch == GroupEpoch::ZERO || self.target_ms <= 0 {
+            return true;
+        }
+        let since_ms = view.now.wall_ms.saturating_sub(self.target_ms);
+        let interval_ms = i64::from(self.intervals(view).assignment_interval_ms);
+        !(0..interval_ms).contains(&since_ms) && !view.mutations.consumer_target_not_remade()
+    }
+
     /// Makes the target for `epoch`; returns the share of `member_id`.
     pub(super) fn plan_target(
         &self,

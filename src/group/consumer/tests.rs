@@ -5,6 +5,7 @@
 
 mod commits;
 mod expiries;
+mod intervals;
 mod lookups;
 mod membership;
 mod refusals;
@@ -19,6 +20,7 @@ use super::member::MemberState;
 use super::*;
 use crate::config::{Config, RawConfig};
 use crate::group::records::{GroupRecord, read};
+use crate::journal::StorageMutations;
 use crate::model::consumer_group::{ConsumerHeartbeatAnswer, ConsumerHeartbeatAsk, Refusal};
 use crate::model::metadata_image::{MetadataImage, PartitionImage, TopicImage};
 use crate::model::topic_config::TopicConfig;
@@ -26,8 +28,11 @@ use crate::model::{BrokerId, DirectoryId, LeaderEpoch, Now, PartitionIndex, Topi
 
 const SESSION_MS: u64 = 45_000;
 
+/// Targets follow each other at once, unless a test says otherwise.
 fn config() -> Config {
-    Config::validate(&RawConfig::default()).unwrap()
+    let mut raw = RawConfig::default();
+    raw.set_from_properties("group.consumer.assignment.interval.ms=0", "test").unwrap();
+    Config::validate(&raw).unwrap()
 }
 
 struct World {
@@ -99,14 +104,24 @@ impl World {
 
     fn image_changed(&mut self) {
         self.image.version += 1;
-        let view = View { now: self.now, image: &self.image, config: &self.config };
+        let view = View {
+            now: self.now,
+            image: &self.image,
+            config: &self.config,
+            mutations: StorageMutations::default(),
+        };
         self.group.on_image(view);
     }
 
     fn beat(&mut self, request: &ConsumerHeartbeatAsk) -> Result<ConsumerHeartbeatAnswer, Refusal> {
         request.validate(&self.config.groups.consumer)?;
         let mut records = Vec::new();
-        let view = View { now: self.now, image: &self.image, config: &self.config };
+        let view = View {
+            now: self.now,
+            image: &self.image,
+            config: &self.config,
+            mutations: StorageMutations::default(),
+        };
         let answer = if request.leaves() {
             self.group.leave(request, &mut records).map(|leaves| {
                 if let Leaves::ForGood(member_id) = leaves {
@@ -143,7 +158,12 @@ impl World {
     fn run_timers(&mut self) {
         while self.group.next_deadline().is_some_and(|deadline| deadline <= self.now.instant) {
             let mut records = Vec::new();
-            let view = View { now: self.now, image: &self.image, config: &self.config };
+            let view = View {
+                now: self.now,
+                image: &self.image,
+                config: &self.config,
+                mutations: StorageMutations::default(),
+            };
             let gone = self.group.on_time(view, &mut records);
             if !gone.is_empty() {
                 self.group.put_out(view, &gone, &mut records);
@@ -174,7 +194,12 @@ impl World {
             replay(&mut group, record);
         }
         assert_eq!(persistent(&group), persistent(&self.group));
-        let view = View { now: self.now, image: &self.image, config: &self.config };
+        let view = View {
+            now: self.now,
+            image: &self.image,
+            config: &self.config,
+            mutations: StorageMutations::default(),
+        };
         group.on_loaded(view);
         self.group = group;
     }
@@ -191,7 +216,9 @@ impl World {
 
 fn replay(group: &mut ConsumerGroup, record: &CoordinatorRecord) {
     match read(&record.key, record.value.as_deref()).unwrap() {
-        GroupRecord::ConsumerGroup { group_id: "g", record } => assert!(group.replay(&record)),
+        GroupRecord::ConsumerGroup { group_id: "g", record } => {
+            assert!(group.replay(&record, StorageMutations::default()))
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -201,7 +228,7 @@ fn persistent(group: &ConsumerGroup) -> String {
     format!(
         "{:?}",
         (
-            (group.group_epoch, group.metadata_hash, group.target_epoch),
+            (group.group_epoch, group.metadata_hash, group.target_epoch, group.target_ms),
             (&group.members, &group.instances, &group.targets, &group.regexes, &group.owners),
         )
     )

@@ -43,6 +43,13 @@ impl Timers {
         }
     }
 
+    /// One that runs already may become earlier.
+    pub(super) fn set_no_later(&mut self, timer: Timer, deadline: Instant) {
+        if self.at.get(&timer).is_none_or(|running| *running > deadline) {
+            self.set(timer, deadline);
+        }
+    }
+
     pub(super) fn cancel(&mut self, timer: &Timer) {
         if let Some(deadline) = self.at.remove(timer) {
             self.queue.remove(&(deadline, timer.clone()));

@@ -32,19 +32,38 @@ impl Cleanable {
         (self.is_overdue, self.dirty_millionths())
     }
 
-    fn dirty_millionths(&self) -> u64 {
+    #[must_use]
+    pub fn dirty_millionths(&self) -> u64 {
         let all = u128::from(self.clean_bytes) + u128::from(self.dirty_bytes);
         (u128::from(self.dirty_bytes) * 1_000_000 / all.max(1)) as u64
     }
 }
 
 impl PartitionLog {
-    /// None: nothing is to be done now. `below`: no record from there on may be looked at. `is_recorded`: may the segment with this base
-    /// offset be replaced, as far as the journal is concerned?
+    /// None: nothing is to be done now. As `dirt`.
+    #[must_use]
+    pub fn cleanable(
+        &self,
+        now_ms: i64,
+        below: Offset,
+        is_recorded: &dyn Fn(Offset) -> bool,
+    ) -> Option<Cleanable> {
+        self.dirt(now_ms, below, is_recorded).filter(|dirt| self.is_worth_cleaning(dirt))
+    }
+
+    /// As its topic says.
+    #[must_use]
+    pub fn is_worth_cleaning(&self, dirt: &Cleanable) -> bool {
+        let least_millionths = u64::from(self.config().min_cleanable_dirty_millionths);
+        dirt.dirty_bytes > 0 && (dirt.is_overdue || dirt.dirty_millionths() > least_millionths)
+    }
+
+    /// What is dirty of a compacted log, as far as it is old enough. `below`: no record from there on may be looked at. `is_recorded`: may
+    /// the segment with this base offset be replaced, as far as the journal is concerned?
     ///
     /// Source: Apache Kafka 4.3.1: the bytes, the ratio and both lags count as in its log cleaner.
     #[must_use]
-    pub fn cleanable(
+    pub fn dirt(
         &self,
         now_ms: i64,
         below: Offset,
@@ -76,9 +95,7 @@ impl PartitionLog {
         }
         let is_overdue = now_ms.saturating_sub(oldest_ms) > config.max_compaction_lag_ms;
         let first_dirty = first.base_offset.max(first.clean_end());
-        let cleanable = Cleanable { first_dirty, bound, clean_bytes, dirty_bytes, is_overdue };
-        let is_dirty_enough = cleanable.dirty_millionths() > u64::from(config.min_cleanable_dirty_millionths);
-        (dirty_bytes > 0 && (is_overdue || is_dirty_enough)).then_some(cleanable)
+        Some(Cleanable { first_dirty, bound, clean_bytes, dirty_bytes, is_overdue })
     }
 
     /// No record of the segment is older, as far as is known. A segment rolls within the lag; so of one that an earlier run wrote no record is

@@ -142,7 +142,12 @@ fn many_topics_are_looked_up_in_slices() {
     let mut slices = 0;
     while world.group.next_deadline().is_some_and(|deadline| deadline <= world.now.instant) {
         let mut records = Vec::new();
-        let view = View { now: world.now, image: &world.image, config: &world.config };
+        let view = View {
+            now: world.now,
+            image: &world.image,
+            config: &world.config,
+            mutations: StorageMutations::default(),
+        };
         world.group.on_time(view, &mut records);
         world.append(records);
         slices += 1;
@@ -160,7 +165,15 @@ fn a_pattern_that_comes_while_another_is_looked_up_has_its_turn() {
     world.image_changed();
     world.beat_ok(&join_regex("m", "t.*"));
     let mut records = Vec::new();
-    world.group.on_time(View { now: world.now, image: &world.image, config: &world.config }, &mut records);
+    world.group.on_time(
+        View {
+            now: world.now,
+            image: &world.image,
+            config: &world.config,
+            mutations: StorageMutations::default(),
+        },
+        &mut records,
+    );
     assert_eq!(records, []);
     world.beat_ok(&join_regex("n", "t00001"));
     world.run_timers();
