@@ -67,6 +67,7 @@ fn a_ring_too_small_for_its_partitions_goes_on() {
         let mut plan = Plan::of_seed(seed);
         plan.shards = vec![1];
         plan.journal_bytes_max = 283_613;
+        plan.leave_groups_out();
         plan.admin.topics = vec![topic("steady-0", 8, false), topic("steady-1", 12, false)];
         for producer in &mut plan.producers {
             producer.topics = vec!["steady-0".to_owned(), "steady-1".to_owned()];
@@ -101,6 +102,7 @@ fn a_topic_deleted_under_a_fetch_across_shards_costs_a_connection_at_most() {
     for seed in 1..7 {
         let mut plan = Plan::of_seed(seed);
         plan.shards = vec![2, 4];
+        plan.leave_groups_out();
         plan.admin.topics = vec![topic("steady-0", 4, false), topic("churning", 4, true)];
         plan.admin.pause_ns_max = 1_000_000;
         for producer in &mut plan.producers {
@@ -147,6 +149,7 @@ fn a_log_start_remembers_no_batch_that_is_not_there() {
     for seed in 1..40 {
         let mut plan = Plan::of_seed(seed);
         let retention = Retention { ms: None, bytes: None, by_request: true };
+        plan.leave_groups_out();
         plan.admin.topics = vec![TopicPlan { retention, ..topic("steady-0", 6, false) }];
         plan.admin.pause_ns_max = 1_000_000;
         plan.retention_check_ms = 5;
@@ -170,10 +173,10 @@ fn a_log_start_remembers_no_batch_that_is_not_there() {
 fn who_cannot_read_for_want_of_room_is_not_told_that_there_is_nothing() {
     for seed in 1..16 {
         let mut plan = Plan::of_seed(seed);
+        plan.leave_groups_out();
         plan.admin.topics = vec![topic("steady-0", 4, false)];
         (plan.full_gap_ns_max, plan.full_ns_max) = (100_000_000, 60_000_000_000);
         (plan.life_ns_max, plan.moment_percent, plan.stop_percent) = (30_000_000_000, 0, 0);
-        plan.members.clear();
         for producer in &mut plan.producers {
             producer.topics = vec!["steady-0".to_owned()];
         }

@@ -38,11 +38,12 @@ pub struct Expiry {
 }
 
 /// Lives: in a group coordinator. Changes by `replay` alone.
-/// Invariants: no group without topics, no topic without partitions; `topics` counts the groups of each topic.
+/// Invariants: no group without topics, no topic without partitions; `topics` counts the groups of each topic, `count` the offsets.
 #[derive(Debug, Default)]
 pub struct Offsets {
     groups: BTreeMap<String, Topics>,
     topics: BTreeMap<String, usize>,
+    count: usize,
 }
 
 impl Offsets {
@@ -72,18 +73,19 @@ impl Offsets {
         // The group and topic are there nearly always: no key is made then.
         let known = self.groups.get_mut(group_id).and_then(|topics| topics.get_mut(topic));
         if let Some(partitions) = known {
-            partitions.insert(partition, committed);
+            self.count += usize::from(partitions.insert(partition, committed).is_none());
             return;
         }
         *self.topics.entry(topic.to_owned()).or_default() += 1;
         let topics = self.groups.entry(group_id.to_owned()).or_default();
         topics.entry(topic.to_owned()).or_default().insert(partition, committed);
+        self.count += 1;
     }
 
     fn remove(&mut self, group_id: &str, topic: &str, partition: i32) {
         let Some(topics) = self.groups.get_mut(group_id) else { return };
         let Some(partitions) = topics.get_mut(topic) else { return };
-        partitions.remove(&partition);
+        self.count -= usize::from(partitions.remove(&partition).is_some());
         if !partitions.is_empty() {
             return;
         }
@@ -119,6 +121,12 @@ impl Offsets {
                 })
             })
         })
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
     }
 
     #[must_use]

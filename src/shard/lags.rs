@@ -75,17 +75,13 @@ impl Shard {
         }
     }
 
-    /// What is to be asked, by shard, and noted in `lags`. Of topics that are gone nothing is.
+    /// What is to be asked, by shard, and noted in `lags`. Of topics that are gone nothing is; beyond the limit none is looked at.
     fn committed_offsets(&mut self) -> Vec<(crate::model::ShardId, LagItem)> {
-        let (mut asked, mut items, mut omitted) = (Vec::new(), Vec::new(), 0);
-        for (group_id, topic, partition, committed) in
-            self.group_coordinators().flat_map(|groups| groups.offsets().iter())
-        {
+        let (mut asked, mut items) = (Vec::new(), Vec::new());
+        let count: usize = self.group_coordinators().map(|groups| groups.offsets().count()).sum();
+        let all = self.group_coordinators().flat_map(|groups| groups.offsets().iter());
+        for (group_id, topic, partition, committed) in all.take(LAG_SERIES_MAX) {
             let Some(topic_id) = self.image.names.get(topic).copied() else { continue };
-            if asked.len() == LAG_SERIES_MAX {
-                omitted += 1;
-                continue;
-            }
             let partition = PartitionIndex(partition);
             let topic_partition = TopicPartition { topic_id, partition };
             let index = u32::try_from(asked.len()).expect("limited by LAG_SERIES_MAX");
@@ -97,7 +93,7 @@ impl Shard {
             asked.push(GroupLag { group_id, topic, partition, lag: Lag::default(), age_ms: None });
         }
         self.lags.is_known = vec![false; asked.len()];
-        (self.lags.asked, self.lags.omitted) = (asked, omitted);
+        (self.lags.asked, self.lags.omitted) = (asked, count.saturating_sub(LAG_SERIES_MAX) as u64);
         items
     }
 

@@ -204,7 +204,9 @@ impl ClassicGroup {
         turn.decision.records.push(self.record());
     }
 
-    /// Whoever asked is gone. A member that can come back has its session for that; one that does not know its id cannot.
+    /// Whoever asked is gone. A member that does not know its id cannot come back, and is no more. One that does has joined all the same, so
+    /// that the others need not wait for it: after the rebalance it has its session to come back in. So has one that waits for its
+    /// assignment.
     pub fn forget(&mut self, turn: &mut Turn<'_, '_>, ticket: Ticket) {
         let found = self
             .members
@@ -214,15 +216,12 @@ impl ClassicGroup {
         let member_id = member_id.clone();
         if member.syncing == Some(ticket) {
             member.syncing = None;
-        } else {
+            self.renew_session(turn.view, &member_id);
+        } else if member.is_new && !member.knows_its_id && !member.is_static() {
             member.joining = None;
-            if member.is_new && !member.knows_its_id && !member.is_static() {
-                self.remove(&member_id);
-                self.on_member_gone(turn);
-                return;
-            }
+            self.remove(&member_id);
+            self.on_member_gone(turn);
         }
-        self.renew_session(turn.view, &member_id);
     }
 
     /// Answers whoever still asks for a member that is being removed.

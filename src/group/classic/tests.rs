@@ -450,18 +450,30 @@ fn a_member_that_vanishes_may_come_back_within_its_session() {
     let lost = world.begin_join(join_ask(&first.member_id));
     world.forget(lost);
     let follows = world.begin_join(join_ask(&second.member_id));
-    assert!(world.answer(follows).is_none(), "the first is waited for");
-    let leads = world.begin_join(join_ask(&first.member_id));
-    assert_eq!(world.joined(leads).members.len(), 3);
-    assert_eq!((world.joined(follows).error, world.joined(third).error), (ErrorCode::NONE, ErrorCode::NONE));
+    let follows = world.joined(follows);
+    assert_eq!(follows.error, ErrorCode::NONE, "the first has joined and is not waited for");
+    assert_eq!(world.joined(third).generation_id, follows.generation_id);
+    let back = world.join(join_ask(&first.member_id));
+    assert_eq!((back.members.len(), back.generation_id), (3, follows.generation_id));
 
     let mut world = World::new("");
     let (first, second) = pair(&mut world);
+    let third = world.begin_join(join_ask(""));
     let lost = world.begin_join(join_ask(&first.member_id));
     world.forget(lost);
     let follows = world.begin_join(join_ask(&second.member_id));
+    let (follows, third) = (world.joined(follows), world.joined(third));
+    let waiting = [world.begin_sync(&follows, &[]), world.begin_sync(&third, &[])];
     world.wait(10_001);
-    assert_eq!(world.joined(follows).members.len(), 1, "it did not come back");
+    for sync in waiting {
+        assert_eq!(world.synced(sync), Err(ErrorCode::REBALANCE_IN_PROGRESS), "the leader did not come back");
+    }
+    let third = world.begin_join(join_ask(&third.member_id));
+    let second = world.join(join_ask(&follows.member_id));
+    let third = world.joined(third);
+    // One of them leads, and is told of both.
+    assert_eq!((second.error, third.error), (ErrorCode::NONE, ErrorCode::NONE));
+    assert_eq!(second.members.len() + third.members.len(), 2);
 }
 
 #[test]
