@@ -31,6 +31,10 @@ use super::reserve::Reserve;
 use super::restorer::{Restores, restore_all};
 
 const READERS: usize = 2;
+
+/// How much lower than that of others their share of the processor is.
+const READERS_NICENESS: i32 = 10;
+
 const STACK_BYTES: usize = 256 * 1024;
 
 /// The longest pause between two chores.
@@ -285,6 +289,8 @@ pub fn disk_error(operation: &'static str, error: &io::Error) -> DiskError {
 }
 
 fn make_resident(ranges: &Receiver<ColdRange>, reply: &Postbox) {
+    // Of this thread only: the shard goes first on the core that they share. Where it is not allowed it is as the others.
+    let _ = rustix::process::nice(READERS_NICENESS);
     let mut scratch = vec![0; RECEIVE_BYTES];
     for ColdRange { connection, file, position, length } in ranges {
         let result = fault_in(&file, &mut scratch, position, length);
