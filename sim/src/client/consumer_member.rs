@@ -206,12 +206,15 @@ impl ConsumerMember {
         }
     }
 
+    /// What others own by now must be refused, if the member has been told of a later epoch. Of one that has not, the broker may know that it
+    /// gave up a partition and still keep it at the epoch that it commits with; that is enough for it, as for Kafka.
     fn commit(&mut self, io: &mut Io<'_>, member_id: String, epoch: i32, owned: &BTreeSet<i32>) {
         let now = io.schedule.instant();
+        let must_be_refused = member_id == self.member_id && epoch <= self.epoch;
         let (mut offsets, mut others) = (Vec::new(), Vec::new());
         for partition in owned {
             let slot = self.slot(*partition);
-            let owner = io.ledger.owner(&slot, now).filter(|owner| *owner != member_id);
+            let owner = io.ledger.owner(&slot, now).filter(|owner| must_be_refused && *owner != member_id);
             others.push(owner.map(str::to_owned));
             offsets.push((*partition, io.ledger.next_commit(&slot)));
         }
@@ -287,7 +290,10 @@ impl ConsumerMember {
                 self.unanswered = 0;
             }
             0 => {
-                if heard.epoch != self.epoch {
+                // With the epoch of before: nobody commits by a new one what it has lost at that moment.
+                if heard.epoch != self.epoch
+                    || heard.assigned.as_ref().is_some_and(|(_, it)| *it != self.owned)
+                {
                     self.remember();
                 }
                 (self.epoch, self.unanswered, self.is_full) = (heard.epoch, 0, false);
@@ -320,7 +326,6 @@ impl ConsumerMember {
         if assigned == self.owned {
             return;
         }
-        self.remember();
         for gone in self.owned.difference(&assigned) {
             io.ledger.gave_up(&self.slot(*gone), &self.member_id);
         }
