@@ -210,7 +210,7 @@ impl ConsumerMember {
     /// gave up a partition and still keep it at the epoch that it commits with; that is enough for it, as for Kafka.
     fn commit(&mut self, io: &mut Io<'_>, member_id: String, epoch: i32, owned: &BTreeSet<i32>) {
         let now = io.schedule.instant();
-        let must_be_refused = member_id == self.member_id && epoch <= self.epoch;
+        let must_be_refused = member_id == self.member_id && (epoch < self.epoch || *owned == self.owned);
         let (mut offsets, mut others) = (Vec::new(), Vec::new());
         for partition in owned {
             let slot = self.slot(*partition);
