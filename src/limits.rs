@@ -168,6 +168,9 @@ pub const LAG_INTERVAL_MS: u64 = 5_000;
 /// Committed offsets of the groups of one shard whose lag is measured, and told to whoever scrapes.
 pub const LAG_SERIES_MAX: usize = 2_000;
 
+/// Groups of longer names are left out of it: their names stand in every line that a scrape gets.
+pub const LAG_GROUP_ID_BYTES_MAX: usize = 256;
+
 /// Segments that compaction merges into one.
 pub const COMPACTED_SEGMENTS_MAX: usize = 64;
 

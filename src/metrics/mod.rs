@@ -129,7 +129,7 @@ pub struct GroupLag {
 pub struct GroupLags {
     /// Shared with whoever scrapes.
     pub measured: Arc<Vec<GroupLag>>,
-    /// Committed offsets beyond `LAG_SERIES_MAX`.
+    /// Committed offsets beyond `LAG_SERIES_MAX` and `LAG_GROUP_ID_BYTES_MAX`.
     pub omitted: u64,
 }
 

@@ -109,7 +109,7 @@ pub const GROUP_LAG_SECONDS: Name = gauge(
 );
 pub const GROUP_LAG_OMITTED: Name = gauge(
     "penstock_group_lag_omitted",
-    "Committed offsets whose lag is not told, because there are too many of them",
+    "Committed offsets whose lag is not told, because there are too many of them or the group's name is very long",
 );
 pub const TURNS: Name = counter("penstock_turns", "Turns of the shard's loop");
 pub const PARKS: Name = counter("penstock_parks", "Times the loop had nothing to do and slept");

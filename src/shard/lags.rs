@@ -7,7 +7,7 @@
 //! Decides when, and of how many offsets. What a lag is, is decided by the log. No commit costs anything for it.
 
 use crate::effect::{Effect, Effects};
-use crate::limits::{LAG_INTERVAL_MS, LAG_SERIES_MAX};
+use crate::limits::{LAG_GROUP_ID_BYTES_MAX, LAG_INTERVAL_MS, LAG_SERIES_MAX};
 use crate::metrics::GroupLag;
 use crate::model::{Instant, Lag, Now, PartitionIndex, TopicPartition};
 use crate::shard_message::{LagItem, ShardMessage};
@@ -77,11 +77,15 @@ impl Shard {
 
     /// What is to be asked, by shard, and noted in `lags`. Of topics that are gone nothing is; beyond the limit none is looked at.
     fn committed_offsets(&mut self) -> Vec<(crate::model::ShardId, LagItem)> {
-        let (mut asked, mut items) = (Vec::new(), Vec::new());
+        let (mut asked, mut items, mut too_long) = (Vec::new(), Vec::new(), 0);
         let count: usize = self.group_coordinators().map(|groups| groups.offsets().count()).sum();
         let all = self.group_coordinators().flat_map(|groups| groups.offsets().iter());
         for (group_id, topic, partition, committed) in all.take(LAG_SERIES_MAX) {
             let Some(topic_id) = self.image.names.get(topic).copied() else { continue };
+            if group_id.len() > LAG_GROUP_ID_BYTES_MAX {
+                too_long += 1;
+                continue;
+            }
             let partition = PartitionIndex(partition);
             let topic_partition = TopicPartition { topic_id, partition };
             let index = u32::try_from(asked.len()).expect("limited by LAG_SERIES_MAX");
@@ -93,7 +97,8 @@ impl Shard {
             asked.push(GroupLag { group_id, topic, partition, lag: Lag::default(), age_ms: None });
         }
         self.lags.is_known = vec![false; asked.len()];
-        (self.lags.asked, self.lags.omitted) = (asked, count.saturating_sub(LAG_SERIES_MAX) as u64);
+        let omitted = count.saturating_sub(LAG_SERIES_MAX) + too_long;
+        (self.lags.asked, self.lags.omitted) = (asked, omitted as u64);
         items
     }
 

@@ -1,8 +1,9 @@
 //! A journal that a start goes on with: its bytes are brought into segments while the broker serves, and not before.
 //!
 //! Decides whether that can be done, and what is left to do for each segment. It can if all that the journal holds is of the shard that
-//! will go on with it, explains itself without a look at a segment, and leaves room: a block for the commit of the start, and a file of the ring. Else the bytes are written
-//! before anything is served, and the journal begins anew (`recovery.rs`): so it is after a start with another number of shards.
+//! will go on with it, explains itself without a look at a segment, and leaves room: a block for the commit of the start, and a file of
+//! the ring. Else the bytes are written before anything is served, and the journal begins anew (`recovery.rs`): so it is after a start
+//! with another number of shards.
 //!
 //! Memory: 12 bytes for each batch that is in the journal alone.
 
