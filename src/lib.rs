@@ -7,6 +7,8 @@ pub mod stdx;
 
 pub mod limits;
 
+pub mod mutations;
+
 pub mod model;
 
 pub mod config;

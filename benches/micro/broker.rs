@@ -11,8 +11,9 @@ use penstock::input::Input;
 use penstock::metadata::{Controller, Incarnation};
 use penstock::model::metadata_image::Endpoint;
 use penstock::model::{BrokerId, ConnectionId, DirectoryId, Instant, LogDir, Now, ShardId};
+use penstock::mutations::Mutations;
 use penstock::shard::{Shard, ShardStart};
-use penstock::storage::{DirStart, RecoveredShard, StorageConfig, StorageMutations};
+use penstock::storage::{DirStart, RecoveredShard, StorageConfig};
 use protocol::{Piece, Uuid};
 
 const DIRECTORY_ID: [u8; 16] = *b"no disk anywhere";
@@ -81,7 +82,7 @@ impl Broker {
                         tail_bytes_max,
                         index_bytes_max: 1 << 20,
                         free_bytes_min: 0,
-                        mutations: StorageMutations::default(),
+                        mutations: Mutations::default(),
                     },
                     recovered: Ok(RecoveredShard::empty(ShardId(index))),
                 }],

@@ -122,7 +122,7 @@ pub fn start(
                 tail_bytes_max: plan.tail_bytes_max,
                 index_bytes_max: plan.index_bytes_max,
                 free_bytes_min: FREE_BYTES_MIN,
-                mutations: mutation.storage,
+                mutations: mutation.broker,
             },
             recovered: recovered.ok_or(DiskError { operation: "open", errno: 5 }),
         };
@@ -185,7 +185,7 @@ fn recover_dir(
     let mut last = RecoveryProgress::default();
     let mut progress = |so_far| last = so_far;
     disk.recover_dir(dir.number);
-    let recovered = recover_with(disk, dir.id.0, shards, &keep, &owner, &mut progress, mutation.storage);
+    let recovered = recover_with(disk, dir.id.0, shards, &keep, &owner, &mut progress, mutation.broker);
     coverage.add("recovery: journals replayed", last.journals_replayed);
     coverage.add("recovery: segments completed", last.segments_completed);
     coverage.add("recovery: bytes replayed", last.bytes_replayed);

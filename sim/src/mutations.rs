@@ -1,14 +1,14 @@
-//! The rules that can be switched off, each by a name: those of the storage, and the lies of the disk below it.
+//! The rules that can be switched off, each by a name: those of the broker, and the lies of the disk below it.
 //!
 //! A simulator that does not notice is worth nothing, so the swarm must catch every one of them.
 
-use penstock::storage::StorageMutations;
+use penstock::mutations::Mutations;
 
 use crate::disk::DiskMutations;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Mutation {
-    pub storage: StorageMutations,
+    pub broker: Mutations,
     pub disk: DiskMutations,
 }
 
@@ -25,7 +25,7 @@ const DISK: [&str; 8] = [
 
 impl Mutation {
     pub fn names() -> impl Iterator<Item = &'static str> {
-        DISK.into_iter().chain(StorageMutations::NAMES.iter().copied())
+        DISK.into_iter().chain(Mutations::NAMES.iter().copied())
     }
 
     #[must_use]
@@ -40,7 +40,7 @@ impl Mutation {
             "log_start_not_synced" => mutation.disk.log_start_not_synced = true,
             "swap_not_synced" => mutation.disk.swap_not_synced = true,
             "compaction_drops_latest" => mutation.disk.compaction_drops_latest = true,
-            name => mutation.storage = StorageMutations::named(name)?,
+            name => mutation.broker = Mutations::named(name)?,
         }
         Some(mutation)
     }

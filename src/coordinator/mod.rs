@@ -19,9 +19,9 @@ use bytes::Bytes;
 pub use host::{Host, Phase};
 
 use crate::config::Config;
-use crate::journal::StorageMutations;
 use crate::model::metadata_image::MetadataImage;
 use crate::model::{Instant, Now};
+use crate::mutations::Mutations;
 
 /// A request that waits for its answer. Given by the host, unique among those that wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +42,7 @@ pub struct View<'a> {
     pub image: &'a MetadataImage,
     pub config: &'a Config,
     /// Which rules are broken on purpose: none, but in the simulator.
-    pub mutations: StorageMutations,
+    pub mutations: Mutations,
 }
 
 /// What came of one ask, of time, or of a new image.

@@ -8,8 +8,8 @@ use protocol::record::{self, BatchBuilder};
 use super::*;
 use crate::config::RawConfig;
 use crate::effect::CommitId;
-use crate::journal::StorageMutations;
 use crate::model::{BrokerId, Offset};
+use crate::mutations::Mutations;
 
 const BATCH_BYTES_MAX: u32 = 400;
 
@@ -131,7 +131,7 @@ impl World {
     fn split(&mut self, ns: u64) -> (View<'_>, &mut Host<Sums>) {
         let now = Now { instant: Instant(ns), wall_ms: 1000 };
         (
-            View { now, image: &self.image, config: &self.config, mutations: StorageMutations::default() },
+            View { now, image: &self.image, config: &self.config, mutations: Mutations::default() },
             &mut self.host,
         )
     }

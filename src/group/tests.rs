@@ -8,11 +8,11 @@ use bytes::Bytes;
 use super::*;
 use crate::config::{Config, RawConfig};
 use crate::coordinator::CoordinatorRecord;
-use crate::journal::StorageMutations;
 use crate::model::group::*;
 use crate::model::metadata_image::{MetadataImage, PartitionImage, TopicImage};
 use crate::model::topic_config::TopicConfig;
 use crate::model::{BrokerId, DirectoryId, GenerationId, LeaderEpoch, Now, Offset, TopicId};
+use crate::mutations::Mutations;
 
 const START_MS: i64 = 1_795_252_975_881;
 
@@ -81,12 +81,8 @@ impl World {
     pub fn reload(&mut self) {
         self.seed += 1;
         self.coordinator = GroupCoordinator::new(RandomIds::new([self.seed; 16], 0));
-        let view = View {
-            now: self.now,
-            image: &self.image,
-            config: &self.config,
-            mutations: StorageMutations::default(),
-        };
+        let view =
+            View { now: self.now, image: &self.image, config: &self.config, mutations: Mutations::default() };
         for record in &self.log {
             self.coordinator.replay(view, START_MS, &record.key, record.value.as_deref()).unwrap();
         }
@@ -95,12 +91,8 @@ impl World {
     }
 
     fn decide(&mut self, decide: impl FnOnce(&mut GroupCoordinator, View<'_>, &mut Decision<GroupReply>)) {
-        let view = View {
-            now: self.now,
-            image: &self.image,
-            config: &self.config,
-            mutations: StorageMutations::default(),
-        };
+        let view =
+            View { now: self.now, image: &self.image, config: &self.config, mutations: Mutations::default() };
         let mut decision = Decision::default();
         decide(&mut self.coordinator, view, &mut decision);
         for record in decision.records {

@@ -8,7 +8,6 @@
 
 pub mod format;
 mod group;
-mod mutations;
 pub mod replay;
 mod ring;
 
@@ -18,12 +17,12 @@ mod tests;
 use std::collections::VecDeque;
 
 pub use group::{Entry, EntryMeta, Group, encode_commit};
-pub use mutations::StorageMutations;
 pub use ring::{ContinuedFile, RING_FILE_BYTES_MIN};
 
 use crate::effect::{CommitId, Effect, Effects, JournalCommit};
 use crate::limits::{BLOCK_BYTES, CHECKPOINT_BYTES_MAX, COMMIT_BYTES_MAX, COMMITS_IN_FLIGHT_MAX};
 use crate::model::{LogDir, Offset, ShardId};
+use crate::mutations::Mutations;
 use format::{CommitHeader, FORMAT_VERSION, FileHeader, commit_bytes};
 use ring::{Lane, Placement, Ring};
 
@@ -137,7 +136,7 @@ pub struct Journal {
     /// Records wait because the ring has no room for them.
     blocked: bool,
     counters: JournalCounters,
-    mutations: StorageMutations,
+    mutations: Mutations,
 }
 
 impl Journal {
@@ -150,7 +149,7 @@ impl Journal {
         bytes_max: u64,
         files: &[(u32, u64)],
         next_sequence: u64,
-        mutations: StorageMutations,
+        mutations: Mutations,
     ) -> Journal {
         let ring = Ring::new(bytes_max, files, next_sequence, mutations);
         let commit_bytes_max = (ring.file_bytes() / 4).min(COMMIT_BYTES_MAX);

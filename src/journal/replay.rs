@@ -11,7 +11,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
 
-use super::StorageMutations;
 use super::format::{
     COMMIT_HEADER_BYTES, CommitCrc, CommitHeader, ENTRY_HEADER_BYTES, EntryHeader, FILE_HEADER_BYTES,
     FileHeader, FileHeaderRead,
@@ -19,6 +18,7 @@ use super::format::{
 use crate::effect::DiskError;
 use crate::limits::{BLOCK_BYTES, COMMITS_IN_FLIGHT_MAX};
 use crate::model::ShardId;
+use crate::mutations::Mutations;
 
 /// Reads bytes of a file of the journal, all that were asked for: file, position, buffer.
 pub type ReadJournal<'a> = dyn FnMut(u32, u64, &mut [u8]) -> Result<(), DiskError> + 'a;
@@ -121,7 +121,7 @@ pub fn plan(
     directory_id: [u8; 16],
     files: &[(u32, u64)],
     read: &mut ReadJournal<'_>,
-    mutations: StorageMutations,
+    mutations: Mutations,
 ) -> Result<ReplayPlan, ReplayError> {
     let mut valid = Vec::new();
     let mut used = 0;
@@ -187,7 +187,7 @@ fn first_commit_sequence(number: u32, bytes: u64, read: &mut ReadJournal<'_>) ->
 fn walk_newest(
     newest: &LiveFile,
     read: &mut ReadJournal<'_>,
-    mutations: StorageMutations,
+    mutations: Mutations,
 ) -> Result<(u64, Range<u64>), ReplayError> {
     let mut walk = Walk::new(newest, mutations);
     let mut oldest = newest.header.oldest_live_sequence;
@@ -215,7 +215,7 @@ fn walk_newest(
 pub fn replay<E: From<ReplayError>>(
     plan: &ReplayPlan,
     read: &mut ReadJournal<'_>,
-    mutations: StorageMutations,
+    mutations: Mutations,
     visit: &mut VisitEntry<'_, E>,
 ) -> Result<Option<ReplayEnd>, E> {
     let mut end = None;
@@ -238,7 +238,7 @@ pub fn replay<E: From<ReplayError>>(
 /// The walk through one file.
 struct Walk<'a> {
     file: &'a LiveFile,
-    mutations: StorageMutations,
+    mutations: Mutations,
     /// Of the next commit: where it must start, its number, the CRC before it.
     position: u64,
     commit: u64,
@@ -249,7 +249,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(file: &'a LiveFile, mutations: StorageMutations) -> Walk<'a> {
+    fn new(file: &'a LiveFile, mutations: Mutations) -> Walk<'a> {
         let (commit, chain) = (file.header.first_commit, file.header.chain);
         Walk { file, mutations, position: BLOCK_BYTES, commit, chain, found_at: 0, body: Vec::new() }
     }

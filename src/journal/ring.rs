@@ -13,7 +13,9 @@
 
 use std::collections::VecDeque;
 
-use super::{SegmentKey, StorageMutations};
+use crate::mutations::Mutations;
+
+use super::SegmentKey;
 use crate::limits::{BLOCK_BYTES, JOURNAL_FILE_BYTES, JOURNAL_FIRST_FILE_BYTES};
 
 /// The smallest file that a ring is made of, however small `journal_bytes_max` is.
@@ -87,17 +89,12 @@ pub struct Ring {
     next_sequence: u64,
     preparing: Option<RingFile>,
     next_number: u32,
-    mutations: StorageMutations,
+    mutations: Mutations,
 }
 
 impl Ring {
     #[must_use]
-    pub fn new(
-        bytes_max: u64,
-        files: &[(u32, u64)],
-        next_sequence: u64,
-        mutations: StorageMutations,
-    ) -> Ring {
+    pub fn new(bytes_max: u64, files: &[(u32, u64)], next_sequence: u64, mutations: Mutations) -> Ring {
         let block_floor = |bytes: u64| bytes / BLOCK_BYTES * BLOCK_BYTES;
         let first_file_bytes =
             block_floor(bytes_max / 4).clamp(RING_FILE_BYTES_MIN, JOURNAL_FIRST_FILE_BYTES);

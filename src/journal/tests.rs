@@ -94,7 +94,7 @@ fn read_back(files: &[Vec<u8>]) -> Result<Found, ReplayFault> {
         into.copy_from_slice(bytes.ok_or(DiskError { operation: "read past the end", errno: 0 })?);
         Ok(())
     };
-    let none = StorageMutations::default();
+    let none = Mutations::default();
     let plan = plan(ShardId(2), DIRECTORY, &sizes, &mut read, none).map_err(|error| error.fault)?;
     let mut found = Vec::new();
     replay::<Failed>(&plan, &mut read, none, &mut |_, entry, bytes| {
@@ -249,7 +249,7 @@ proptest! {
 #[test]
 fn records_leave_room_for_release_and_release_may_use_it() {
     let block = BLOCK_BYTES;
-    let mut ring = Ring::new(64 * block, &[(0, 16 * block), (1, 16 * block)], 1, StorageMutations::default());
+    let mut ring = Ring::new(64 * block, &[(0, 16 * block), (1, 16 * block)], 1, Mutations::default());
     let reserve = 5 * block;
     let mut placed = 0;
     while ring.place(2 * block, Lane::Data, reserve).is_some() {
@@ -263,7 +263,7 @@ fn records_leave_room_for_release_and_release_may_use_it() {
 #[test]
 fn a_dead_file_is_free_only_when_a_commit_has_said_so() {
     let block = BLOCK_BYTES;
-    let mut ring = Ring::new(64 * block, &[(0, 16 * block), (1, 16 * block)], 1, StorageMutations::default());
+    let mut ring = Ring::new(64 * block, &[(0, 16 * block), (1, 16 * block)], 1, Mutations::default());
     assert!(ring.place(15 * block, Lane::Data, 0).is_some());
     assert!(ring.place(15 * block, Lane::Data, 0).is_some());
     ring.retire_oldest();
@@ -277,15 +277,8 @@ fn a_dead_file_is_free_only_when_a_commit_has_said_so() {
 
 fn journal() -> (Journal, Effects) {
     let files = [(0, 32 * 1024 * 1024), (1, 32 * 1024 * 1024)];
-    let journal = Journal::new(
-        ShardId(2),
-        LogDir(0),
-        DIRECTORY,
-        64 * 1024 * 1024,
-        &files,
-        1,
-        StorageMutations::default(),
-    );
+    let journal =
+        Journal::new(ShardId(2), LogDir(0), DIRECTORY, 64 * 1024 * 1024, &files, 1, Mutations::default());
     (journal, Effects::default())
 }
 
@@ -333,8 +326,7 @@ fn sequences_behind_cleared_headers_are_not_used_again() {
         into.copy_from_slice(&cleared[from..from + into.len()]);
         Ok(())
     };
-    let found =
-        plan(ShardId(2), DIRECTORY, &files, &mut read, StorageMutations::default()).expect("no damage");
+    let found = plan(ShardId(2), DIRECTORY, &files, &mut read, Mutations::default()).expect("no damage");
     assert!(found.live.is_empty());
     assert!(found.next_sequence > 6, "{}", found.next_sequence);
 }

@@ -15,10 +15,10 @@ use crate::metadata::{Controller, Incarnation};
 use crate::metrics::ShardMetrics;
 use crate::model::metadata_image::{Endpoint, MetadataImage};
 use crate::model::{BrokerId, DirectoryId, LogDir, Now, ShardId, TopicPartition};
+use crate::mutations::Mutations;
 use crate::shard::{Shard, ShardStart, shard_of};
 use crate::storage::{
-    DirStart, Keep, RecoveredShard, RecoveryError, RecoveryFault, RecoveryProgress, StorageConfig,
-    StorageMutations, recover,
+    DirStart, Keep, RecoveredShard, RecoveryError, RecoveryFault, RecoveryProgress, StorageConfig, recover,
 };
 
 use super::clock::Clock;
@@ -183,7 +183,7 @@ fn recover_dirs(
         tail_bytes_max: config.tail_bytes_max / count,
         index_bytes_max: config.index_bytes_max / count,
         free_bytes_min: config.free_bytes_min,
-        mutations: StorageMutations::default(),
+        mutations: Mutations::default(),
     };
     let mut started = Vec::new();
     let mut refused = None;

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use protocol::error_code::ErrorCode;
 
-pub use crate::journal::{JournalCounters, LogId, StorageMutations};
+pub use crate::journal::{JournalCounters, LogId};
 pub use compact::CompactionLimits;
 pub use indexes::{IndexFailure, IndexLoad};
 pub use recovery::{
@@ -55,6 +55,7 @@ use crate::model::{
     DurableOffset, Instant, LeaderEpoch, LogDir, Now, Offset, PartitionIndex, ShardId, TopicId,
     TopicPartition,
 };
+use crate::mutations::Mutations;
 use compact::Compactor;
 use indexes::Indexes;
 use release::Release;
@@ -80,7 +81,7 @@ pub struct StorageConfig {
     pub index_bytes_max: u64,
     /// Below this, free on the disk, records are refused.
     pub free_bytes_min: u64,
-    pub mutations: StorageMutations,
+    pub mutations: Mutations,
 }
 
 /// An append that was accepted.
@@ -720,7 +721,7 @@ impl Storage {
     }
 
     #[must_use]
-    pub fn mutations(&self) -> StorageMutations {
+    pub fn mutations(&self) -> Mutations {
         self.config.mutations
     }
 

@@ -14,14 +14,15 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::effect::{DiskError, SegmentName};
+use crate::journal::Continued;
 use crate::journal::format::{EntryHeader, EntryKind, FORMAT_VERSION, FileHeader};
 use crate::journal::replay::{
     EntryPlace, LiveFile, ReplayEnd, ReplayError, ReplayFault, ReplayPlan, plan, replay,
 };
-use crate::journal::{Continued, StorageMutations};
 use crate::limits::BLOCK_BYTES;
 use crate::log::{Checkpoint, LogStart, LogStartFault, RecoveredLog, Replayed, ScanError};
 use crate::model::{ShardId, TopicPartition};
+use crate::mutations::Mutations;
 pub use continued::JournaledSegment;
 use continued::Left;
 
@@ -243,7 +244,7 @@ pub fn recover(
     shard_of: &dyn Fn(TopicPartition) -> ShardId,
     progress: &mut dyn FnMut(RecoveryProgress),
 ) -> Result<Vec<RecoveredShard>, RecoveryError> {
-    recover_with(disk, directory_id, shards, keep, shard_of, progress, StorageMutations::default())
+    recover_with(disk, directory_id, shards, keep, shard_of, progress, Mutations::default())
 }
 
 /// `recover` with rules switched off, for tests of tests.
@@ -254,7 +255,7 @@ pub fn recover_with(
     keep: &dyn Fn(TopicPartition) -> Keep,
     shard_of: &dyn Fn(TopicPartition) -> ShardId,
     progress: &mut dyn FnMut(RecoveryProgress),
-    mutations: StorageMutations,
+    mutations: Mutations,
 ) -> Result<Vec<RecoveredShard>, RecoveryError> {
     let mut recovery = Recovery {
         disk,
@@ -301,7 +302,7 @@ struct Recovery<'a> {
     /// The segments that the journals completed: exact, not yet synced.
     completed: Vec<SegmentName>,
     offline: BTreeMap<TopicPartition, RecoveryError>,
-    mutations: StorageMutations,
+    mutations: Mutations,
 }
 
 /// A journal whose entries are in segments, or that is gone on with.
@@ -700,7 +701,7 @@ type VisitSegment<'a> = dyn FnMut(&mut dyn RecoveryDisk, SegmentName, EntryPlace
 /// Every entry of a journal, with the segment that it names.
 fn walk(
     disk: &mut dyn RecoveryDisk,
-    mutations: StorageMutations,
+    mutations: Mutations,
     shard: ShardId,
     plan: &ReplayPlan,
     visit: &mut VisitSegment<'_>,

@@ -266,7 +266,7 @@ fn setups() -> impl Strategy<Value = Setup> {
         segment_bytes: (48 * 1024) << segment,
         batch_bytes_max: batch * 500,
         trims,
-        mutations: StorageMutations::default(),
+        mutations: Mutations::default(),
         ..Setup::default()
     })
 }
@@ -466,7 +466,7 @@ fn after_a_failed_sync_nothing_is_accepted_or_acknowledged() {
     assert_eq!(world.expected[&topic_partition(0)].acknowledged, 0);
 }
 
-/// Every rule of `StorageMutations` is needed: without it some crash loses something, or an invariant breaks.
+/// Every rule of `Mutations` is needed: without it some crash loses something, or an invariant breaks.
 #[cfg(feature = "mutations")]
 #[test]
 fn every_broken_rule_is_noticed() {
@@ -494,13 +494,13 @@ fn every_broken_rule_is_noticed() {
         "tombstones_go_at_once",
         "compaction_ignores_lag",
     ];
-    let mut broken: Vec<(&str, StorageMutations)> = StorageMutations::NAMES
+    let mut broken: Vec<(&str, Mutations)> = Mutations::NAMES
         .iter()
         .filter(|name| !others.contains(name))
         .filter(|name| !of_coordinators.iter().any(|prefix| name.starts_with(prefix)))
-        .map(|name| (*name, StorageMutations::named(name).unwrap()))
+        .map(|name| (*name, Mutations::named(name).unwrap()))
         .collect();
-    let pair = StorageMutations { no_chain_check: true, ignore_file_sequence: true, ..Default::default() };
+    let pair = Mutations { no_chain_check: true, ignore_file_sequence: true, ..Default::default() };
     broken.push(("no_chain_check and ignore_file_sequence", pair));
     std::panic::set_hook(Box::new(|_| {}));
     let mut unnoticed = Vec::new();

@@ -59,3 +59,18 @@ fn lag_is_told_in_records_bytes_and_seconds() {
         wait_for(broker, "records", "behind", |records| records == 0.0);
     });
 }
+
+#[test]
+fn a_group_with_a_very_long_name_is_counted_and_not_told() {
+    on_shards(&[1], &ADMIN, |broker| {
+        create_topic(broker, "orders", 1, &[]);
+        send_values(broker, "orders", 0, &["a"]);
+        let (longest, too_long) = ("n".repeat(256), "n".repeat(257));
+        commit(broker, &too_long, 0);
+        commit(broker, &longest, 0);
+        wait_for(broker, "records", &longest, |records| records == 1.0);
+        assert_eq!(lag(broker, "records", &too_long, "orders"), None);
+        let metrics = broker.admin("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n");
+        assert!(metrics.contains("penstock_group_lag_omitted{shard=\"0\"} 1\n"), "{metrics}");
+    });
+}

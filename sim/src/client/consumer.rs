@@ -428,15 +428,8 @@ impl Client for Consumer {
     }
 
     fn arrived(&mut self, io: &mut Io<'_>, link: LinkId, bytes: Bytes) -> Alarm {
-        if !self.port.is_current(link) {
-            return None;
-        }
-        self.port.receive(&bytes);
-        let answered = match self.port.next_answer() {
-            Ok(None) => return None,
-            Ok(Some((pending, frame))) => self.on_answer(io, pending, &frame),
-            Err(error) => Err(error),
-        };
+        let answer = self.port.take_answer(link, &bytes)?;
+        let answered = answer.and_then(|(pending, frame)| self.on_answer(io, pending, &frame));
         match answered {
             Ok(true) => Some(io.random.log_uniform(1_000, self.plan.pause_ns_max)),
             Ok(false) => {

@@ -358,15 +358,8 @@ impl Client for Member {
     }
 
     fn arrived(&mut self, io: &mut Io<'_>, link: LinkId, bytes: Bytes) -> Alarm {
-        if !self.port.is_current(link) {
-            return None;
-        }
-        self.port.receive(&bytes);
-        let answered = match self.port.next_answer() {
-            Ok(None) => return None,
-            Ok(Some((pending, frame))) => self.on_answer(io, pending, &frame),
-            Err(error) => Err(error),
-        };
+        let answer = self.port.take_answer(link, &bytes)?;
+        let answered = answer.and_then(|(pending, frame)| self.on_answer(io, pending, &frame));
         if let Err(error) = answered {
             io.ledger.violation("answers can be read", error);
             self.reset(io);

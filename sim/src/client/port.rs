@@ -105,6 +105,16 @@ impl<E> Port<E> {
         self.inbox.extend_from_slice(bytes);
     }
 
+    /// What a client with one request at a time was answered by these bytes. None: nothing whole, or they came by a
+    /// connection that it gave up.
+    pub fn take_answer(&mut self, link: LinkId, bytes: &[u8]) -> Option<Result<(Pending<E>, Bytes), String>> {
+        if !self.is_current(link) {
+            return None;
+        }
+        self.receive(bytes);
+        self.next_answer().transpose()
+    }
+
     /// The next whole answer, with the request it answers. Its bytes begin at the response header.
     pub fn next_answer(&mut self) -> Result<Option<(Pending<E>, Bytes)>, String> {
         let Some(prefix) = self.inbox.first_chunk::<4>() else { return Ok(None) };

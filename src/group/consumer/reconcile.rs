@@ -15,10 +15,10 @@ use std::collections::BTreeSet;
 
 use super::member::{CurrentAssignment, MemberState};
 use super::owned::{OwnedPartitions, Owners};
-use crate::journal::StorageMutations;
 use crate::model::Assignment;
 use crate::model::TopicId;
 use crate::model::consumer_group::{GroupEpoch, MemberId};
+use crate::mutations::Mutations;
 
 pub(super) struct Reconciliation<'a> {
     pub member_id: &'a MemberId,
@@ -32,7 +32,7 @@ pub(super) struct Reconciliation<'a> {
     /// What the member says that it owns; None: it says nothing.
     pub reported: Option<&'a Assignment>,
     pub owners: &'a Owners,
-    pub mutations: StorageMutations,
+    pub mutations: Mutations,
 }
 
 /// The member is in a state of a newer broker, and must come back without partitions.

@@ -10,14 +10,14 @@ use super::timers::Timer;
 use super::{ConsumerGroup, Member};
 use crate::coordinator::View;
 use crate::group::records::MemberRecord;
-use crate::journal::StorageMutations;
 use crate::model::Assignment;
 use crate::model::consumer_group::{GroupEpoch, MemberId};
 use crate::model::{PartitionIndex, TopicId};
+use crate::mutations::Mutations;
 
 impl ConsumerGroup {
     /// Whether the group is still there afterwards.
-    pub fn replay(&mut self, record: &MemberRecord<'_>, mutations: StorageMutations) -> bool {
+    pub fn replay(&mut self, record: &MemberRecord<'_>, mutations: Mutations) -> bool {
         match record {
             MemberRecord::Epoch(None) => return false,
             MemberRecord::Epoch(Some(value)) => {
@@ -89,12 +89,7 @@ impl ConsumerGroup {
     }
 
     /// Without an assignment a member is one that has left, until it joins again or the next record puts it out.
-    fn replay_current(
-        &mut self,
-        member_id: &str,
-        current: Option<CurrentAssignment>,
-        mutations: StorageMutations,
-    ) {
+    fn replay_current(&mut self, member_id: &str, current: Option<CurrentAssignment>, mutations: Mutations) {
         let keeps_owner = current.is_none() && mutations.consumer_keeps_owner();
         let current = match current {
             Some(current) => current,

@@ -20,11 +20,11 @@ use super::member::MemberState;
 use super::*;
 use crate::config::{Config, RawConfig};
 use crate::group::records::{GroupRecord, read};
-use crate::journal::StorageMutations;
 use crate::model::consumer_group::{ConsumerHeartbeatAnswer, ConsumerHeartbeatAsk, Refusal};
 use crate::model::metadata_image::{MetadataImage, PartitionImage, TopicImage};
 use crate::model::topic_config::TopicConfig;
 use crate::model::{BrokerId, DirectoryId, LeaderEpoch, Now, PartitionIndex, TopicId};
+use crate::mutations::Mutations;
 
 const SESSION_MS: u64 = 45_000;
 
@@ -104,24 +104,16 @@ impl World {
 
     fn image_changed(&mut self) {
         self.image.version += 1;
-        let view = View {
-            now: self.now,
-            image: &self.image,
-            config: &self.config,
-            mutations: StorageMutations::default(),
-        };
+        let view =
+            View { now: self.now, image: &self.image, config: &self.config, mutations: Mutations::default() };
         self.group.on_image(view);
     }
 
     fn beat(&mut self, request: &ConsumerHeartbeatAsk) -> Result<ConsumerHeartbeatAnswer, Refusal> {
         request.validate(&self.config.groups.consumer)?;
         let mut records = Vec::new();
-        let view = View {
-            now: self.now,
-            image: &self.image,
-            config: &self.config,
-            mutations: StorageMutations::default(),
-        };
+        let view =
+            View { now: self.now, image: &self.image, config: &self.config, mutations: Mutations::default() };
         let answer = if request.leaves() {
             self.group.leave(request, &mut records).map(|leaves| {
                 if let Leaves::ForGood(member_id) = leaves {
@@ -162,7 +154,7 @@ impl World {
                 now: self.now,
                 image: &self.image,
                 config: &self.config,
-                mutations: StorageMutations::default(),
+                mutations: Mutations::default(),
             };
             let gone = self.group.on_time(view, &mut records);
             if !gone.is_empty() {
@@ -194,12 +186,8 @@ impl World {
             replay(&mut group, record);
         }
         assert_eq!(persistent(&group), persistent(&self.group));
-        let view = View {
-            now: self.now,
-            image: &self.image,
-            config: &self.config,
-            mutations: StorageMutations::default(),
-        };
+        let view =
+            View { now: self.now, image: &self.image, config: &self.config, mutations: Mutations::default() };
         group.on_loaded(view);
         self.group = group;
     }
@@ -217,7 +205,7 @@ impl World {
 fn replay(group: &mut ConsumerGroup, record: &CoordinatorRecord) {
     match read(&record.key, record.value.as_deref()).unwrap() {
         GroupRecord::ConsumerGroup { group_id: "g", record } => {
-            assert!(group.replay(&record, StorageMutations::default()))
+            assert!(group.replay(&record, Mutations::default()))
         }
         other => panic!("{other:?}"),
     }

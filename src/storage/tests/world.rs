@@ -47,7 +47,7 @@ pub struct Setup {
     pub batch_bytes_max: u64,
     /// Log starts are moved now and then.
     pub trims: bool,
-    pub mutations: StorageMutations,
+    pub mutations: Mutations,
 }
 
 impl Default for Setup {
@@ -61,7 +61,7 @@ impl Default for Setup {
             segment_bytes: 96 * 1024,
             batch_bytes_max: 6_000,
             trims: false,
-            mutations: StorageMutations::default(),
+            mutations: Mutations::default(),
         }
     }
 }

@@ -146,7 +146,7 @@ fn many_topics_are_looked_up_in_slices() {
             now: world.now,
             image: &world.image,
             config: &world.config,
-            mutations: StorageMutations::default(),
+            mutations: Mutations::default(),
         };
         world.group.on_time(view, &mut records);
         world.append(records);
@@ -166,12 +166,7 @@ fn a_pattern_that_comes_while_another_is_looked_up_has_its_turn() {
     world.beat_ok(&join_regex("m", "t.*"));
     let mut records = Vec::new();
     world.group.on_time(
-        View {
-            now: world.now,
-            image: &world.image,
-            config: &world.config,
-            mutations: StorageMutations::default(),
-        },
+        View { now: world.now, image: &world.image, config: &world.config, mutations: Mutations::default() },
         &mut records,
     );
     assert_eq!(records, []);

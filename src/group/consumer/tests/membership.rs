@@ -207,12 +207,7 @@ fn members_choose_the_assignor_by_majority() {
 
 impl World {
     fn view(&self) -> View<'_> {
-        View {
-            now: self.now,
-            image: &self.image,
-            config: &self.config,
-            mutations: StorageMutations::default(),
-        }
+        View { now: self.now, image: &self.image, config: &self.config, mutations: Mutations::default() }
     }
 }
 
@@ -253,10 +248,9 @@ fn a_deleted_group_leaves_nothing() {
 fn the_record_of_an_older_broker_is_taken_away_at_the_next_epoch() {
     let mut world = World::new(&[("t", 1)]);
     let old = protocol::messages::group_record::ConsumerGroupPartitionMetadataValue::default();
-    world.group.replay(
-        &crate::group::records::MemberRecord::PartitionMetadata(Some(old)),
-        StorageMutations::default(),
-    );
+    world
+        .group
+        .replay(&crate::group::records::MemberRecord::PartitionMetadata(Some(old)), Mutations::default());
     world.beat_ok(&join("a", &["t"]));
     assert!(!world.group.has_partition_metadata);
     assert!(world.log.contains(&crate::group::records::consumer_group_partition_metadata_tombstone("g")));

@@ -6,18 +6,18 @@ macro_rules! mutations {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// Which rules are broken on purpose. All false by default.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-        pub struct StorageMutations {
+        pub struct Mutations {
             $($(#[$doc])* pub $name: bool,)*
         }
 
-        impl StorageMutations {
+        impl Mutations {
             /// Every mutation by name, for a test that tries them one after the other.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
 
             /// The set that holds only the named one; None if there is no such rule.
             #[must_use]
-            pub fn named(name: &str) -> Option<StorageMutations> {
-                let mut one = StorageMutations::default();
+            pub fn named(name: &str) -> Option<Mutations> {
+                let mut one = Mutations::default();
                 match name {
                     $(stringify!($name) => one.$name = true,)*
                     _ => return None,
