@@ -109,6 +109,12 @@ pub const RESTORE_QUEUE: usize = 64;
 pub const RESTORE_SEGMENTS_MAX: usize = 512;
 pub const RESTORE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
+/// They are copied in strokes: so much of the journal is read at once, with what lies between two pieces if it is no more than this, and
+/// written when so much has come together.
+pub const RESTORE_READ_BYTES: u64 = 1024 * 1024;
+pub const RESTORE_SKIP_BYTES: u64 = 16 * 1024;
+pub const RESTORE_UNWRITTEN_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// So many of them, or of others that were sealed, are recorded in a crowded journal together, unless fewer are under way.
 pub const SEALS_TOLD_TOGETHER: usize = 8;
 
@@ -129,7 +135,7 @@ const _: () = assert!(BULK_WRITES_IN_FLIGHT_MAX * BULK_WRITE_BYTES < BULK_MEMORY
 const _: () = assert!(BULK_SYNCS_PER_SHARD_MIN <= BULK_SYNCS_IN_FLIGHT_MAX);
 
 /// A fetch that would be answered with nothing waits so long for the index of the records that it asks for, whatever its own limit is;
-/// then the answer is KAFKA_STORAGE_ERROR.
+/// then the answer is KAFKA_STORAGE_ERROR. Beside records of others a partition has that error when somebody has waited so long for it.
 pub const FETCH_INDEX_WAIT_MS: u64 = 10_000;
 
 /// What a full disk refused is tried again after a pause that doubles from the first to the second.

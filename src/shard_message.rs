@@ -166,6 +166,8 @@ pub struct ReadResult {
     pub diverging: Option<(LeaderEpoch, Offset)>,
     /// There may be more, in this segment, whose index is being loaded: watch with `INDEX_IS_LOADED` to read it then.
     pub needs_index: Option<Offset>,
+    /// Somebody has waited for that for so long that to tell nothing would hide a fault.
+    pub index_is_late: bool,
 }
 
 #[derive(Debug, Clone, Copy)]

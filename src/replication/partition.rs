@@ -117,6 +117,7 @@ impl Partition {
             first_batch_bytes: 0,
             diverging: None,
             needs_index: None,
+            index_is_late: false,
         };
         if item.last_fetched_epoch.0 >= 0 {
             let (epoch, end) = log.epoch_end(item.last_fetched_epoch);
@@ -182,5 +183,6 @@ pub fn failed_read(index: u32, error: ErrorCode) -> ReadResult {
         first_batch_bytes: 0,
         diverging: None,
         needs_index: None,
+        index_is_late: false,
     }
 }

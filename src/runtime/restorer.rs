@@ -1,7 +1,8 @@
 //! Completes segments of an earlier run out of the journal, while the broker serves: `Effect::RestoreSegments`.
 //!
-//! Decides nothing. Files are read and written through the page cache: many segments have their bytes side by side in the journal,
-//! so what is read for one of them is there for the next.
+//! Decides what is copied at once. A journal tells of all its segments in turn, often in batches of a hundred bytes: read and
+//! written one by one, a million of them would take seconds. So what lies close together is read at once, and what follows each other
+//! in a segment is written at once. Through the page cache: what is read for one batch of segments is there for the next.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,8 +14,9 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 use rustix::fs::{Advice, fadvise};
 
-use crate::effect::{DiskError, JournalPiece, RestoreSegment};
+use crate::effect::{DiskError, RestoreSegment, SegmentName};
 use crate::input::{Input, SegmentOperation};
+use crate::limits::{RESTORE_READ_BYTES, RESTORE_SKIP_BYTES, RESTORE_UNWRITTEN_BYTES_MAX};
 use crate::model::{LogDir, ShardId};
 use crate::storage::RecoveryDisk;
 
@@ -22,6 +24,9 @@ use super::files::{is_full_disk_errno, journal_path, path_of};
 use super::io_threads::disk_error;
 use super::mesh::{Mail, Postbox};
 use super::recovery_disk::DataDir;
+
+#[cfg(test)]
+mod tests;
 
 /// Segments that are completed together.
 pub struct Restores {
@@ -64,7 +69,7 @@ impl Batch {
     }
 
     fn restore(&mut self, segments: &[RestoreSegment]) -> Result<(), Failure> {
-        let written = segments.iter().try_for_each(|segment| self.write(segment));
+        let written = self.copy(segments).and_then(|()| self.finish(segments));
         // What was begun ends before it may be asked for again.
         let settled = self.disk.settle();
         written.and(settled).map_err(|error| {
@@ -74,26 +79,125 @@ impl Batch {
         self.disk.sync_segments(&names).map_err(Failure::Final)
     }
 
-    fn write(&mut self, restore: &RestoreSegment) -> Result<(), DiskError> {
-        let mut at = restore.position;
-        for piece in &restore.pieces {
-            let bytes = self.read(piece).map_err(|error| disk_error("read journal", &error))?;
-            at += bytes.len() as u64;
-            self.disk.write_segment(restore.segment, at - bytes.len() as u64, &bytes)?;
+    /// Reads each file of the journal from its front to its end, and deals out what is of these segments.
+    fn copy(&mut self, segments: &[RestoreSegment]) -> Result<(), DiskError> {
+        let moves = moves(segments);
+        let of_segment = |one: &RestoreSegment| Unwritten {
+            segment: one.segment,
+            position: one.position,
+            bytes: Vec::new(),
+        };
+        let mut unwritten: Vec<Unwritten> = segments.iter().map(of_segment).collect();
+        let (mut left, mut read, mut bytes) = (moves.as_slice(), Vec::new(), 0);
+        while !left.is_empty() {
+            let (span, later) = left.split_at(span_length(left));
+            left = later;
+            self.read(span, &mut read).map_err(|error| disk_error("read journal", &error))?;
+            for one in span {
+                let start = (one.from - span[0].from) as usize;
+                let stroke = &mut unwritten[one.segment];
+                if stroke.end() != one.to {
+                    bytes -= stroke.write(&mut self.disk)?;
+                    stroke.position = one.to;
+                }
+                stroke.bytes.extend_from_slice(&read[start..start + one.length as usize]);
+                bytes += one.length as usize;
+            }
+            if bytes > RESTORE_UNWRITTEN_BYTES_MAX {
+                for stroke in &mut unwritten {
+                    bytes -= stroke.write(&mut self.disk)?;
+                }
+            }
         }
-        self.disk.truncate_segment(restore.segment, restore.length)?;
-        self.disk.write_summary(restore.segment, &restore.summary)
+        unwritten.iter_mut().try_for_each(|stroke| stroke.write(&mut self.disk).map(drop))
     }
 
-    fn read(&mut self, piece: &JournalPiece) -> io::Result<Vec<u8>> {
-        if !self.journal.contains_key(&piece.file) {
-            let file = File::open(journal_path(&self.path, self.shard, piece.file))?;
+    /// All segments have their bytes, and nothing else.
+    fn finish(&mut self, segments: &[RestoreSegment]) -> Result<(), DiskError> {
+        segments.iter().try_for_each(|restore| {
+            self.disk.truncate_segment(restore.segment, restore.length)?;
+            self.disk.write_summary(restore.segment, &restore.summary)
+        })
+    }
+
+    /// Everything from the first of these moves to the last, which are of one file.
+    fn read(&mut self, span: &[Move], into: &mut Vec<u8>) -> io::Result<()> {
+        let Move { file, from, .. } = span[0];
+        if !self.journal.contains_key(&file) {
+            let journal = File::open(journal_path(&self.path, self.shard, file))?;
             // All of it will be read. A file system that takes no advice reads as it is asked.
-            let _ = fadvise(&file, 0, None, Advice::WillNeed);
-            self.journal.insert(piece.file, file);
+            let _ = fadvise(&journal, 0, None, Advice::WillNeed);
+            self.journal.insert(file, journal);
         }
-        let mut bytes = vec![0; piece.length as usize];
-        self.journal[&piece.file].read_exact_at(&mut bytes, u64::from(piece.position))?;
-        Ok(bytes)
+        let end = span.iter().map(Move::end).max().unwrap_or_default();
+        into.resize((end - u64::from(from)) as usize, 0);
+        self.journal[&file].read_exact_at(into, u64::from(from))
+    }
+}
+
+/// Bytes that go from a file of the journal into a segment: the one with this place in the batch.
+#[derive(Debug, Clone, Copy)]
+struct Move {
+    file: u32,
+    from: u32,
+    length: u32,
+    segment: usize,
+    to: u64,
+}
+
+impl Move {
+    fn end(&self) -> u64 {
+        u64::from(self.from) + u64::from(self.length)
+    }
+}
+
+/// As they lie in the journal.
+fn moves(segments: &[RestoreSegment]) -> Vec<Move> {
+    let of_segment = |(segment, restore)| {
+        let RestoreSegment { position, pieces, .. }: &RestoreSegment = restore;
+        pieces.iter().scan(*position, move |at, piece| {
+            let to = *at;
+            *at += u64::from(piece.length);
+            Some(Move { file: piece.file, from: piece.position, length: piece.length, segment, to })
+        })
+    };
+    let mut moves: Vec<Move> = segments.iter().enumerate().flat_map(of_segment).collect();
+    moves.sort_unstable_by_key(|one| (one.file, one.from));
+    moves
+}
+
+/// How many of the first moves are read at once: one at least.
+fn span_length(moves: &[Move]) -> usize {
+    let Some(first) = moves.first() else { return 0 };
+    let mut end = first.end();
+    let belongs = |one: &&Move| {
+        let is_near = one.file == first.file && u64::from(one.from) <= end + RESTORE_SKIP_BYTES;
+        end = end.max(one.end());
+        is_near && end - u64::from(first.from) <= RESTORE_READ_BYTES
+    };
+    1 + moves[1..].iter().take_while(belongs).count()
+}
+
+/// Bytes that follow each other in a segment and wait for more.
+struct Unwritten {
+    segment: SegmentName,
+    position: u64,
+    bytes: Vec<u8>,
+}
+
+impl Unwritten {
+    fn end(&self) -> u64 {
+        self.position + self.bytes.len() as u64
+    }
+
+    /// How many bytes there were.
+    fn write(&mut self, disk: &mut DataDir) -> Result<usize, DiskError> {
+        let written = self.bytes.len();
+        if written > 0 {
+            disk.write_segment(self.segment, self.position, &self.bytes)?;
+            self.position += written as u64;
+            self.bytes.clear();
+        }
+        Ok(written)
     }
 }

@@ -17,7 +17,7 @@ use crate::model::{LeaderEpoch, Now, Offset};
 use crate::replication::Partition;
 use crate::shard_message::{Answer, AnswerItem, AskItem, Question, ShardMessage};
 use crate::stdx::{IdMap, Slab, SlabKey};
-use crate::storage::LogId;
+use crate::storage::{IndexWait, LogId};
 
 /// Batches that are being read for questions, and questions that wait for an index.
 #[derive(Debug, Default)]
@@ -102,7 +102,11 @@ impl Shard {
             }
             Ok(Found::NeedsIndex { log, segment }) => {
                 match self.storage.load_index(self.turn, log, segment, effects) {
-                    Ok(()) => self.lookups.waiting.push((log, asked, *item, from)),
+                    Ok(IndexWait::Usual) => self.lookups.waiting.push((log, asked, *item, from)),
+                    Ok(IndexWait::TooLong) => {
+                        let error = ErrorCode::KAFKA_STORAGE_ERROR;
+                        self.on_answer(asked, item.index, error, Answer::Nothing, effects);
+                    }
                     Err(fault) => {
                         self.on_answer(asked, item.index, index_error(&fault), Answer::Nothing, effects);
                     }

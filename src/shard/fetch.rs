@@ -18,7 +18,7 @@ use crate::model::{Instant, Now, Offset, ShardId, TopicPartition};
 use crate::replication::failed_read;
 use crate::shard_message::{INDEX_IS_LOADED, ReadItem, ReadResult, RequestId, ShardMessage};
 use crate::stdx::SlabKey;
-use crate::storage::LogId;
+use crate::storage::{IndexWait, LogId};
 
 /// Lives: one per fetch that is under way.
 #[derive(Debug)]
@@ -106,9 +106,6 @@ impl Shard {
         let State::Reading { results, .. } = &mut fetch.state else { return };
         let bytes: u64 = results.iter().flatten().map(|result| result.bytes).sum();
         let has_waited = fetch.index_deadline.is_some_and(|instant| instant <= now.instant);
-        if bytes == 0 && has_waited && !stopping {
-            give_up_indexes(results);
-        }
         let must_tell = results
             .iter()
             .flatten()
@@ -119,6 +116,9 @@ impl Shard {
         let lacks_index = bytes == 0 && results.iter().flatten().any(|result| result.needs_index.is_some());
         let is_enough = bytes >= fetch.plan.min_bytes || deadline <= now.instant;
         if must_tell || is_over || (is_enough && !lacks_index) {
+            if !stopping {
+                give_up_indexes(results, bytes == 0 && has_waited);
+            }
             self.answer_fetch(key, effects);
         } else {
             if lacks_index && fetch.index_deadline.is_none() {
@@ -225,8 +225,9 @@ impl Shard {
             let limit = item.bytes_max.min(left);
             let mut result = partition.read(self.storage.log(log), item, committed_only, limit, first);
             if let Some(segment) = result.needs_index {
-                if let Err(fault) = self.storage.load_index(self.turn, log, segment, effects) {
-                    result = failed_read(item.index, index_error(&fault));
+                match self.storage.load_index(self.turn, log, segment, effects) {
+                    Ok(wait) => result.index_is_late = wait == IndexWait::TooLong,
+                    Err(fault) => result = failed_read(item.index, index_error(&fault)),
                 }
             } else if matches!(result.pieces.first(), Some(Piece::File(_))) {
                 self.storage.on_index_used(log, Offset(item.fetch_offset));
@@ -297,9 +298,12 @@ pub(super) fn index_error(fault: &IndexFault) -> ErrorCode {
     }
 }
 
-/// The index has not come: for want of room on the disk, mostly. Nothing, and no error, would say that all was read.
-fn give_up_indexes(results: &mut [Option<ReadResult>]) {
-    for result in results.iter_mut().flatten().filter(|result| result.needs_index.is_some()) {
+/// Indexes have not come, for want of room on the disk mostly: those that are late, or `all`. Nothing, and no error, would say that all
+/// was read; beside records of other partitions, too.
+fn give_up_indexes(results: &mut [Option<ReadResult>], all: bool) {
+    let is_given_up =
+        |result: &&mut ReadResult| result.needs_index.is_some() && (all || result.index_is_late);
+    for result in results.iter_mut().flatten().filter(is_given_up) {
         *result = failed_read(result.index, ErrorCode::KAFKA_STORAGE_ERROR);
     }
 }

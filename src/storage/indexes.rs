@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::Storage;
 use crate::effect::{Effect, Effects, FileId, IndexFault};
 use crate::journal::{LogId, SegmentKey};
-use crate::limits::{INDEX_RETRY_MS, INDEXES_KEPT_MIN};
+use crate::limits::{FETCH_INDEX_WAIT_MS, INDEX_RETRY_MS, INDEXES_KEPT_MIN};
 use crate::log::SegmentState;
 use crate::model::{Instant, Offset, TopicPartition};
 
@@ -26,6 +26,8 @@ pub(super) struct Indexes {
     loading: HashMap<SegmentKey, FileId>,
     /// To be loaded when the segment has been completed out of the journal.
     awaited: BTreeSet<SegmentKey>,
+    /// Since when somebody wants one that is not there.
+    wanted: HashMap<SegmentKey, Instant>,
     failed: HashMap<SegmentKey, Failed>,
 }
 
@@ -40,6 +42,14 @@ struct Failed {
     fault: IndexFault,
     /// Before this the disk is not asked again.
     until: Instant,
+}
+
+/// How long an index has been wanted, by whomever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexWait {
+    Usual,
+    /// For `FETCH_INDEX_WAIT_MS` at least: whoever asks is to hear that something is wrong.
+    TooLong,
 }
 
 /// An index that could not be loaded, for the operator.
@@ -61,6 +71,7 @@ pub struct IndexLoad {
 impl Indexes {
     fn insert(&mut self, key: SegmentKey, bytes: u64) {
         self.remove(key);
+        self.wanted.remove(&key);
         self.next_stamp += 1;
         self.used.insert(self.next_stamp, key);
         self.stamps.insert(key, Resident { stamp: self.next_stamp, bytes });
@@ -106,13 +117,14 @@ impl Indexes {
     /// The segment is gone.
     pub(super) fn forget(&mut self, key: SegmentKey) {
         self.awaited.remove(&key);
+        self.wanted.remove(&key);
         self.remove(key);
         self.failed.remove(&key);
     }
 }
 
 impl Storage {
-    /// Has the index of a sealed segment loaded, once however often it is asked for.
+    /// Has the index of a sealed segment loaded, once however often it is asked for. Returns how long somebody has wanted it.
     ///
     /// Errors: why that failed a moment ago.
     pub fn load_index(
@@ -121,7 +133,7 @@ impl Storage {
         log: LogId,
         segment: Offset,
         effects: &mut Effects,
-    ) -> Result<(), IndexFault> {
+    ) -> Result<IndexWait, IndexFault> {
         let key = SegmentKey { log, base_offset: segment };
         if let Some(failed) = self.indexes.failed.get(&key) {
             if now < failed.until {
@@ -129,20 +141,23 @@ impl Storage {
             }
             self.indexes.failed.remove(&key);
         }
+        let since = *self.indexes.wanted.entry(key).or_insert(now);
+        let is_late = now >= since.after_ms(FETCH_INDEX_WAIT_MS);
+        let wait = if is_late { IndexWait::TooLong } else { IndexWait::Usual };
         // Whoever wants it hears of its successor, whose index is there.
         if self.is_in_swap(key) {
-            return Ok(());
+            return Ok(wait);
         }
         let slot = &mut self.slots[log];
         let sealed = slot.log.segment(segment).filter(|_| !self.indexes.loading.contains_key(&key));
-        let Some(sealed) = sealed else { return Ok(()) };
+        let Some(sealed) = sealed else { return Ok(wait) };
         if sealed.state == SegmentState::Journaled {
             self.restore.hurry(key);
             self.indexes.awaited.insert(key);
-            return Ok(());
+        } else {
+            self.ask_for_index(key, effects);
         }
-        self.ask_for_index(key, effects);
-        Ok(())
+        Ok(wait)
     }
 
     pub(super) fn ask_for_index(&mut self, key: SegmentKey, effects: &mut Effects) {
@@ -196,6 +211,7 @@ impl Storage {
         let topic_partition = slot.topic_partition;
         let failure = fault.map(|fault| {
             let until = now.after_ms(INDEX_RETRY_MS);
+            self.indexes.wanted.remove(&key);
             self.indexes.failed.insert(key, Failed { fault, until });
             IndexFailure { topic_partition, segment: key.base_offset, fault }
         });

@@ -35,7 +35,7 @@ use protocol::error_code::ErrorCode;
 
 pub use crate::journal::{JournalCounters, LogId};
 pub use compact::CompactionLimits;
-pub use indexes::{IndexFailure, IndexLoad};
+pub use indexes::{IndexFailure, IndexLoad, IndexWait};
 pub use recovery::{
     JournaledSegment, Keep, RecoveredShard, RecoveryDisk, RecoveryError, RecoveryFault, RecoveryProgress,
     recover, recover_with,

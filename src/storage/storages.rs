@@ -7,7 +7,8 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    CompactionLimits, IndexLoad, RecoveredShard, Storage, StorageConfig, StorageCounters, StoredAppend,
+    CompactionLimits, IndexLoad, IndexWait, RecoveredShard, Storage, StorageConfig, StorageCounters,
+    StoredAppend,
 };
 use crate::effect::{DiskError, Effects, FileId, IndexFault};
 use crate::input::Input;
@@ -167,7 +168,7 @@ impl Storages {
         log: LogId,
         segment: Offset,
         effects: &mut Effects,
-    ) -> Result<(), IndexFault> {
+    ) -> Result<IndexWait, IndexFault> {
         self.of(log).load_index(now, log, segment, effects)
     }
 

@@ -567,8 +567,8 @@ fn an_index_is_loaded_once_for_all_who_wait_and_not_again_at_once_if_that_fails(
     let storage = &mut world.shards[shard].storage;
     let mut effects = Effects::default();
     let now = world::NOW.instant;
-    assert_eq!(storage.load_index(now, id, Offset(0), &mut effects), Ok(()));
-    assert_eq!(storage.load_index(now, id, Offset(0), &mut effects), Ok(()));
+    assert_eq!(storage.load_index(now, id, Offset(0), &mut effects), Ok(IndexWait::Usual));
+    assert_eq!(storage.load_index(now, id, Offset(0), &mut effects), Ok(IndexWait::Usual));
     assert!(storage.is_loading_index(id));
     let Some(Effect::LoadIndex { file, .. }) = effects.pop() else { panic!("a load") };
     assert!(effects.is_empty(), "one load");
@@ -581,8 +581,28 @@ fn an_index_is_loaded_once_for_all_who_wait_and_not_again_at_once_if_that_fails(
     assert_eq!(storage.load_index(now, id, Offset(0), &mut effects), Err(fault));
     assert!(effects.is_empty(), "the disk is not asked again");
     let later = now.after_ms(crate::limits::INDEX_RETRY_MS);
-    assert_eq!(storage.load_index(later, id, Offset(0), &mut effects), Ok(()));
+    assert_eq!(storage.load_index(later, id, Offset(0), &mut effects), Ok(IndexWait::Usual));
     assert!(matches!(effects.pop(), Some(Effect::LoadIndex { .. })));
+}
+
+#[test]
+fn an_index_is_late_when_somebody_has_wanted_it_for_long() {
+    let mut world = reopened(2);
+    let (shard, id) = world.logs[&topic_partition(0)];
+    let storage = &mut world.shards[shard].storage;
+    let mut effects = Effects::default();
+    let now = world::NOW.instant;
+    let wait = crate::limits::FETCH_INDEX_WAIT_MS;
+    let mut ask = |after_ms| storage.load_index(now.after_ms(after_ms), id, Offset(0), &mut effects);
+    assert_eq!(ask(0), Ok(IndexWait::Usual));
+    assert_eq!(ask(wait - 1), Ok(IndexWait::Usual));
+    assert_eq!(ask(wait), Ok(IndexWait::TooLong));
+    let Some(Effect::LoadIndex { file, .. }) = effects.pop() else { panic!("a load") };
+    let failed = Err(IndexFault::Disk(DiskError { operation: "open", errno: 2 }));
+    storage.on_index_loaded(now, file, &failed);
+    let again = wait + crate::limits::INDEX_RETRY_MS;
+    let later = storage.load_index(now.after_ms(again), id, Offset(0), &mut effects);
+    assert_eq!(later, Ok(IndexWait::Usual), "it is wanted anew");
 }
 
 #[test]
