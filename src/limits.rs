@@ -138,6 +138,9 @@ const _: () = assert!(BULK_SYNCS_PER_SHARD_MIN <= BULK_SYNCS_IN_FLIGHT_MAX);
 /// then the answer is KAFKA_STORAGE_ERROR. Beside records of others a partition has that error when somebody has waited so long for it.
 pub const FETCH_INDEX_WAIT_MS: u64 = 10_000;
 
+/// So many deadlines of requests that were answered long ago are kept, beside two for each request.
+pub const STALE_DEADLINES_MAX: usize = 1024;
+
 /// What a full disk refused is tried again after a pause that doubles from the first to the second.
 pub const SPACE_RETRY_MS_MIN: u64 = 100;
 pub const SPACE_RETRY_MS_MAX: u64 = 5_000;

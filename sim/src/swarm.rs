@@ -10,7 +10,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::coverage::Coverage;
 use crate::mutations::Mutation;
@@ -18,6 +18,9 @@ use crate::{run_seed, world::Outcome};
 
 /// Every so many seeds one is run twice, to see that it is the same.
 const REPEATED_EVERY: u64 = 50;
+
+/// Whoever watches a swarm hears of it this often.
+const PROGRESS: Duration = Duration::from_secs(10);
 
 /// What a worker is to do: seeds `from`, `from + stride` ... below `to`.
 #[derive(Debug, Clone)]
@@ -137,7 +140,6 @@ struct Worker {
 
 /// Runs `count` seeds from `first` on. True: all were fine.
 pub fn swarm(first: u64, count: u64, workers: usize) -> std::io::Result<bool> {
-    let started = Instant::now();
     let (lines, from_workers) = channel();
     let mut crew: Vec<Option<Worker>> = Vec::new();
     for worker in 0..workers {
@@ -146,30 +148,22 @@ pub fn swarm(first: u64, count: u64, workers: usize) -> std::io::Result<bool> {
         let child = spawn(&job, worker, lines.clone())?;
         crew.push(Some(Worker { job, child, seed: None, panic: String::new() }));
     }
-    let mut seeds = 0_u64;
-    let mut totals = Totals::default();
-    let mut coverage = Coverage::default();
-    let mut failures: Vec<(u64, String)> = Vec::new();
+    let mut tally = Tally::new(count);
     while crew.iter().any(Option::is_some) {
         let Ok((at, line)) = from_workers.recv() else { break };
         let Some(worker) = &mut crew[at] else { continue };
         match line {
             Line::Begin(seed) => worker.seed = Some(seed),
             Line::Fine(of_seed) => {
-                seeds += 1;
-                totals.steps += of_seed.steps;
-                totals.crashes += of_seed.crashes;
-                totals.commits += of_seed.commits;
-                totals.acknowledged += of_seed.acknowledged;
+                tally.add(of_seed);
                 worker.seed = None;
             }
             Line::Failed(seed, what) => {
-                println!("FAILED seed {seed}: {what}");
-                failures.push((seed, what));
+                tally.fail(seed, &what);
                 worker.seed = None;
             }
             Line::Panic(words) => worker.panic = words,
-            Line::Cover(name, sum) => coverage.add(&name, sum),
+            Line::Cover(name, sum) => tally.coverage.add(&name, sum),
             Line::End => {
                 let _ = worker.child.wait();
                 let died = worker.seed;
@@ -177,34 +171,84 @@ pub fn swarm(first: u64, count: u64, workers: usize) -> std::io::Result<bool> {
                 let mut job = worker.job.clone();
                 crew[at] = None;
                 if let Some(seed) = died {
-                    println!("FAILED seed {seed}: {words}");
-                    failures.push((seed, words));
+                    tally.fail(seed, &words);
                     job.from = seed + job.stride;
                     let child = spawn(&job, at, lines.clone())?;
                     crew[at] = Some(Worker { job, child, seed: None, panic: String::new() });
                 }
             }
         }
-        if failures.len() >= 10 {
+        if tally.failed.len() >= 10 {
             println!("more than enough failures; the rest is not run");
             stop(&mut crew);
             break;
         }
+        tally.tell_progress();
     }
-    let seconds = started.elapsed().as_secs_f64();
-    println!("coverage, summed over {seeds} seeds:\n{coverage}");
-    let Totals { steps, crashes, commits, acknowledged } = totals;
-    println!(
-        "{seeds} seeds fine, {} failed; {:.1} seeds/s on {workers} workers; {steps} steps, {crashes} crashes, \
-         {commits} commits, {acknowledged} records acknowledged; commit {}",
-        failures.len(),
-        seeds as f64 / seconds.max(0.001),
-        revision(),
-    );
-    for (seed, _) in &failures {
-        println!("replay: cargo run -p sim --release -- --seed {seed}");
+    tally.report(workers);
+    Ok(tally.failed.is_empty())
+}
+
+/// What became of the seeds so far.
+struct Tally {
+    count: u64,
+    started: Instant,
+    /// When whoever watches heard of it last.
+    told: Instant,
+    fine: u64,
+    totals: Totals,
+    coverage: Coverage,
+    failed: Vec<u64>,
+}
+
+impl Tally {
+    fn new(count: u64) -> Tally {
+        let now = Instant::now();
+        let (totals, coverage, failed) = (Totals::default(), Coverage::default(), Vec::new());
+        Tally { count, started: now, told: now, fine: 0, totals, coverage, failed }
     }
-    Ok(failures.is_empty())
+
+    fn add(&mut self, of_seed: Totals) {
+        self.fine += 1;
+        self.totals.steps += of_seed.steps;
+        self.totals.crashes += of_seed.crashes;
+        self.totals.commits += of_seed.commits;
+        self.totals.acknowledged += of_seed.acknowledged;
+    }
+
+    fn fail(&mut self, seed: u64, what: &str) {
+        println!("FAILED seed {seed}: {what}");
+        self.failed.push(seed);
+    }
+
+    fn seeds_per_second(&self) -> f64 {
+        self.fine as f64 / self.started.elapsed().as_secs_f64().max(0.001)
+    }
+
+    fn tell_progress(&mut self) {
+        if self.told.elapsed() < PROGRESS {
+            return;
+        }
+        self.told = Instant::now();
+        let (fine, count, failed, rate) = (self.fine, self.count, self.failed.len(), self.seeds_per_second());
+        eprintln!("{fine} of {count} seeds fine, {failed} failed; {rate:.1} seeds/s");
+    }
+
+    fn report(&self, workers: usize) {
+        println!("coverage, summed over {} seeds:\n{}", self.fine, self.coverage);
+        let Totals { steps, crashes, commits, acknowledged } = self.totals;
+        println!(
+            "{} seeds fine, {} failed; {:.1} seeds/s on {workers} workers; {steps} steps, {crashes} crashes, \
+             {commits} commits, {acknowledged} records acknowledged; commit {}",
+            self.fine,
+            self.failed.len(),
+            self.seeds_per_second(),
+            revision(),
+        );
+        for seed in &self.failed {
+            println!("replay: cargo run -p sim --release -- --seed {seed}");
+        }
+    }
 }
 
 fn stop(crew: &mut [Option<Worker>]) {

@@ -40,6 +40,7 @@ use crate::api::fetch_session::FetchSessions;
 use crate::config::Config;
 use crate::effect::{Effect, Effects};
 use crate::input::Input;
+use crate::limits::STALE_DEADLINES_MAX;
 use crate::metadata::Controller;
 use crate::metrics::{MemoryMetrics, ShardMetrics, StorageMetrics};
 use crate::model::metadata_image::MetadataImage;
@@ -222,6 +223,7 @@ impl Shard {
         self.wake_readers_of_compacted(now, effects);
         self.fail_what_cannot_become_durable(effects);
         self.fail_coordinators(now, effects);
+        self.drop_stale_deadlines();
         self.count();
         if self.stopping && !self.stopped && self.storage.is_stopped() {
             self.stopped = true;
@@ -357,6 +359,17 @@ impl Shard {
             self.deadlines.pop();
             self.finish_parked_fetch(now, key, effects);
             self.give_up_ask(key, effects);
+        }
+    }
+
+    /// Most requests are answered before their time: nobody is to wake for them, nor is memory to grow with what is long over.
+    fn drop_stale_deadlines(&mut self) {
+        let requests = &self.requests;
+        if self.deadlines.len() > 2 * requests.len() + STALE_DEADLINES_MAX {
+            self.deadlines.retain(|Reverse((_, key))| requests.get(*key).is_some());
+        }
+        while self.deadlines.peek().is_some_and(|Reverse((_, key))| requests.get(*key).is_none()) {
+            self.deadlines.pop();
         }
     }
 }
