@@ -110,6 +110,8 @@ mutations! {
     coordinator_answers_before_commit,
     /// A coordinator counts as loaded after the first batch of its partition.
     coordinator_loads_one_batch,
+    /// A coordinator that waits for a segment while compaction replaces it does not hear of its successor.
+    coordinator_misses_swap,
     /// What writes nothing is answered at once, though it may tell of what is not durable.
     coordinator_reads_do_not_wait,
     /// Members of a classic group commit in whatever generation they think it is.

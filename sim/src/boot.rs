@@ -48,6 +48,7 @@ fn config(shards: u16, plan: &Plan) -> Config {
         ("offsets.topic.num.partitions", "3".to_owned()),
         ("log.cleaner.backoff.ms", plan.cleaner_backoff_ms.to_string()),
         ("log.cleaner.dedupe.buffer.size", plan.cleaner_map_bytes.to_string()),
+        ("log.roll.ms", plan.roll_ms.to_string()),
     ];
     let mut raw = RawConfig::default();
     for (key, value) in &settings {

@@ -56,6 +56,8 @@ pub struct Plan {
     /// How often the broker looks for logs to compact, and the memory for their keys.
     pub cleaner_backoff_ms: u64,
     pub cleaner_map_bytes: u64,
+    /// How old the first record of a segment becomes, where a topic says nothing: so of the topic of offsets.
+    pub roll_ms: u64,
     /// Of 100 moments at which a crash is most interesting, so many have one.
     pub moment_percent: u64,
 }
@@ -102,6 +104,7 @@ impl Plan {
             retention_check_ms: 1_000,
             cleaner_backoff_ms: 15_000,
             cleaner_map_bytes: 1 << 20,
+            roll_ms: 604_800_000,
             moment_percent: *random.pick(&[0, 3, 15, 40]),
         };
         plan.let_go(seed);
@@ -109,6 +112,7 @@ impl Plan {
         plan.maybe_group(seed);
         plan.maybe_consumer_group(seed);
         plan.maybe_compact(seed);
+        plan.maybe_compact_offsets(seed);
         plan
     }
 
@@ -216,6 +220,18 @@ impl Plan {
         let keys: Vec<(String, u64)> = keys.collect();
         for producer in &mut self.producers {
             producer.keys.clone_from(&keys);
+        }
+    }
+
+    /// In some worlds coordinators have many small segments, and compaction begins before all are loaded. From a stream of its own.
+    fn maybe_compact_offsets(&mut self, seed: u64) {
+        let mut random = Random::stream(seed, "compaction of offsets");
+        let has_groups =
+            !(self.members.is_empty() && self.consumer_members.is_empty() && self.loners.is_empty());
+        if has_groups && random.percent(25) {
+            (self.shards, self.log_dirs) = (vec![1], 1);
+            (self.cleaner_backoff_ms, self.roll_ms) = (random.log_uniform(1, 3), random.log_uniform(2, 5));
+            (self.disk_faults.slow, self.full_gap_ns_max) = (300_000, 0);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::checkers::log_start::Retention;
 use crate::client::admin::TopicPlan;
+use crate::disk::DiskFaults;
 use crate::mutations::Mutation;
 use crate::plan::Plan;
 use crate::run_seed;
@@ -185,4 +186,21 @@ fn who_cannot_read_for_want_of_room_is_not_told_that_there_is_nothing() {
         }
         check(seed, plan);
     }
+}
+
+/// A coordinator that was being loaded waited for a segment while compaction replaced it, heard nothing of its successor, and answered
+/// COORDINATOR_LOAD_IN_PROGRESS for ever.
+#[test]
+fn a_coordinator_hears_of_the_segment_that_replaces_its_own() {
+    let plan = |seed| {
+        let mut plan = Plan::of_seed(seed);
+        (plan.shards, plan.log_dirs, plan.full_gap_ns_max) = (vec![1], 1, 0);
+        (plan.cleaner_backoff_ms, plan.roll_ms) = (1, 2);
+        plan.disk_faults = DiskFaults { slow: 300_000, ..DiskFaults::default() };
+        plan
+    };
+    let mutation = Mutation::named("coordinator_misses_swap").expect("exists");
+    let outcome = World::new(162, plan(162), mutation).run();
+    assert!(!outcome.violations.is_empty(), "this world shows it");
+    check(162, plan(162));
 }

@@ -276,17 +276,32 @@ impl Ring {
         if self.preparing.is_some() {
             return None;
         }
-        let count = self.files().count();
         let total: u64 = self.files().map(|file| file.bytes).sum();
-        let bytes = if count == 0 { self.first_file_bytes } else { self.file_bytes };
-        let must = count < RING_FILES_MIN;
+        let whole = self.files().filter(|file| !self.is_short(*file)).count();
+        let bytes = if whole == 0 { self.first_file_bytes } else { self.file_bytes };
+        let must = whole < RING_FILES_MIN;
         if !must && (sparing || self.used_bytes() * 2 <= total || total + bytes > self.bytes_max) {
             return None;
         }
-        let file = RingFile { number: self.next_number, bytes };
+        let number = self.number_to_prepare();
+        self.preparing = Some(RingFile { number, bytes });
+        Some((number, bytes))
+    }
+
+    /// The power went while it was being prepared: it may be too small for a batch.
+    fn is_short(&self, file: RingFile) -> bool {
+        file.bytes < self.first_file_bytes
+    }
+
+    /// A new one, or a short one that is made whole: of those there are never more than the ring has to have.
+    fn number_to_prepare(&mut self) -> u32 {
+        let is_enough = self.files().count() >= RING_FILES_MIN;
+        let short = self.free.iter().position(|file| is_enough && self.is_short(*file));
+        if let Some(file) = short.and_then(|index| self.free.remove(index)) {
+            return file.number;
+        }
         self.next_number += 1;
-        self.preparing = Some(file);
-        Some((file.number, file.bytes))
+        self.next_number - 1
     }
 
     #[must_use]

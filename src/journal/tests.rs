@@ -275,6 +275,24 @@ fn a_dead_file_is_free_only_when_a_commit_has_said_so() {
     assert_eq!(ring.place(block, Lane::Release, 0).map(|at| (at.file, at.sequence)), Some((0, 3)));
 }
 
+/// A batch that fits none of them would wait for ever.
+#[test]
+fn files_that_a_crash_left_short_are_made_whole() {
+    let block = BLOCK_BYTES;
+    let whole = 64 * block;
+    let files = [(0, 20 * block), (1, 30 * block)];
+    let mut ring = Ring::new(4 * whole, &files, 1, Mutations::default());
+    assert!(ring.place(40 * block, Lane::Data, 0).is_none());
+    assert_eq!(ring.maybe_grow(true), Some((0, whole)), "under its own number");
+    assert_eq!(ring.maybe_grow(true), None, "one at a time");
+    assert_eq!(ring.place(block, Lane::Data, 0).map(|at| at.file), Some(1), "meanwhile the other serves");
+    ring.on_file_ready(0);
+    assert_eq!(ring.place(40 * block, Lane::Data, 0).map(|at| at.file), Some(0));
+    assert_eq!(ring.maybe_grow(true), Some((2, whole)), "the short one is live");
+    ring.on_file_ready(2);
+    assert_eq!(ring.maybe_grow(true), None);
+}
+
 fn journal() -> (Journal, Effects) {
     let files = [(0, 32 * 1024 * 1024), (1, 32 * 1024 * 1024)];
     let journal =

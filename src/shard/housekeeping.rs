@@ -114,9 +114,12 @@ impl Shard {
         }
     }
 
-    /// Segments were replaced: who waits for an index of theirs reads again.
+    /// Segments were replaced: who waits for an index of theirs reads again, coordinators too.
     pub(super) fn wake_readers_of_compacted(&mut self, now: Now, effects: &mut Effects) {
         for log in self.storage.take_compacted() {
+            if !self.storage.dir(log.dir()).mutations().coordinator_misses_swap() {
+                self.seats_go_on(log);
+            }
             self.tell_watchers(now, log, effects);
             self.repeat_questions(log, effects);
         }

@@ -216,11 +216,11 @@ impl Shard {
         self.keep_house(now);
         self.run_deferred(now, effects);
         self.begin_ready(now, effects);
+        self.wake_readers_of_compacted(now, effects);
         self.end_coordination(now, effects);
         self.maybe_measure_lags(now, effects);
         self.storage.end_turn(now, effects);
         self.answer_trims(now, effects);
-        self.wake_readers_of_compacted(now, effects);
         self.fail_what_cannot_become_durable(effects);
         self.fail_coordinators(now, effects);
         self.drop_stale_deadlines();

@@ -708,9 +708,12 @@ impl Disk {
                 }
             }
             Operation::Prepare { shard, dir, file, bytes } => {
-                if self.find(FileName::Journal(dir, shard, file)).is_none() {
+                let name = FileName::Journal(dir, shard, file);
+                // One that was there is emptied first, which is not durable.
+                if self.find(name).is_none() || self.random.percent(50) {
                     let written = self.random.between(0, bytes / BLOCK + 1) * BLOCK;
-                    self.insert(FileName::Journal(dir, shard, file), File::zeroed(written));
+                    self.names.remove(&name);
+                    self.insert(name, File::zeroed(written));
                 }
             }
             Operation::Delete { dir, topic_partition, .. } => self.unlink_partition(dir, topic_partition),
