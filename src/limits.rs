@@ -101,7 +101,7 @@ pub const BULK_SYNCS_IN_FLIGHT_MAX: usize = 64;
 /// More files than this at once are made durable by one sync of their file system (docs/decisions/0004).
 pub const SYNCED_ONE_BY_ONE_MAX: usize = 256;
 
-/// Threads that bring journaled bytes into segment files at a start, and the orders that wait for each of them: a batch each.
+/// Threads that bring journaled bytes into segment files at a start, and the orders that wait for each of them: a batch or a stroke each.
 pub const RESTORE_THREADS: usize = 4;
 pub const RESTORE_QUEUE: usize = 64;
 
@@ -110,9 +110,10 @@ pub const RESTORE_SEGMENTS_MAX: usize = 512;
 pub const RESTORE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// They are copied in strokes: so much of the journal is read at once, with what lies between two pieces if it is no more than this, and
-/// written when so much has come together.
+/// written when so much has come together for one segment, or for all of them.
 pub const RESTORE_READ_BYTES: u64 = 1024 * 1024;
 pub const RESTORE_SKIP_BYTES: u64 = 16 * 1024;
+pub const RESTORE_WRITE_BYTES: usize = 256 * 1024;
 pub const RESTORE_UNWRITTEN_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// So many of them, or of others that were sealed, are recorded in a crowded journal together, unless fewer are under way.

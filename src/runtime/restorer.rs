@@ -16,7 +16,9 @@ use rustix::fs::{Advice, fadvise};
 
 use crate::effect::{DiskError, RestoreSegment, SegmentName};
 use crate::input::{Input, SegmentOperation};
-use crate::limits::{RESTORE_READ_BYTES, RESTORE_SKIP_BYTES, RESTORE_UNWRITTEN_BYTES_MAX};
+use crate::limits::{
+    RESTORE_READ_BYTES, RESTORE_SKIP_BYTES, RESTORE_UNWRITTEN_BYTES_MAX, RESTORE_WRITE_BYTES,
+};
 use crate::model::{LogDir, ShardId};
 use crate::storage::RecoveryDisk;
 
@@ -102,6 +104,10 @@ impl Batch {
                 }
                 stroke.bytes.extend_from_slice(&read[start..start + one.length as usize]);
                 bytes += one.length as usize;
+                // Orders wait in queues: large ones would be most of a ring in memory, if the segments' disk is the slower one.
+                if stroke.bytes.len() >= RESTORE_WRITE_BYTES {
+                    bytes -= stroke.write(&mut self.disk)?;
+                }
             }
             if bytes > RESTORE_UNWRITTEN_BYTES_MAX {
                 for stroke in &mut unwritten {
