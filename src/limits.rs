@@ -101,6 +101,10 @@ pub const BULK_SYNCS_IN_FLIGHT_MAX: usize = 64;
 /// More files than this at once are made durable by one sync of their file system (docs/decisions/0004).
 pub const SYNCED_ONE_BY_ONE_MAX: usize = 256;
 
+/// Threads that list the partitions of a log dir at a start, and how many are not worth another one.
+pub const LIST_THREADS: usize = 8;
+pub const LISTED_BY_ONE_MIN: usize = 64;
+
 /// Threads that bring journaled bytes into segment files at a start, and the orders that wait for each of them: a batch or a stroke each.
 pub const RESTORE_THREADS: usize = 4;
 pub const RESTORE_QUEUE: usize = 64;
@@ -115,6 +119,9 @@ pub const RESTORE_READ_BYTES: u64 = 1024 * 1024;
 pub const RESTORE_SKIP_BYTES: u64 = 16 * 1024;
 pub const RESTORE_WRITE_BYTES: usize = 256 * 1024;
 pub const RESTORE_UNWRITTEN_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How often a running broker writes down which segments it has sealed, so that a start need not ask each of them.
+pub const CATALOGUE_INTERVAL_MS: u64 = 600_000;
 
 /// So many of them, or of others that were sealed, are recorded in a crowded journal together, unless fewer are under way.
 pub const SEALS_TOLD_TOGETHER: usize = 8;

@@ -10,6 +10,8 @@
 
 mod aligned;
 mod bulk;
+mod catalogue;
+mod catalogue_keeper;
 mod chores;
 mod clock;
 mod compactor;

@@ -7,13 +7,16 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use rustix::fs::OFlags;
 
 use crate::effect::{DiskError, SegmentName};
-use crate::limits::SYNCED_ONE_BY_ONE_MAX;
+use crate::limits::{LIST_THREADS, LISTED_BY_ONE_MIN, SYNCED_ONE_BY_ONE_MAX};
+use crate::log::{SUMMARY_HEADER_BYTES, Summary};
 use crate::model::{Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
 use crate::storage::RecoveryDisk;
 
+use super::catalogue::{Catalogue, FileIdentity, SummaryHeader};
 use super::chores::{self, DELETED_SUFFIX};
 use super::files::{
     LOG_START, journal_dir, journal_path, open_or_create, partition_dir, segment_path, sync_dir,
@@ -40,21 +43,28 @@ pub struct DataDir {
     restorers: Option<SegmentRestorers>,
     /// The directory, open since before that.
     file_system: Option<File>,
-    /// Partitions with the mark, once the directories were listed.
-    marked: Option<BTreeSet<TopicPartition>>,
+    /// The partitions as they were found when they were listed.
+    listed: Option<Listed>,
+    catalogue: Catalogue,
 }
 
 impl DataDir {
     #[must_use]
     pub fn new(path: PathBuf) -> DataDir {
         DataDir {
+            catalogue: Catalogue::of(&path),
             path,
             last: None,
             journal: JournalReader::default(),
             restorers: None,
             file_system: None,
-            marked: None,
+            listed: None,
         }
+    }
+
+    /// Writes the catalogue anew, out of what was read of summaries since the directory was listed: the next start need not read it again.
+    pub fn keep_catalogue(&mut self) {
+        self.catalogue.finish();
     }
 
     /// Removes what a crash left of deleted partitions.
@@ -139,12 +149,13 @@ impl DataDir {
         files.filter_map(length).sum()
     }
 
-    fn list_log_starts(&self) -> io::Result<Vec<(TopicPartition, Vec<u8>)>> {
-        let mut found = Vec::new();
-        for (name, path) in entries(&self.path)? {
-            let Some(topic_partition) = parse_partition(&name) else { continue };
-            match fs::read(path.join(LOG_START)) {
+    fn list_log_starts(&mut self) -> io::Result<Vec<(TopicPartition, Vec<u8>)>> {
+        let partitions: Vec<TopicPartition> = self.listed()?.with_log_start.iter().copied().collect();
+        let mut found = Vec::with_capacity(partitions.len());
+        for topic_partition in partitions {
+            match fs::read(partition_dir(&self.path, topic_partition).join(LOG_START)) {
                 Ok(bytes) => found.push((topic_partition, bytes)),
+                // Removed since.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
@@ -163,34 +174,153 @@ impl DataDir {
         Ok(journals)
     }
 
-    fn list_segments(&mut self) -> io::Result<Vec<(SegmentName, u64)>> {
-        let (mut segments, mut marked) = (Vec::new(), BTreeSet::new());
-        for (name, path) in entries(&self.path)? {
-            let Some(topic_partition) = parse_partition(&name) else { continue };
-            let mut found = list_partition(&path)?;
-            if !found.of_swaps.is_empty() {
-                finish_swaps(&path, &found.of_swaps)?;
-                found = list_partition(&path)?;
-            }
-            if found.is_marked {
-                marked.insert(topic_partition);
-            }
-            let name = |base_offset| SegmentName { topic_partition, base_offset };
-            segments
-                .extend(found.segments.into_iter().map(|(base_offset, length)| (name(base_offset), length)));
-        }
-        self.marked = Some(marked);
-        Ok(segments)
+    /// All partitions, on some threads: where nothing of the directory is in memory, each waits for the disk.
+    fn list(&mut self) -> io::Result<&Listed> {
+        let partitions = self.partitions()?;
+        let part = partitions.len().div_ceil(LIST_THREADS).max(LISTED_BY_ONE_MIN);
+        let parts = std::thread::scope(|scope| {
+            let list = |part| scope.spawn(move || list_partitions(part));
+            let threads: Vec<_> = partitions.chunks(part).map(list).collect();
+            let joined = threads.into_iter().map(|thread| thread.join().expect("a panic ends the process"));
+            joined.collect::<io::Result<Vec<Listed>>>()
+        })?;
+        let all = parts.into_iter().fold(Listed::default(), Listed::and);
+        Ok(self.listed.insert(all))
     }
+
+    fn listed(&mut self) -> io::Result<&Listed> {
+        if self.listed.is_none() {
+            self.list()?;
+        }
+        Ok(self.listed.as_ref().expect("listed above"))
+    }
+
+    /// In their order, with their directories.
+    fn partitions(&self) -> io::Result<Vec<(TopicPartition, PathBuf)>> {
+        let paths = entries(&self.path)?.into_iter();
+        let mut partitions: Vec<_> =
+            paths.filter_map(|(name, path)| Some((parse_partition(&name)?, path))).collect();
+        partitions.sort_unstable();
+        Ok(partitions)
+    }
+
+    /// Writes the catalogue anew beside a running broker, one partition after the other, with a call of `pause` after each.
+    pub fn refresh_catalogue(&mut self, pause: &mut dyn FnMut()) -> io::Result<()> {
+        let mut header = [0; SUMMARY_HEADER_BYTES];
+        for (topic_partition, path) in self.partitions()? {
+            // It may be deleted meanwhile.
+            let Ok(found) = list_partition(&path) else { continue };
+            for (segment, file) in found.named(topic_partition) {
+                // What is not sealed, or gone meanwhile, has none.
+                let _ = self.read_front_of_summary(segment, Some(file), &mut header);
+            }
+            pause();
+        }
+        self.keep_catalogue();
+        Ok(())
+    }
+
+    fn found_file(&self, segment: SegmentName) -> Option<FoundFile> {
+        let segments = &self.listed.as_ref()?.segments;
+        let index = segments.binary_search_by_key(&segment, |(name, _)| *name).ok()?;
+        Some(segments[index].1)
+    }
+
+    /// The front of the summary, from the catalogue if that is enough and has it. What it says of the segment's file as it was found goes
+    /// into the next catalogue.
+    fn read_front_of_summary(
+        &mut self,
+        segment: SegmentName,
+        file: Option<FoundFile>,
+        into: &mut [u8],
+    ) -> io::Result<usize> {
+        if into.len() == SUMMARY_HEADER_BYTES
+            && let Some(FoundFile { identity, .. }) = file
+            && let Some(header) = self.catalogue.header(segment, identity)
+        {
+            self.catalogue.add(segment, identity, header);
+            into.copy_from_slice(&header);
+            return Ok(into.len());
+        }
+        let read = read_front(&summary_path(&segment_path(&self.path, segment)), into)?;
+        if let Some(FoundFile { length, identity }) = file
+            && let Some(header) = header_of(segment, length, &into[..read])
+        {
+            self.catalogue.add(segment, identity, header);
+        }
+        Ok(read)
+    }
+}
+
+/// What the summary of this segment begins with, if it is of it.
+fn header_of(segment: SegmentName, length: u64, front: &[u8]) -> Option<SummaryHeader> {
+    let mut header = [0; SUMMARY_HEADER_BYTES];
+    let front = &front[..front.len().min(SUMMARY_HEADER_BYTES)];
+    header[..front.len()].copy_from_slice(front);
+    let told = Summary::decode(segment.topic_partition, &Bytes::copy_from_slice(&header)).ok()?.segment;
+    let is_of_it = told.base_offset == segment.base_offset && told.length == length;
+    is_of_it.then_some(header)
+}
+
+/// What the directories of partitions have, in the order of these.
+#[derive(Debug, Default)]
+struct Listed {
+    segments: Vec<(SegmentName, FoundFile)>,
+    marked: BTreeSet<TopicPartition>,
+    with_log_start: BTreeSet<TopicPartition>,
+}
+
+impl Listed {
+    fn and(mut self, mut next: Listed) -> Listed {
+        self.segments.append(&mut next.segments);
+        self.marked.append(&mut next.marked);
+        self.with_log_start.append(&mut next.with_log_start);
+        self
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct FoundFile {
+    length: u64,
+    identity: FileIdentity,
 }
 
 /// What a partition's directory has.
 #[derive(Debug, Default)]
 struct FoundFiles {
-    segments: Vec<(Offset, u64)>,
+    segments: Vec<(Offset, FoundFile)>,
     /// What a crash has left of a compaction.
     of_swaps: Vec<String>,
     is_marked: bool,
+    has_log_start: bool,
+}
+
+impl FoundFiles {
+    /// In the order of their base offsets.
+    fn named(mut self, topic_partition: TopicPartition) -> impl Iterator<Item = (SegmentName, FoundFile)> {
+        self.segments.sort_unstable_by_key(|(base_offset, _)| *base_offset);
+        let name = move |base_offset| SegmentName { topic_partition, base_offset };
+        self.segments.into_iter().map(move |(base_offset, file)| (name(base_offset), file))
+    }
+}
+
+fn list_partitions(partitions: &[(TopicPartition, PathBuf)]) -> io::Result<Listed> {
+    let mut listed = Listed::default();
+    for (topic_partition, path) in partitions {
+        let mut found = list_partition(path)?;
+        if !found.of_swaps.is_empty() {
+            finish_swaps(path, &found.of_swaps)?;
+            found = list_partition(path)?;
+        }
+        if found.is_marked {
+            listed.marked.insert(*topic_partition);
+        }
+        if found.has_log_start {
+            listed.with_log_start.insert(*topic_partition);
+        }
+        listed.segments.extend(found.named(*topic_partition));
+    }
+    Ok(listed)
 }
 
 fn list_partition(directory: &Path) -> io::Result<FoundFiles> {
@@ -200,10 +330,13 @@ fn list_partition(directory: &Path) -> io::Result<FoundFiles> {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
         found.is_marked |= name == DAMAGED;
+        found.has_log_start |= name == LOG_START;
         if is_of_swap(name) {
             found.of_swaps.push(name.to_owned());
         } else if let Some(base) = name.strip_suffix(".log").and_then(|base| base.parse().ok()) {
-            found.segments.push((Offset(base), entry.metadata()?.len()));
+            let file = entry.metadata()?;
+            let file = FoundFile { length: file.len(), identity: FileIdentity::of(&file) };
+            found.segments.push((Offset(base), file));
         }
     }
     Ok(found)
@@ -293,7 +426,8 @@ impl RecoveryDisk for DataDir {
 
     fn segments(&mut self) -> Result<Vec<(SegmentName, u64)>, DiskError> {
         self.settle()?;
-        self.list_segments().map_err(failed("list segments"))
+        let listed = self.list().map_err(failed("list segments"))?;
+        Ok(listed.segments.iter().map(|(name, file)| (*name, file.length)).collect())
     }
 
     fn read_segment(
@@ -325,8 +459,8 @@ impl RecoveryDisk for DataDir {
     }
 
     fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError> {
-        let path = summary_path(&segment_path(&self.path, segment));
-        read_front(&path, into).map_err(failed("read summary"))
+        let file = self.found_file(segment);
+        self.read_front_of_summary(segment, file, into).map_err(failed("read summary"))
     }
 
     fn write_summary(&mut self, segment: SegmentName, summary: &[u8]) -> Result<(), DiskError> {
@@ -342,15 +476,16 @@ impl RecoveryDisk for DataDir {
     }
 
     fn damaged(&mut self) -> Result<Vec<TopicPartition>, DiskError> {
-        if self.marked.is_none() {
-            self.list_segments().map_err(failed("list partitions"))?;
-        }
-        Ok(self.marked.iter().flatten().copied().collect())
+        let listed = self.listed().map_err(failed("list partitions"))?;
+        Ok(listed.marked.iter().copied().collect())
     }
 
     fn mark_damaged(&mut self, topic_partition: TopicPartition, why: &str) -> Result<(), DiskError> {
-        self.marked = None;
-        self.mark(topic_partition, why).map_err(failed("mark partition"))
+        self.mark(topic_partition, why).map_err(failed("mark partition"))?;
+        if let Some(listed) = &mut self.listed {
+            listed.marked.insert(topic_partition);
+        }
+        Ok(())
     }
 
     fn keep_aside(&mut self, segment: SegmentName, position: u64, bytes: &[u8]) -> Result<(), DiskError> {
@@ -360,3 +495,6 @@ impl RecoveryDisk for DataDir {
         written.map_err(failed("keep journal bytes aside"))
     }
 }
+
+#[cfg(test)]
+mod tests;

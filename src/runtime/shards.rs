@@ -236,7 +236,11 @@ fn recover_dir(
         // Each time anew: one that has failed writes nothing more.
         let mut disk = DataDir::new(dir.path.clone());
         let mut progress = |progress| told.on_progress(progress);
-        recover(&mut disk, dir.directory_id.0, shards, &keep, &owner, &mut progress)
+        let recovered = recover(&mut disk, dir.directory_id.0, shards, &keep, &owner, &mut progress);
+        if recovered.is_ok() {
+            disk.keep_catalogue();
+        }
+        recovered
     };
     let mut recovered = once();
     if recovered.as_ref().is_err_and(found_no_room) && dir.reserve.give_up().unwrap_or(false) {

@@ -17,6 +17,7 @@ use socket2::Socket;
 use crate::config::{Config, Listener};
 use crate::model::LogDir;
 
+use super::catalogue_keeper::keep_catalogues;
 use super::clock::Clock;
 use super::control_thread::{Health, bind_admin, on_signals, serve_admin};
 use super::disk_space::{self, Watched};
@@ -94,6 +95,7 @@ pub fn run(options: Options, on_ready: impl FnOnce(&Ready)) -> Result<ExitCode, 
     let watched =
         watched.map(|(number, dir)| Watched::new(number, dir.path.clone(), dir.reserve.clone())).collect();
     disk_space::watch(watched, config.free_bytes_min, executors.postboxes.clone()).map_err(cannot_start)?;
+    keep_catalogues(found.online().map(|dir| dir.path.clone()).collect()).map_err(cannot_start)?;
     for _ in 0..shards {
         started.recv().map_err(|_| io::ErrorKind::BrokenPipe.into()).flatten().map_err(cannot_start)?;
     }
