@@ -334,6 +334,8 @@ impl LogScanner {
             self.know_start(self.start.offset);
             self.log.epochs.begin_at(self.log.log_start);
         }
+        // A quiet partition stays as it is now.
+        self.log.segments.shrink_to_fit();
         self.log
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub use histogram::Histogram;
 
-use crate::model::{Lag, PartitionIndex};
+use crate::model::{Instant, Lag, PartitionIndex};
 
 /// Larger than every API key of Kafka 4.
 pub const API_KEYS_MAX: usize = 128;
@@ -37,6 +37,8 @@ pub struct ShardMetrics {
     pub apis: Vec<ApiMetrics>,
     /// Frames that no answer could be made for: the connection was closed.
     pub refused_frames: u64,
+    /// When the first record was acknowledged that had to be durable for it.
+    pub first_acknowledged: Option<Instant>,
     pub produced_batches: u64,
     pub produced_bytes: u64,
     pub fetched_bytes: u64,

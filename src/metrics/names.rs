@@ -1,4 +1,4 @@
-//! Every metric's name, kind and help, once: the text of `/metrics` and `docs/OPERATING.md` come from this table.
+//! Every metric's name, kind and help, once: the text of `/metrics` comes from this table.
 
 /// Counters end in `_total` in the text; the encoder adds that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,10 @@ pub const PRODUCED_BATCHES: Name = counter("penstock_produced_batches", "Record 
 pub const PRODUCED_BYTES: Name = counter("penstock_produced_bytes", "Bytes of record batches appended");
 pub const FETCHED_BYTES: Name =
     counter("penstock_fetched_bytes", "Bytes of record batches in fetch responses");
+pub const FIRST_ACKNOWLEDGED_SECONDS: Name = gauge(
+    "penstock_first_acknowledged_seconds",
+    "From the start of the process to the first record that this shard acknowledged; 0: none yet",
+);
 pub const PARTITIONS: Name = gauge("penstock_partitions", "Partitions whose log is on this shard");
 pub const PARKED_REQUESTS: Name =
     gauge("penstock_parked_requests", "Requests that wait for data or for a sync");

@@ -8,6 +8,8 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
+use crate::model::Instant;
+
 use super::names::{self, Kind, Name};
 use super::{ApiMetrics, GroupLag, Histogram, ShardSnapshot};
 
@@ -136,6 +138,9 @@ const LAGS: &[(&Name, Value<GroupLag, Option<LagValue>>)] = &[
 ];
 
 const FRACTIONS: &[(&Name, Value<ShardSnapshot, f64>)] = &[
+    (&names::FIRST_ACKNOWLEDGED_SECONDS, |s| {
+        seconds(s.core.first_acknowledged.map_or(0, Instant::ms_since_start))
+    }),
     (&names::CLEANER_SECONDS, |s| seconds(s.core.cleaner.busy_ms)),
     (&names::CLEANER_DIRTY_RATIO, |s| {
         let millionths = u32::try_from(s.core.cleaner.dirty_millionths_max).unwrap_or(u32::MAX);

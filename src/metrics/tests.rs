@@ -10,6 +10,7 @@ fn snapshot(shard: u16) -> ShardSnapshot {
     core.on_request(0, 100);
     core.on_response(0, 40, 3_000_000_000);
     core.on_request(18, 20);
+    core.first_acknowledged = Some(Instant(u64::from(shard) * 1_234_000_000));
     let mut runtime = RuntimeMetrics { connections: 7, ..RuntimeMetrics::default() };
     runtime.journal_latency.record_ns(150_000);
     core.cleaner = CleanerMetrics {
@@ -39,6 +40,8 @@ fn every_line_of_the_text_carries_its_shard() {
         "penstock_api_request_bytes_total{shard=\"1\",api=\"18\"} 20",
         "penstock_api_latency_seconds_bucket{le=\"0.0004\",shard=\"0\",api=\"0\"} 1",
         "penstock_api_latency_seconds_bucket{le=\"+Inf\",shard=\"0\",api=\"0\"} 2",
+        "penstock_first_acknowledged_seconds{shard=\"0\"} 0.0",
+        "penstock_first_acknowledged_seconds{shard=\"1\"} 1.234",
         "penstock_connections{shard=\"1\"} 7",
         "penstock_journal_commit_seconds_count{shard=\"0\"} 1",
         "penstock_cleaner_runs_total{shard=\"0\"} 2",

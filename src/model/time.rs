@@ -1,6 +1,6 @@
 //! Time as an argument: the core never reads a clock.
 
-/// Monotonic nanoseconds since an arbitrary start. Deadlines and timeouts use it.
+/// Monotonic nanoseconds since the process began. Deadlines and timeouts use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Instant(pub u64);
 
@@ -9,6 +9,11 @@ impl Instant {
     #[must_use]
     pub fn after_ms(self, ms: u64) -> Instant {
         Instant(self.0.saturating_add(ms.saturating_mul(1_000_000)))
+    }
+
+    #[must_use]
+    pub fn ms_since_start(self) -> u64 {
+        self.0 / 1_000_000
     }
 
     #[must_use]

@@ -404,7 +404,7 @@ impl Bulk {
         match job {
             Job::Write { position, pieces } => {
                 let length = pieces.iter().map(|piece| piece.len() as u64).sum();
-                let result = writer.write(&file.path, share, position, &pieces).await;
+                let result = writer.write(&file.path(), share, position, &pieces).await;
                 self.counts.writes.fetch_add(1, Ordering::Relaxed);
                 self.counts.bytes.fetch_add(length, Ordering::Relaxed);
                 self.answer(match result {
@@ -413,14 +413,14 @@ impl Bulk {
                 });
             }
             Job::Seal(seal) => {
-                let result = writer.seal(&file.path, share, seal).await;
+                let result = writer.seal(&file.path(), share, seal).await;
                 self.answer(match result {
                     Ok(()) => Input::SegmentSealed { file: file.id },
                     Err(error) => segment_unwritten(file, SegmentOperation::Seal, error),
                 });
             }
             Job::Sync(group) => {
-                if let Err(error) = writer.sync(&file.path, share).await {
+                if let Err(error) = writer.sync(&file.path(), share).await {
                     group.failed.replace(Some(segment_failed(file, "sync segment", &error)));
                 }
                 self.finish_part(&group);
@@ -501,7 +501,7 @@ fn read_answer(
     result: io::Result<Bytes>,
 ) -> Input {
     if let Err(error) = &result {
-        tracing::error!(path = %file.path.display(), position, length, %error, "cannot read segment");
+        tracing::error!(path = %file.path().display(), position, length, %error, "cannot read segment");
     }
     Input::ReadDone { read, result: result.map_err(|error| disk_error("read segment", &error)) }
 }
@@ -546,7 +546,7 @@ fn segment_unwritten(file: &SegmentFile, operation: SegmentOperation, error: Seg
 }
 
 fn segment_failed(file: &SegmentFile, operation: &'static str, error: &io::Error) -> Input {
-    tracing::error!(path = %file.path.display(), %error, "cannot {operation}");
+    tracing::error!(path = %file.path().display(), %error, "cannot {operation}");
     Input::SegmentFailed { file: file.id, error: disk_error(operation, error) }
 }
 

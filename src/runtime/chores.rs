@@ -95,7 +95,7 @@ pub fn keep_for_holders(held: &[Arc<SegmentFile>]) {
     for file in held.iter().filter(|file| Arc::strong_count(file) > 1) {
         // What was never written has no file.
         if let Err(error) = file.open() {
-            tracing::debug!(path = %file.path.display(), %error, "cannot keep a file open");
+            tracing::debug!(path = %file.path().display(), %error, "cannot keep a file open");
         }
     }
 }

@@ -11,9 +11,10 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// Counts from when the process began.
     #[must_use]
-    pub fn start() -> Clock {
-        Clock { start: StdInstant::now() }
+    pub fn since(start: StdInstant) -> Clock {
+        Clock { start }
     }
 
     #[must_use]

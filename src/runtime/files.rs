@@ -30,13 +30,20 @@ pub const SEGMENT_SUFFIXES: [&str; 3] = [".log", ".summary", ".summary.new"];
 #[derive(Debug)]
 pub struct SegmentFile {
     pub id: FileId,
-    pub path: PathBuf,
+    segment: SegmentName,
+    data_dirs: Arc<[PathBuf]>,
     descriptor: Descriptor<SegmentFile>,
     /// Its name may be another file's by now.
     pinned: Mutex<Option<Arc<OpenFile>>>,
 }
 
 impl SegmentFile {
+    /// Made when it is wanted: a broker knows many more files than it opens.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        segment_path(path_of(&self.data_dirs, self.id.dir()), self.segment)
+    }
+
     /// The file for reading, if it is open already. Never touches the disk.
     pub fn opened(&self) -> Option<Arc<OpenFile>> {
         // Who holds the lock is about to open it.
@@ -53,7 +60,7 @@ impl SegmentFile {
         if let Some(open) = &*pinned {
             return Ok(Arc::clone(open));
         }
-        let file = File::open(&self.path)?;
+        let file = File::open(self.path())?;
         Ok(self.descriptor.keep(self, file, shard_of(self.id)))
     }
 
@@ -108,9 +115,9 @@ impl Files {
     }
 
     pub fn open(&self, id: FileId, segment: SegmentName) {
-        let path = segment_path(path_of(&self.data_dirs, id.dir()), segment);
         let descriptor = Descriptor::new(Arc::clone(&self.descriptors));
-        let file = Arc::new(SegmentFile { id, path, descriptor, pinned: Mutex::default() });
+        let data_dirs = Arc::clone(&self.data_dirs);
+        let file = Arc::new(SegmentFile { id, segment, data_dirs, descriptor, pinned: Mutex::default() });
         if let Some(shard) = self.shards.get(shard_of(id)) {
             shard.write().unwrap_or_else(PoisonError::into_inner).insert(id, file);
         }

@@ -70,7 +70,7 @@ pub fn run(options: Options, on_ready: impl FnOnce(&Ready)) -> Result<ExitCode, 
     let Bound { mut config, sockets, addresses } = bind_all(options.config, shards)?;
     config.log_dirs = options.data_dirs.iter().map(|path| path.display().to_string()).collect();
     let config = Arc::new(config);
-    let clock = Clock::start();
+    let clock = Clock::since(options.started);
     let prepared = shards::prepare(&found, &config, shards, clock.now())?;
 
     let common = Common {

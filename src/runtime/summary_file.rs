@@ -47,12 +47,12 @@ pub fn load_index(
     of: TopicPartition,
     sealed: &SealedSegment,
 ) -> Result<Bytes, IndexFault> {
-    let summary = read_whole(of, &file.path);
+    let summary = read_whole(of, &file.path());
     if let Some(section) = summary.as_ref().and_then(|summary| index_of_summary(sealed, summary)) {
         return Ok(section);
     }
     // So it is after a crash, which the journal completed.
-    tracing::debug!(path = %file.path.display(), "no index in the summary of this segment: reading its batch headers");
+    tracing::debug!(path = %file.path().display(), "no index in the summary of this segment: reading its batch headers");
     let disk_fault = |error: &io::Error| disk_error("read segment", error);
     let log = file.open().map_err(|error| IndexFault::Disk(disk_fault(&error)))?;
     let mut read = |position: u64, into: &mut [u8]| {
@@ -60,8 +60,8 @@ pub fn load_index(
     };
     let built = index_of_batches(sealed, summary, &mut read)?;
     // Synced: the one that it replaces may be all that a start needs.
-    if let Err(error) = write_synced(&file.path, &built.encode(of)) {
-        tracing::warn!(path = %file.path.display(), %error, "cannot write the summary of this segment");
+    if let Err(error) = write_synced(&file.path(), &built.encode(of)) {
+        tracing::warn!(path = %file.path().display(), %error, "cannot write the summary of this segment");
     }
     Ok(built.index.unwrap_or_default())
 }

@@ -223,7 +223,7 @@ fn start(shards: u16, idle_ms_max: u64, connections_max: usize) -> Running {
     let sockets = bind("127.0.0.1:0".parse().expect("an address"), shards).expect("a free port");
     let address = local_address(&sockets[0]).expect("bound");
     let common = Common {
-        clock: Clock::start(),
+        clock: Clock::since(std::time::Instant::now()),
         data_dirs: [directory.0.clone()].into(),
         reserves: [Reserve::new(&directory.0)].into(),
         shards,

@@ -193,10 +193,21 @@ impl Shard {
                 undurable.commit <= self.storage.dir(dir).durable_commit(),
                 "acknowledged implies durable"
             );
+            self.note_acknowledged(now, &undurable.results);
             self.tell_appended(undurable.asker, undurable.results, effects);
         }
         self.release_coordinated(now, dir, effects);
         self.run_deferred(now, effects);
+    }
+
+    /// Tells, once, how long after the start of the process records were taken again.
+    fn note_acknowledged(&mut self, now: Now, results: &[AppendResult]) {
+        let is_first = self.metrics.first_acknowledged.is_none();
+        if is_first && results.iter().any(|result| result.error == ErrorCode::NONE) {
+            self.metrics.first_acknowledged = Some(now.instant);
+            let ms = now.instant.ms_since_start();
+            tracing::info!(target: "penstock::start", shard = self.id.0, "first record acknowledged after {ms} ms");
+        }
     }
 
     /// The journal of a dir has failed for good: nobody who waits for it will see success. Or it is full and the disk has no room: who

@@ -198,3 +198,22 @@ fn two_consumers_read_the_same() {
         });
     });
 }
+
+#[test]
+fn a_broker_tells_when_it_first_acknowledged() {
+    on_shards(&[1], &["--admin", "127.0.0.1:0"], |broker| {
+        let told = || {
+            let metrics = broker.admin("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n");
+            let of_shard = "penstock_first_acknowledged_seconds{shard=\"0\"} ";
+            let line = metrics.lines().find_map(|line| line.strip_prefix(of_shard)).expect("it is told");
+            line.parse::<f64>().expect("seconds")
+        };
+        create_topic(broker, "first", 1, &[]);
+        assert!(told().abs() < f64::EPSILON, "none yet");
+        send_values(broker, "first", 0, &["first"]);
+        let first = told();
+        assert!(first > 0.0);
+        send_values(broker, "first", 0, &["second"]);
+        assert!((told() - first).abs() < f64::EPSILON, "it stays");
+    });
+}

@@ -173,7 +173,7 @@ fn write_segments(jobs: &Receiver<Job>, open_max: usize, reply: &Reply) {
             Job::Write { file, position, pieces } => {
                 let length = pieces.iter().map(|piece| piece.len() as u64).sum();
                 let writer = writers.entry(file.id).or_default();
-                let result = writer.write(&file.path, &mut scratch, position, &pieces);
+                let result = writer.write(&file.path(), &mut scratch, position, &pieces);
                 reply.counts.writes.fetch_add(1, Ordering::Relaxed);
                 reply.counts.bytes.fetch_add(length, Ordering::Relaxed);
                 reply.answer(match result {
@@ -183,7 +183,7 @@ fn write_segments(jobs: &Receiver<Job>, open_max: usize, reply: &Reply) {
             }
             Job::Seal { file, seal } => {
                 let mut writer = writers.remove(&file.id).unwrap_or_default();
-                let result = writer.seal(&file.path, &mut scratch, &seal);
+                let result = writer.seal(&file.path(), &mut scratch, &seal);
                 reply.answer(match result {
                     Ok(()) => Input::SegmentSealed { file: file.id },
                     Err(error) => segment_unwritten(&file, SegmentOperation::Seal, error),
@@ -203,7 +203,7 @@ fn sync_part(
 ) {
     for file in files {
         let Some(writer) = writers.get_mut(&file.id) else { continue };
-        if let Err(error) = writer.sync(&file.path) {
+        if let Err(error) = writer.sync(&file.path()) {
             let failed = segment_failed(file, "sync segment", &error);
             *group.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(failed);
         }

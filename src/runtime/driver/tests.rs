@@ -39,7 +39,7 @@ impl Core for Idle {
 }
 
 fn driver(data_dir: &Path) -> Driver<Idle> {
-    let clock = Clock::start();
+    let clock = Clock::since(std::time::Instant::now());
     let files = Arc::new(Files::new([data_dir.to_owned()].into(), 1));
     let metrics = Rc::new(RefCell::default());
     let (postbox, inbox) = inbox().expect("an eventfd");
