@@ -18,6 +18,9 @@ use crate::disk::Disk;
 use crate::random::Random;
 use crate::schedule::{ClientId, Event, Schedule};
 
+/// What a client's socket and the broker's hold of what was not read.
+const SOCKET_BYTES: usize = 4 << 20;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u64);
 
@@ -187,6 +190,13 @@ impl Network {
             link.to_broker.push_back(bytes);
         }
         self.wake_to_broker(id, schedule);
+    }
+
+    /// Whether a client's socket takes more. One that waits for no answers would fill the world while the broker does not read.
+    #[must_use]
+    pub fn takes_more(&self, id: LinkId) -> bool {
+        let under_way = |link: &Link| link.to_broker.iter().map(Bytes::len).sum::<usize>();
+        self.links.get(&id).is_none_or(|link| under_way(link) < SOCKET_BYTES)
     }
 
     /// The client closes. What is under way arrives, or only a part of it does.

@@ -17,7 +17,7 @@ mod tests;
 use std::collections::VecDeque;
 
 pub use group::{Entry, EntryMeta, Group, encode_commit};
-pub use ring::{ContinuedFile, RING_FILE_BYTES_MIN};
+pub use ring::{ContinuedFile, FULL_SIZE_FILES, RING_FILE_BYTES_MIN};
 
 use crate::effect::{CommitId, Effect, Effects, JournalCommit};
 use crate::limits::{BLOCK_BYTES, CHECKPOINT_BYTES_MAX, COMMIT_BYTES_MAX, COMMITS_IN_FLIGHT_MAX};

@@ -25,7 +25,7 @@ pub const RING_FILE_BYTES_MIN: u64 = 16 * BLOCK_BYTES;
 const RING_FILES_MIN: usize = 2;
 
 /// With this many files of full size, smaller ones are no longer used.
-const FULL_SIZE_FILES: usize = 3;
+pub const FULL_SIZE_FILES: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct RingFile {

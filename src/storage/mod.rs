@@ -68,6 +68,11 @@ use trim::Trim;
 /// What carrying one segment costs beside its checkpoint and its bytes: the headers of a SegmentEnd and of a Data entry, and padding.
 const CARRY_BYTES: u64 = 2 * (crate::journal::format::ENTRY_HEADER_BYTES as u64 + 8);
 
+/// Room in the ring that releasing its oldest file takes at most: `bytes` of entries in `commits` commits, and those that say it is done.
+fn release_bytes_max(bytes: u64, commits: u64) -> u64 {
+    bytes + (3 + commits) * 2 * BLOCK_BYTES
+}
+
 #[derive(Debug, Clone, Copy)]
 pub struct StorageConfig {
     pub shard: ShardId,
@@ -654,13 +659,11 @@ impl Storage {
         }
     }
 
-    /// Room in the ring that releasing its oldest file may need: carried entries, cut into commits, and the commit that
-    /// says it is done.
     fn reserve(&self) -> u64 {
         let remainders = self.remainders_bytes_max().min(self.unsealed_count * BLOCK_BYTES);
         let bytes = self.carry_bytes + remainders;
-        let commits = 3 + bytes / self.journal.commit_bytes_max() * 2 + self.restore.commits_max();
-        bytes + commits * 2 * BLOCK_BYTES
+        let commits = bytes / self.journal.commit_bytes_max() * 2 + self.restore.commits_max();
+        release_bytes_max(bytes, commits)
     }
 
     fn on_issued(&mut self, issued: &Issued) {

@@ -87,7 +87,7 @@ impl Restore {
 
     /// Commits that are still to come for Sealed entries of restored segments, at most.
     pub(super) fn commits_max(&self) -> u64 {
-        self.pieces.len().div_ceil(SEALS_TOLD_TOGETHER) as u64 + self.bytes / RESTORE_BYTES_MAX
+        commits_max(self.pieces.len(), self.bytes)
     }
 
     /// The segment found no room. One of all that wait for it is tried again by itself; this one waits for what becomes of that.
@@ -104,6 +104,11 @@ impl Restore {
             }
         }
     }
+}
+
+/// Commits that the Sealed entries of so many segments take at most, with so many bytes to be restored.
+pub(super) fn commits_max(segments: usize, bytes: u64) -> u64 {
+    segments.div_ceil(SEALS_TOLD_TOGETHER) as u64 + bytes / RESTORE_BYTES_MAX
 }
 
 impl Storage {

@@ -61,6 +61,11 @@ impl<E> Port<E> {
     }
 
     #[must_use]
+    pub fn takes_more(&self, io: &Io<'_>) -> bool {
+        self.link.is_none_or(|link| io.network.takes_more(link))
+    }
+
+    #[must_use]
     pub fn is_current(&self, link: LinkId) -> bool {
         self.link == Some(link)
     }

@@ -196,7 +196,10 @@ impl Producer {
             if self.port.pending.is_empty() {
                 self.ask_producer_id(io);
             }
-        } else if !busy && self.port.pending.len() < self.plan.requests_in_flight_max {
+        } else if !busy
+            && self.port.pending.len() < self.plan.requests_in_flight_max
+            && self.port.takes_more(io)
+        {
             self.produce(io);
         }
         Some(io.random.log_uniform(10_000, self.plan.pause_ns_max))

@@ -116,7 +116,7 @@ fn uneven(mut world: World) {
     assert!(matches!(world.answer(), Input::SegmentWritten { position: 0, .. }));
     assert!(matches!(world.answer(), Input::SegmentWritten { position, .. } if position == first as u64));
     assert!(matches!(world.answer(), Input::SegmentSealed { .. }));
-    assert!(std::fs::read(&file.path()).expect("readable") == all);
+    assert!(std::fs::read(file.path()).expect("readable") == all);
     assert!(std::fs::read(summary_path(&file.path())).expect("readable") == summary);
     let entries = std::fs::read_dir(file.path().parent().expect("in a directory")).expect("readable");
     assert_eq!(entries.count(), 2, "nothing is left of the new file");
@@ -212,7 +212,7 @@ fn partial(mut world: World) {
         let answer = world.answer();
         let Input::SegmentWritten { position, length, .. } = answer else { panic!("{answer:?}") };
         assert_eq!((position as usize, length as usize), (from, end - from));
-        let found = std::fs::read(&file.path()).expect("readable");
+        let found = std::fs::read(file.path()).expect("readable");
         assert!(found[..end] == all[..end], "up to {end}");
         let padding = &found[end..end.next_multiple_of(BLOCK_BYTES as usize)];
         assert!(padding.iter().all(|byte| *byte == 0), "after {end}");
@@ -224,7 +224,7 @@ fn partial(mut world: World) {
     let (tail, summary) = (all.slice(20_000..20_400), Bytes::from_static(b"summary"));
     world.io().seal(Arc::clone(&file), Seal { position: 20_000, tail, length: 20_400, summary });
     assert!(matches!(world.answer(), Input::SegmentSealed { .. }));
-    assert!(std::fs::read(&file.path()).expect("readable") == all[..20_400]);
+    assert!(std::fs::read(file.path()).expect("readable") == all[..20_400]);
     assert!(world.stop().is_empty());
 }
 

@@ -1,8 +1,8 @@
 //! A journal that a start goes on with: its bytes are brought into segments while the broker serves, and not before.
 //!
 //! Decides whether that can be done, and what is left to do for each segment. It can if all that the journal holds is of the shard that
-//! will go on with it, explains itself without a look at a segment, and leaves room: a block for the commit of the start, and a file of
-//! the ring. Else the bytes are written before anything is served, and the journal begins anew (`recovery.rs`): so it is after a start
+//! will go on with it, explains itself without a look at a segment, and leaves room: a block for the commit of the start, and what it takes
+//! to release the oldest file. Else the bytes are written before anything is served, and the journal begins anew (`recovery.rs`): so it is after a start
 //! with another number of shards.
 //!
 //! Memory: 12 bytes for each batch that is in the journal alone.
@@ -12,11 +12,13 @@ use std::collections::BTreeMap;
 use super::{Found, FoundJournal, Keep, Recovery, RecoveryError, RecoveryFault, SegmentName, segment_error};
 use crate::effect::{DiskError, JournalPiece};
 use crate::journal::format::{CommitHeader, EntryHeader, EntryKind, FORMAT_VERSION};
-use crate::journal::replay::{EntryPlace, ReplayEnd, ReplayPlan};
-use crate::journal::{Continued, ContinuedFile, encode_commit};
+use crate::journal::replay::{EntryPlace, LiveFile, ReplayEnd, ReplayPlan};
+use crate::journal::{Continued, ContinuedFile, FULL_SIZE_FILES, encode_commit};
 use crate::limits::BLOCK_BYTES;
 use crate::log::{RecoveredLog, Replayed};
 use crate::model::{Offset, ShardId, TopicPartition};
+use crate::storage::release_bytes_max;
+use crate::storage::restore::commits_max;
 
 /// A segment that an earlier run left open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,10 +110,16 @@ impl Recovery<'_> {
         files: &[(u32, u64)],
         owner: &dyn Fn(TopicPartition) -> ShardId,
     ) -> Result<Option<Continued>, RecoveryError> {
-        if !leaves_room(plan, files) || self.mutations.replay_stops_at_first_journal() {
+        // What is appended to a file must not be newer than it says.
+        let is_of_this_version = |file: &LiveFile| file.header.version == FORMAT_VERSION;
+        if !plan.live.iter().all(is_of_this_version) || self.mutations.replay_stops_at_first_journal() {
             return Ok(None);
         }
         let Ok(Some((end, tracked))) = self.track(shard, plan, owner) else { return Ok(None) };
+        let live: Vec<(u32, u64)> = plan.live.iter().map(|file| (file.number, file.bytes)).collect();
+        if room(files, &live, end.used) < room_needed(&tracked) {
+            return Ok(None);
+        }
         let Ok(replayed) = self.tell(shard, plan, &tracked) else { return Ok(None) };
         let mut left = BTreeMap::new();
         for (name, tracked) in tracked {
@@ -288,15 +296,73 @@ impl Recovery<'_> {
     }
 }
 
-fn is_live(plan: &ReplayPlan, number: u32) -> bool {
-    plan.live.iter().any(|live| live.number == number)
+/// Where what releases the oldest file can be told: in a free file, or in the newest one, of which so much is used, unless that is the one
+/// to be released. `files`: all of the ring, `live`: those of them that hold anything, oldest first.
+fn room(files: &[(u32, u64)], live: &[(u32, u64)], used: u64) -> u64 {
+    let full_size = files.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0);
+    // A ring with so many of them does not use smaller ones again.
+    let is_grown = files.iter().filter(|(_, bytes)| *bytes == full_size).count() >= FULL_SIZE_FILES;
+    let free = files.iter().filter(|file| !live.contains(file)).map(|(_, bytes)| *bytes);
+    let free = free.filter(|bytes| !is_grown || *bytes == full_size).max().unwrap_or(0);
+    let newest = live.last().filter(|_| live.len() > 1).map_or(0, |(_, bytes)| *bytes);
+    free.saturating_sub(BLOCK_BYTES).max(newest.saturating_sub(used + BLOCK_BYTES))
 }
 
-/// A file of full size is free, and all live files are of this version: what is appended to one must not be newer than it says.
-fn leaves_room(plan: &ReplayPlan, files: &[(u32, u64)]) -> bool {
-    let full_size = files.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0);
-    let free = files.iter().filter(|(number, _)| !is_live(plan, *number));
-    !plan.live.is_empty()
-        && plan.live.iter().all(|file| file.header.version == FORMAT_VERSION)
-        && free.into_iter().any(|(_, bytes)| *bytes == full_size)
+/// All of them are sealed before the oldest file is released.
+fn room_needed(tracked: &TrackedSegments) -> u64 {
+    let bytes = tracked.values().map(|one| one.found.length().saturating_sub(one.found.end)).sum();
+    release_bytes_max(0, commits_max(tracked.len(), bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: u64 = 16 << 20;
+    const FULL: u64 = 64 << 20;
+
+    #[test]
+    fn the_oldest_file_can_be_released_with_what_is_free_or_left_of_the_newest() {
+        let (small, full, used) = ((0, SMALL), |number| (number, FULL), 1 << 20);
+        let young = [small, full(1)];
+        let grown = [small, full(1), full(2), full(3)];
+        let left = FULL - used - BLOCK_BYTES;
+        for (files, live, expected) in [
+            (&young[..], &[small][..], FULL - BLOCK_BYTES),
+            (&young, &[full(1)], SMALL - BLOCK_BYTES),
+            (&young, &[small, full(1)], left),
+            (&young, &[full(1), small], SMALL - used - BLOCK_BYTES),
+            (&young[..1], &[small], 0),
+            (&grown, &[full(1), full(2)], FULL - BLOCK_BYTES),
+            (&grown, &[full(1), full(2), full(3)], left),
+            // One that is too small is not used again.
+            (&grown[..3], &[full(1)], FULL - BLOCK_BYTES),
+            (&[full(1)], &[full(1)], 0),
+        ] {
+            assert_eq!(room(files, live, used), expected, "{live:?} of {files:?}");
+        }
+        assert_eq!(
+            room(&grown, &[full(1), full(2), full(3)], FULL),
+            0,
+            "the newest is full, the small one is out of use"
+        );
+    }
+
+    #[test]
+    fn each_few_segments_need_a_commit() {
+        let tracked = |count| -> TrackedSegments {
+            let name = |partition| SegmentName {
+                topic_partition: TopicPartition {
+                    topic_id: crate::model::TopicId([1; 16]),
+                    partition: crate::model::PartitionIndex(partition),
+                },
+                base_offset: Offset::ZERO,
+            };
+            (0..count).map(|partition| (name(partition), Tracked::default())).collect()
+        };
+        let needed = |count| room_needed(&tracked(count));
+        assert_eq!(needed(8) - needed(0), 2 * BLOCK_BYTES);
+        assert_eq!(needed(9), needed(16));
+        assert!(needed(10_000) < SMALL, "10,000 partitions go on with the first file of a ring free");
+    }
 }
