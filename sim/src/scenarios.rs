@@ -204,3 +204,10 @@ fn a_coordinator_hears_of_the_segment_that_replaces_its_own() {
     assert!(!outcome.violations.is_empty(), "this world shows it");
     check(162, plan(162));
 }
+
+/// A segment whose records had all been deleted was still to be written when compaction replaced what follows it, and its bytes went from
+/// memory with theirs.
+#[test]
+fn compaction_leaves_the_bytes_of_what_is_still_to_be_written() {
+    check(5_012_873, Plan::of_seed(5_012_873));
+}

@@ -230,10 +230,12 @@ impl PartitionLog {
     /// Puts one segment in the place of those that compaction made it of. Returns them, and how many of the batches in memory went with how
     /// many bytes: where theirs stand is no longer true.
     ///
-    /// Invariants: they are sealed, follow each other, and have the same offsets as the new one.
+    /// Invariants: they and all before them are sealed, follow each other, and have the same offsets as the new one.
     pub fn replace_segments(&mut self, replaced: usize, new: &SealedSegment) -> (Vec<Segment>, usize, u64) {
         let first = self.segment_index(new.base_offset).expect("storage names segments that the log knows");
         let of_old = first..first + replaced;
+        let all_sealed = self.segments[..of_old.end].iter().all(|one| one.state == SegmentState::Sealed);
+        assert!(all_sealed, "the bytes of what is not sealed are wanted from memory");
         let last = self.segments[of_old.clone()].last().expect("at least one is replaced");
         assert_eq!(last.next_offset(), new.next_offset, "the new segment has the offsets of the old ones");
         assert!(of_old.end < self.segments.len(), "the last segment is not compacted");
@@ -244,10 +246,6 @@ impl PartitionLog {
             bytes += self.tail.pop_front().unwrap_or(0);
         }
         let old: Vec<Segment> = self.segments.splice(of_old, [Segment::summarized(new)]).collect();
-        assert!(
-            old.iter().all(|segment| segment.state == SegmentState::Sealed),
-            "what is sealed is replaced"
-        );
         self.assert_invariants();
         (old, batches, bytes)
     }

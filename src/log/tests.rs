@@ -304,6 +304,28 @@ fn a_file_that_was_not_opened_is_a_storage_error_only_for_the_first_batch() {
     assert_eq!(log.plan_read(Offset(0), Offset(2), 999).unwrap().pieces.len(), 1);
 }
 
+/// Also if its records are below the log start: their bytes would go from memory with those of what is compacted.
+#[test]
+fn a_log_is_not_compacted_behind_a_segment_that_is_still_to_be_written() {
+    let mut log =
+        open(TopicConfig { compacted: true, min_cleanable_dirty_millionths: 0, ..TopicConfig::default() });
+    for _ in 0..4 {
+        append(&mut log, &[1], 10);
+        log.close_active();
+    }
+    write_segment(&mut log, Offset(1));
+    write_segment(&mut log, Offset(2));
+    let cleanable = |log: &PartitionLog| {
+        let found = log.cleanable(1_000, Offset(4), &|_| true)?;
+        Some((found.first_dirty, found.bound))
+    };
+    assert_eq!(cleanable(&log), None);
+    log.advance_log_start(Offset(1));
+    assert_eq!(cleanable(&log), None);
+    write_segment(&mut log, Offset(0));
+    assert_eq!(cleanable(&log), Some((Offset(1), Offset(3))));
+}
+
 #[test]
 fn slices_are_exact_ranges_of_the_tail() {
     let mut log = open(TopicConfig::default());

@@ -76,8 +76,13 @@ impl PartitionLog {
                 && segment.next_offset() <= below
                 && is_recorded(segment.base_offset)
         };
-        let kept = but_last.iter().skip_while(|segment| segment.next_offset() <= self.log_start_offset());
-        let mut segments = kept.take_while(may_be_looked_at).peekable();
+        let is_gone = |segment: &Segment| segment.next_offset() <= self.log_start_offset();
+        let gone = but_last.iter().take_while(|segment| is_gone(segment));
+        // One that is still to be written has its bytes in memory alone, in front of those of what follows it.
+        if gone.clone().any(|segment| segment.state != SegmentState::Sealed) {
+            return None;
+        }
+        let mut segments = but_last[gone.count()..].iter().take_while(may_be_looked_at).peekable();
         let (mut clean_bytes, mut dirty_bytes) = (0, 0);
         while let Some(clean) = segments.next_if(|segment| segment.clean_end() >= segment.next_offset()) {
             clean_bytes += clean.length;
