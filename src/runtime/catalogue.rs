@@ -132,6 +132,15 @@ impl Catalogue {
     }
 }
 
+impl Drop for Catalogue {
+    /// A start that failed for want of room must not leave half of one: the next try needs the room.
+    fn drop(&mut self) {
+        if self.next.take().is_some() {
+            let _ = fs::remove_file(next_path(&self.data_dir));
+        }
+    }
+}
+
 /// Forward through the rows of a catalogue. None, where there is none, or from damage on.
 #[derive(Debug)]
 struct Rows {

@@ -179,8 +179,11 @@ impl DataDir {
         let partitions = self.partitions()?;
         let part = partitions.len().div_ceil(LIST_THREADS).max(LISTED_BY_ONE_MIN);
         let parts = std::thread::scope(|scope| {
-            let list = |part| scope.spawn(move || list_partitions(part));
-            let threads: Vec<_> = partitions.chunks(part).map(list).collect();
+            let list = |part| {
+                let thread = std::thread::Builder::new().name("list".to_owned());
+                thread.spawn_scoped(scope, move || list_partitions(part))
+            };
+            let threads = partitions.chunks(part).map(list).collect::<io::Result<Vec<_>>>()?;
             let joined = threads.into_iter().map(|thread| thread.join().expect("a panic ends the process"));
             joined.collect::<io::Result<Vec<Listed>>>()
         })?;

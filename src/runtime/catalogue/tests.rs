@@ -129,3 +129,15 @@ fn one_that_cannot_be_written_leaves_the_old_one() {
     dir.write(&some());
     assert_eq!(dir.known(&some()), [true, true, false, false, false]);
 }
+
+#[test]
+fn one_that_is_given_up_leaves_nothing() {
+    let dir = Dir::new("given-up");
+    dir.write(&some()[..1]);
+    let mut catalogue = Catalogue::of(&dir.0);
+    catalogue.add(some()[1], identity(some()[1]), header(some()[1]));
+    assert!(next_path(&dir.0).exists());
+    drop(catalogue);
+    assert!(!next_path(&dir.0).exists());
+    assert_eq!(dir.known(&some()), [true, false, false, false, false]);
+}
