@@ -113,6 +113,7 @@ impl Plan {
         plan.maybe_consumer_group(seed);
         plan.maybe_compact(seed);
         plan.maybe_compact_offsets(seed);
+        plan.maybe_fail_syncs(seed);
         plan
     }
 
@@ -232,6 +233,15 @@ impl Plan {
             (self.shards, self.log_dirs) = (vec![1], 1);
             (self.cleaner_backoff_ms, self.roll_ms) = (random.log_uniform(1, 3), random.log_uniform(2, 5));
             (self.disk_faults.slow, self.full_gap_ns_max) = (300_000, 0);
+        }
+    }
+
+    /// In few worlds the ring turns fast, and what lets it turn, the syncs of segments, often fails. From a stream of its own.
+    fn maybe_fail_syncs(&mut self, seed: u64) {
+        if Random::stream(seed, "failing syncs").percent(6) {
+            turn_the_ring(&mut self.producers);
+            self.journal_bytes_max = 2 * journal_bytes_least(&self.producers);
+            self.disk_faults.segment_sync_error = 200_000;
         }
     }
 
@@ -377,6 +387,7 @@ fn disk_faults(random: &mut Random) -> DiskFaults {
         metadata_error: sometimes(10, 20_000),
         slow: sometimes(30, 10_000),
         summary_lost: 0,
+        segment_sync_error: 0,
     }
 }
 

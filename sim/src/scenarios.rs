@@ -211,3 +211,9 @@ fn a_coordinator_hears_of_the_segment_that_replaces_its_own() {
 fn compaction_leaves_the_bytes_of_what_is_still_to_be_written() {
     check(5_012_873, Plan::of_seed(5_012_873));
 }
+
+/// A journal was gone on with for the room in a file that its ring does not use: the power had gone while that was being prepared.
+#[test]
+fn a_file_that_a_power_cut_left_short_is_no_room() {
+    check(5_100_261, Plan::of_seed(5_100_261));
+}

@@ -256,11 +256,15 @@ impl Journal {
             return None;
         }
         let (released, released_bytes) = self.count_release();
+        let length = commit_bytes(released_bytes + next_group_bytes);
+        let leaves = (next_group_bytes > 0 || released > 0)
+            && self.ring.can_leave_earlier(length, reserve + commit_bytes(released_bytes));
         // The header of a new file says that all before it is durable: replay tells damage from a crash by that.
-        if !self.in_flight.is_empty()
-            && self.ring.needs_new_file(commit_bytes(released_bytes + next_group_bytes))
-        {
+        if !self.in_flight.is_empty() && (leaves || self.ring.needs_new_file(length)) {
             return None;
+        }
+        if leaves {
+            self.ring.close_current();
         }
         if next_group_bytes > 0 {
             let joined = released_bytes + next_group_bytes <= self.commit_bytes_max;

@@ -86,6 +86,8 @@ pub struct Ring {
     dead: VecDeque<(u64, RingFile)>,
     /// The current file takes no more.
     closed: bool,
+    /// Files below this sequence were begun by an earlier run.
+    own_from: u64,
     next_sequence: u64,
     preparing: Option<RingFile>,
     next_number: u32,
@@ -109,6 +111,7 @@ impl Ring {
             live: VecDeque::new(),
             dead: VecDeque::new(),
             closed: false,
+            own_from: next_sequence,
             next_sequence,
             preparing: None,
             next_number: files.iter().map(|(number, _)| number + 1).max().unwrap_or(0),
@@ -125,6 +128,21 @@ impl Ring {
             self.next_number = self.next_number.max(number + 1);
             self.next_sequence = sequence + 1;
         }
+        self.own_from = self.next_sequence;
+    }
+
+    /// Whether the current file is of an earlier run, and a commit of `length` bytes can go to a free one instead. So what the earlier run
+    /// left is released as soon as that is in segments, with nothing of this run to be carried out of it.
+    #[must_use]
+    pub fn can_leave_earlier(&self, length: u64, reserve: u64) -> bool {
+        let is_earlier = self.live.back().is_some_and(|live| live.sequence < self.own_from);
+        is_earlier && !self.closed && self.choose_free(length, Lane::Data, reserve).is_some()
+    }
+
+    /// Whether the oldest file was begun by an earlier run, and is not the one that is written.
+    #[must_use]
+    pub fn holds_earlier(&self) -> bool {
+        self.live.len() > 1 && self.oldest_live() < self.own_from
     }
 
     /// Room for a commit of `length` bytes, or None: there is none for this lane now.

@@ -97,7 +97,8 @@ impl Storage {
         let wanted = match ring.live_files() {
             0 => false,
             1 => blocked && !ring.is_growing() && !ring.has_dead(),
-            _ => blocked || pressed,
+            // Of an earlier run, whose segments are complete: there is nothing to write for it.
+            _ => blocked || pressed || ring.holds_earlier() && self.restore.is_done(),
         };
         if !wanted {
             return;

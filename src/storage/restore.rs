@@ -85,6 +85,11 @@ impl Restore {
         !self.in_flight.is_empty()
     }
 
+    /// Nothing is left of the earlier run.
+    pub(super) fn is_done(&self) -> bool {
+        self.pieces.is_empty() && self.journaled.is_empty() && self.in_flight.is_empty()
+    }
+
     /// Commits that are still to come for Sealed entries of restored segments, at most.
     pub(super) fn commits_max(&self) -> u64 {
         commits_max(self.pieces.len(), self.bytes)

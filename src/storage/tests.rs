@@ -375,6 +375,28 @@ fn a_start_after_a_crash_reads_no_byte_of_a_segment() {
     assert!(gone_on_with >= 6, "{gone_on_with} of 8");
 }
 
+/// However often it is killed, a broker does not read what it read at the start before.
+#[test]
+fn what_an_earlier_run_left_is_released_as_soon_as_it_is_in_segments() {
+    let setup = Setup { partitions: 6, journal_bytes_max: 64 * 1024 * 1024, ..Setup::default() };
+    let mut world = World::new(setup, 7);
+    let mut used = Vec::new();
+    for round in 0..12 {
+        for _ in 0..60 {
+            world.append_any();
+        }
+        world.settle();
+        let counters = *world.shards[0].storage.counters();
+        assert!(counters.journal_used_bytes * 8 < counters.journal_capacity_bytes, "{counters:?}");
+        assert_eq!(counters.files_released, u64::from(round > 0), "round {round}");
+        used.push(counters.journal_used_bytes);
+        world.crash();
+        world.restart_without_scans().unwrap_or_else(|error| panic!("round {round}: {error}"));
+    }
+    let first = used[0];
+    assert!(used.iter().all(|bytes| *bytes < 2 * first), "{used:?}");
+}
+
 /// Of two commits at the device the first is lost, and the next run writes the very bytes of it.
 #[test]
 fn what_a_crash_cut_off_never_lines_up_again() {

@@ -66,6 +66,8 @@ pub struct DiskMutations {
 pub struct DiskFaults {
     pub journal_error: u64,
     pub segment_error: u64,
+    /// Beside `segment_error`: what a release of a journal file waits for fails.
+    pub segment_sync_error: u64,
     pub read_error: u64,
     pub metadata_error: u64,
     /// A summary is not found when an index is loaded.

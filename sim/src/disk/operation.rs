@@ -488,7 +488,7 @@ impl Disk {
         self.counters.segment_syncs += 1;
         self.moment = true;
         if let Some((file, index)) = files.first()
-            && self.fails(self.faults.segment_error)
+            && self.fails(self.faults.segment_error.max(self.faults.segment_sync_error))
         {
             if let Some(index) = index {
                 self.files[*index].fail_sync(through, &mut self.random);

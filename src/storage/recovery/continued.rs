@@ -13,7 +13,7 @@ use super::{Found, FoundJournal, Keep, Recovery, RecoveryError, RecoveryFault, S
 use crate::effect::{DiskError, JournalPiece};
 use crate::journal::format::{CommitHeader, EntryHeader, EntryKind, FORMAT_VERSION};
 use crate::journal::replay::{EntryPlace, LiveFile, ReplayEnd, ReplayPlan};
-use crate::journal::{Continued, ContinuedFile, FULL_SIZE_FILES, encode_commit};
+use crate::journal::{Continued, ContinuedFile, FULL_SIZE_FILES, RING_FILE_BYTES_MIN, encode_commit};
 use crate::limits::BLOCK_BYTES;
 use crate::log::{RecoveredLog, Replayed};
 use crate::model::{Offset, ShardId, TopicPartition};
@@ -299,13 +299,15 @@ impl Recovery<'_> {
 /// Where what releases the oldest file can be told: in a free file, or in the newest one, of which so much is used, unless that is the one
 /// to be released. `files`: all of the ring, `live`: those of them that hold anything, oldest first.
 fn room(files: &[(u32, u64)], live: &[(u32, u64)], used: u64) -> u64 {
-    let full_size = files.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0);
-    // A ring with so many of them does not use smaller ones again.
-    let is_grown = files.iter().filter(|(_, bytes)| *bytes == full_size).count() >= FULL_SIZE_FILES;
-    let free = files.iter().filter(|file| !live.contains(file)).map(|(_, bytes)| *bytes);
-    let free = free.filter(|bytes| !is_grown || *bytes == full_size).max().unwrap_or(0);
-    let newest = live.last().filter(|_| live.len() > 1).map_or(0, |(_, bytes)| *bytes);
-    free.saturating_sub(BLOCK_BYTES).max(newest.saturating_sub(used + BLOCK_BYTES))
+    let left = |bytes: u64, used: u64| (bytes / BLOCK_BYTES * BLOCK_BYTES).saturating_sub(used + BLOCK_BYTES);
+    // A ring that has grown does not use smaller files again.
+    let larger_than = |bytes: u64| files.iter().filter(|(_, other)| *other > bytes).count();
+    let is_used = |bytes: u64| bytes >= RING_FILE_BYTES_MIN && larger_than(bytes) < FULL_SIZE_FILES;
+    let is_free = |number: u32| live.iter().all(|(of_live, _)| *of_live != number);
+    let free = files.iter().filter(|(number, bytes)| is_free(*number) && is_used(*bytes));
+    let free = free.map(|(_, bytes)| left(*bytes, 0)).max().unwrap_or(0);
+    let newest = live.last().filter(|_| live.len() > 1).map_or(0, |(_, bytes)| left(*bytes, used));
+    free.max(newest)
 }
 
 /// All of them are sealed before the oldest file is released.
@@ -338,6 +340,21 @@ mod tests {
             // One that is too small is not used again.
             (&grown[..3], &[full(1)], FULL - BLOCK_BYTES),
             (&[full(1)], &[full(1)], 0),
+            // The power went while it was being prepared.
+            (&[full(1), (2, RING_FILE_BYTES_MIN - 1)], &[full(1)], 0),
+            (&[full(1), (2, RING_FILE_BYTES_MIN + 1)], &[full(1)], RING_FILE_BYTES_MIN - BLOCK_BYTES),
+            // What was large enough for the ring before its maximum was lowered, and is again.
+            (
+                &[(4, 2 * FULL), full(1), full(2), full(3), small],
+                &[full(1), full(2), full(3), (4, 2 * FULL)],
+                2 * FULL - used - BLOCK_BYTES,
+            ),
+            (
+                &[(4, 2 * FULL), full(1), full(2), small],
+                &[full(1), full(2), (4, 2 * FULL)],
+                2 * FULL - used - BLOCK_BYTES,
+            ),
+            (&[(4, 2 * FULL), full(1), full(2), small], &[(4, 2 * FULL), full(1), full(2)], left),
         ] {
             assert_eq!(room(files, live, used), expected, "{live:?} of {files:?}");
         }
