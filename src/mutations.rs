@@ -62,6 +62,10 @@ mutations! {
     checkpoint_without_producers,
     /// What was journaled after a checkpoint does not count for what the log knows.
     ignore_batches_after_checkpoint,
+    /// Once a newer file records an end of a segment, what lies behind that end is not carried out of an older one.
+    release_forgets_newer_bytes,
+    /// The end that was recorded last of a segment is not carried out of the file that records it.
+    release_forgets_segment_end,
     /// The last block of a quiet partition is recorded as written, and is not.
     skip_flush,
     /// The end of a quiet partition is recorded with the padding of its last block.

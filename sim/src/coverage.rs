@@ -57,6 +57,10 @@ impl Coverage {
         self.add("journal: entries", counters.journal.entries);
         self.add("journal: commits that only release", counters.journal.release_commits);
         self.add("journal: bytes carried forward", counters.carried_bytes);
+        self.add("journal: checkpoint bytes", counters.checkpoint_bytes);
+        self.add("journal: checkpoints left out", counters.checkpoints_left_out);
+        self.add("journal: segments recorded already", counters.recorded_already);
+        self.add("storage: segments closed for room", counters.closed_for_room);
         self.add("storage: segment writes", counters.segment_writes);
         self.add("storage: segments sealed", counters.segments_sealed);
         self.add("storage: segment syncs", counters.segment_syncs);

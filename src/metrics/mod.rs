@@ -65,6 +65,8 @@ pub struct MemoryMetrics {
 pub struct StorageMetrics {
     pub entries: u64,
     pub carried_bytes: u64,
+    pub checkpoint_bytes: u64,
+    pub closed_for_room: u64,
     pub journal_ring_bytes: u64,
     pub journal_live_bytes: u64,
     pub sealed_segments: u64,

@@ -52,6 +52,14 @@ pub const MEMORY_BYTES: Name = gauge("penstock_memory_bytes", "Bytes held now, b
 pub const STORAGE_ENTRIES: Name = counter("penstock_journal_entries", "Entries of journal commits");
 pub const STORAGE_CARRIED_BYTES: Name =
     counter("penstock_journal_carried_bytes", "Bytes written again so that journal space can be reused");
+pub const CHECKPOINT_BYTES: Name = counter(
+    "penstock_journal_checkpoint_bytes",
+    "Bytes written of what logs know, producers above all, so that journal space can be reused",
+);
+pub const CLOSED_FOR_ROOM: Name = counter(
+    "penstock_segments_closed_for_room",
+    "Segments ended early since what their logs know, together, would take too much of a journal file",
+);
 pub const JOURNAL_RING_BYTES: Name = gauge("penstock_journal_ring_bytes", "Size of the journal's files");
 pub const JOURNAL_LIVE_BYTES: Name =
     gauge("penstock_journal_live_bytes", "Journal bytes that are not yet in segments");

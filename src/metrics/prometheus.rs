@@ -164,6 +164,8 @@ const NUMBERS: &[(&Name, Value<ShardSnapshot>)] = &[
     (&names::PARKED_REQUESTS, |s| s.core.parked_requests),
     (&names::STORAGE_ENTRIES, |s| s.core.storage.entries),
     (&names::STORAGE_CARRIED_BYTES, |s| s.core.storage.carried_bytes),
+    (&names::CHECKPOINT_BYTES, |s| s.core.storage.checkpoint_bytes),
+    (&names::CLOSED_FOR_ROOM, |s| s.core.storage.closed_for_room),
     (&names::JOURNAL_RING_BYTES, |s| s.core.storage.journal_ring_bytes),
     (&names::JOURNAL_LIVE_BYTES, |s| s.core.storage.journal_live_bytes),
     (&names::SEALED_SEGMENTS, |s| s.core.storage.sealed_segments),

@@ -334,6 +334,8 @@ impl Shard {
         self.metrics.storage = StorageMetrics {
             entries: counters.journal.entries,
             carried_bytes: counters.carried_bytes,
+            checkpoint_bytes: counters.checkpoint_bytes,
+            closed_for_room: counters.closed_for_room,
             journal_ring_bytes: counters.journal_capacity_bytes,
             journal_live_bytes: counters.journal_used_bytes,
             sealed_segments: counters.segments_sealed,

@@ -11,6 +11,7 @@
 //! a start finds in `recovery`, how sealed segments become new ones in `compact`.
 //! Decides nothing about offsets (`log`) and nothing about who may append or be answered (`replication`, `shard`).
 
+mod carry;
 mod compact;
 mod indexes;
 mod recovery;
@@ -56,6 +57,7 @@ use crate::model::{
     TopicPartition,
 };
 use crate::mutations::Mutations;
+use carry::{Carries, carries_bytes_max};
 use compact::Compactor;
 use indexes::Indexes;
 use release::Release;
@@ -64,9 +66,6 @@ use slots::Slots;
 use space::Space;
 use tail::TailEntry;
 use trim::Trim;
-
-/// What carrying one segment costs beside its checkpoint and its bytes: the headers of a SegmentEnd and of a Data entry, and padding.
-const CARRY_BYTES: u64 = 2 * (crate::journal::format::ENTRY_HEADER_BYTES as u64 + 8);
 
 /// Room in the ring that releasing its oldest file takes at most: `bytes` of entries in `commits` commits, and those that say it is done.
 fn release_bytes_max(bytes: u64, commits: u64) -> u64 {
@@ -108,6 +107,14 @@ pub struct StorageCounters {
     pub files_released: u64,
     /// Records written to the journal a second time.
     pub carried_bytes: u64,
+    /// Checkpoints written when journal files were released.
+    pub checkpoint_bytes: u64,
+    /// Those that were left out: together they would have taken too much of a file.
+    pub checkpoints_left_out: u64,
+    /// Segments that were ended so that a release need not carry them.
+    pub closed_for_room: u64,
+    /// Segments that a release had nothing to do for, since a newer file recorded them.
+    pub recorded_already: u64,
     pub tail_bytes: u64,
     /// Dropped from the hot tail.
     pub evicted_bytes: u64,
@@ -138,6 +145,10 @@ impl StorageCounters {
             segment_syncs: self.segment_syncs + other.segment_syncs,
             files_released: self.files_released + other.files_released,
             carried_bytes: self.carried_bytes + other.carried_bytes,
+            checkpoint_bytes: self.checkpoint_bytes + other.checkpoint_bytes,
+            checkpoints_left_out: self.checkpoints_left_out + other.checkpoints_left_out,
+            closed_for_room: self.closed_for_room + other.closed_for_room,
+            recorded_already: self.recorded_already + other.recorded_already,
             tail_bytes: self.tail_bytes + other.tail_bytes,
             evicted_bytes: self.evicted_bytes + other.evicted_bytes,
             log_starts_moved: self.log_starts_moved + other.log_starts_moved,
@@ -184,6 +195,8 @@ struct OpenSegment {
     journaled: bool,
     /// (journal file sequence, end of its bytes in that file), oldest first.
     residence: VecDeque<(u64, u64)>,
+    /// The last SegmentEnd: the sequence of its journal file, and the end that it records.
+    recorded: (u64, u64),
 }
 
 #[derive(Debug)]
@@ -241,10 +254,9 @@ pub struct Storage {
     unrecorded: VecDeque<(u64, SegmentKey)>,
     indexes: Indexes,
     compactor: Compactor,
-    /// Upper bound of what carrying all unsealed segments would write, without their remainders.
-    carry_bytes: u64,
-    /// The part of it that goes away by seals, without another commit of records.
-    closing_bytes: u64,
+    carries: Carries,
+    /// What they may come to in one release.
+    carries_bytes_max: u64,
     unsealed_count: u64,
     seal_hand: usize,
     deleting: Vec<LogId>,
@@ -272,6 +284,7 @@ impl Storage {
         if let Some(continued) = &continued {
             journal.go_on(continued);
         }
+        let carries_bytes_max = carries_bytes_max(journal.ring().file_bytes(), journal.commit_bytes_max());
         Storage {
             config,
             journal,
@@ -296,8 +309,8 @@ impl Storage {
             unrecorded: VecDeque::new(),
             indexes: Indexes::default(),
             compactor: Compactor::default(),
-            carry_bytes: 0,
-            closing_bytes: 0,
+            carries: Carries::default(),
+            carries_bytes_max,
             unsealed_count: 0,
             seal_hand: 0,
             deleting: Vec::new(),
@@ -465,9 +478,7 @@ impl Storage {
         let bytes = slot.log.checkpoint_bytes_max().min(bytes_max);
         let last = slot.unsealed.back_mut().expect("an append has an unsealed segment");
         if last.checkpoint != bytes {
-            let before = last.issued_cost();
-            last.checkpoint = bytes;
-            self.carry_bytes = self.carry_bytes + last.issued_cost() - before;
+            self.carries.change(last, |last| last.checkpoint = bytes);
         }
     }
 
@@ -477,9 +488,7 @@ impl Storage {
         let length = slot.log.segment(key.base_offset).map_or(0, |segment| segment.length);
         // A segment of an earlier run is sealed already.
         let Some(segment) = slot.segment_mut(key.base_offset) else { return };
-        segment.full = true;
-        segment.length = length;
-        self.closing_bytes += segment.closing_cost();
+        self.carries.change(segment, |segment| (segment.full, segment.length) = (true, length));
         self.maybe_queue(key);
     }
 
@@ -505,8 +514,7 @@ impl Storage {
     /// Takes a segment out of the sums.
     fn forget(&mut self, segment: &OpenSegment) {
         self.unsealed_count -= 1;
-        self.carry_bytes -= segment.issued_cost();
-        self.closing_bytes -= segment.closing_cost();
+        self.carries.forget(segment);
     }
 
     fn finish_deletes(&mut self, effects: &mut Effects) {
@@ -659,13 +667,6 @@ impl Storage {
         }
     }
 
-    fn reserve(&self) -> u64 {
-        let remainders = self.remainders_bytes_max().min(self.unsealed_count * BLOCK_BYTES);
-        let bytes = self.carry_bytes + remainders;
-        let commits = bytes / self.journal.commit_bytes_max() * 2 + self.restore.commits_max();
-        release_bytes_max(bytes, commits)
-    }
-
     fn on_issued(&mut self, issued: &Issued) {
         for entry in &issued.entries {
             if entry.kind == EntryKind::Sealed {
@@ -673,11 +674,12 @@ impl Storage {
             }
             let slot = &mut self.slots[entry.key.log];
             let Some(segment) = slot.segment_mut(entry.key.base_offset) else { continue };
-            let data_end = if entry.kind == EntryKind::Data { entry.end } else { 0 };
-            let (before, closing_before) = (segment.issued_cost(), segment.closing_cost());
-            segment.issued = segment.issued.max(data_end);
-            self.carry_bytes = self.carry_bytes + segment.issued_cost() - before;
-            self.closing_bytes = self.closing_bytes + segment.closing_cost() - closing_before;
+            let is_data = entry.kind == EntryKind::Data;
+            let data_end = if is_data { entry.end } else { 0 };
+            if !is_data {
+                segment.recorded = (issued.sequence, entry.end);
+            }
+            self.carries.change(segment, |segment| segment.issued = segment.issued.max(data_end));
             match segment.residence.back_mut().filter(|(sequence, _)| *sequence == issued.sequence) {
                 Some((_, end)) => *end = data_end.max(*end),
                 None => {
@@ -817,22 +819,7 @@ impl OpenSegment {
             queued: false,
             journaled: false,
             residence: VecDeque::new(),
+            recorded: (0, 0),
         }
-    }
-
-    /// The most that carrying it may write, without its remainder.
-    fn carry_cost(&self) -> u64 {
-        CARRY_BYTES + self.checkpoint
-    }
-
-    /// The same, 0 as long as no journal file holds any of it.
-    fn issued_cost(&self) -> u64 {
-        if self.issued == 0 { 0 } else { self.carry_cost() }
-    }
-
-    /// The same, of what goes away by its seal alone: all of it is issued. What still waits for room in the ring would wait for
-    /// itself.
-    fn closing_cost(&self) -> u64 {
-        if self.full && self.issued == self.length { self.issued_cost() } else { 0 }
     }
 }

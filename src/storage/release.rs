@@ -1,7 +1,8 @@
 //! How the oldest journal file becomes free.
 //!
 //! ```text
-//! Writing     whole blocks of every segment that has bytes in the file go to their segment files
+//! Writing     whole blocks of every segment that has bytes in the file go to their segment files: all that are durable, so that the release
+//!             of the next files finds them there
 //! Syncing     those files are synced
 //!             and the last, partial block of those that got nothing since: they are quiet, and need not be carried
 //! Carrying    one entry per segment records what is synced, and a checkpoint of the log; what is left over, less than a block,
@@ -19,9 +20,7 @@ use crate::effect::{Effect, Effects, FileId, SyncId};
 use crate::journal::format::{EntryHeader, EntryKind};
 use crate::journal::{Entry, SegmentKey};
 use crate::limits::BLOCK_BYTES;
-
-/// Remainders that one release carries take at most this part of a journal file: else they would fill much of each file again.
-const REMAINDERS_DIVISOR: u64 = 16;
+use crate::mutations::Mutations;
 
 #[derive(Debug)]
 pub(super) struct Release {
@@ -71,6 +70,15 @@ impl OpenSegment {
         let found = self.residence.iter().find(|(resident, _)| *resident == sequence);
         found.map_or(0, |(_, end)| *end)
     }
+
+    /// A newer journal file tells that all which this one has of it is in the segment file: what has been there since the release of an
+    /// older one needs nothing.
+    fn is_recorded_after(&self, sequence: u64, mutations: Mutations) -> bool {
+        let (recorded_in, end) = self.recorded;
+        let is_covered = end >= self.end_in(sequence) || mutations.release_forgets_newer_bytes();
+        let is_newer = recorded_in > sequence || mutations.release_forgets_segment_end();
+        recorded_in > 0 && is_newer && is_covered
+    }
 }
 
 impl Storage {
@@ -112,10 +120,20 @@ impl Storage {
 
     /// All of the file is durable: nothing is added to it any more.
     fn begin_writing(&mut self) {
-        let residents = self.journal.ring_mut().take_oldest_residents();
+        let mut residents = self.journal.ring_mut().take_oldest_residents();
         let sequence = self.release.as_ref().expect("a release is under way").sequence;
         let carried_max = self.remainders_bytes_max();
         let mut carried = 0;
+        residents.retain(|key| {
+            let Some(segment) = self.slots[key.log].segment_mut(key.base_offset) else { return false };
+            let is_done = segment.is_recorded_after(sequence, self.config.mutations);
+            if is_done {
+                self.counters.recorded_already += 1;
+                segment.residence.retain(|(resident, _)| *resident > sequence);
+            }
+            !is_done
+        });
+        self.seal_instead_of_carrying(&residents);
         for &key in &residents {
             let Some(segment) = self.slots[key.log].segment_mut(key.base_offset) else { continue };
             if segment.journaled {
@@ -137,11 +155,6 @@ impl Storage {
         let release = self.release.as_mut().expect("a release is under way");
         release.phase = Phase::Writing { waiting: residents.len() };
         release.residents = residents;
-    }
-
-    /// What one release may carry in all; beyond it last blocks are flushed although more is to come for them.
-    pub(super) fn remainders_bytes_max(&self) -> u64 {
-        self.journal.ring().file_bytes() / REMAINDERS_DIVISOR
     }
 
     /// Has the segment file what it should have of what the released file holds of it?
@@ -228,12 +241,13 @@ impl Storage {
     }
 
     fn carry(&mut self, carries: Vec<Carry>) {
+        let mut checkpoints_room = self.checkpoints_bytes_max();
         for Carry { key, end, remainder } in carries {
             // Sealed meanwhile: its Sealed entry is queued before what follows here. Or deleted.
             if self.slots[key.log].segment(key.base_offset).is_none() {
                 continue;
             }
-            self.push_segment_end(key, end);
+            self.push_segment_end(key, end, &mut checkpoints_room);
             if !remainder.is_empty() && !self.config.mutations.skip_carry() {
                 self.counters.carried_bytes += remainder.len() as u64;
                 self.push_release(EntryKind::Data, key, end, remainder);
@@ -246,11 +260,14 @@ impl Storage {
 
     /// Records that [0, end) is in the segment file, and what the log knows where its journaled bytes end. Also if nothing is in the
     /// file: with a checkpoint before it, carried Data is known to be no whole batch.
-    fn push_segment_end(&mut self, key: SegmentKey, end: u64) {
+    fn push_segment_end(&mut self, key: SegmentKey, end: u64, checkpoints_room: &mut u64) {
         let mutations = self.config.mutations;
         let end = if mutations.record_padded_end() { end.next_multiple_of(BLOCK_BYTES) } else { end };
-        let checkpoint = self.checkpoint(key);
+        let checkpoint = self.checkpoint(key, *checkpoints_room);
+        *checkpoints_room -= checkpoint.len() as u64;
+        self.counters.checkpoint_bytes += checkpoint.len() as u64;
         if checkpoint.is_empty() {
+            self.counters.checkpoints_left_out += 1;
             // Rather a small segment than one that a start has to read.
             self.maybe_close_active(key.log);
         }
@@ -258,8 +275,9 @@ impl Storage {
     }
 
     /// Empty: it would be too large.
-    fn checkpoint(&mut self, key: SegmentKey) -> Bytes {
-        let (mutations, bytes_max) = (self.config.mutations, self.journal.release_bytes_max());
+    fn checkpoint(&mut self, key: SegmentKey, room: u64) -> Bytes {
+        let mutations = self.config.mutations;
+        let bytes_max = self.journal.release_bytes_max().min(room);
         let slot = &mut self.slots[key.log];
         let issued = slot.segment(key.base_offset).map_or(0, |segment| segment.issued);
         if slot.log.checkpoint_bytes_max() > bytes_max {

@@ -144,8 +144,7 @@ impl Storage {
                 ..OpenSegment::new(base_offset)
             };
             self.unsealed_count += 1;
-            self.carry_bytes += segment.issued_cost();
-            self.closing_bytes += segment.closing_cost();
+            self.carries.count(&segment);
             self.slots[log].unsealed.push_back(segment);
             self.restore.insert(key, pieces);
         }

@@ -354,6 +354,41 @@ fn a_quiet_partition_costs_no_carried_bytes_and_no_memory() {
     }
 }
 
+/// What their logs know of producers, together, is more than a journal file.
+#[test]
+fn many_producers_in_many_partitions_do_not_make_small_segments() {
+    let setup = Setup {
+        partitions: 40,
+        journal_bytes_max: 4 * 1024 * 1024,
+        segment_bytes: 256 * 1024 * 1024,
+        batch_bytes_max: 60_000,
+        index_bytes_max: 1024 * 1024,
+        ..Setup::default()
+    };
+    let mut world = World::new(setup, 13);
+    for producer in 10..90 {
+        for index in 0..40 {
+            world.append_by(topic_partition(index), producer);
+        }
+        world.settle();
+    }
+    let known = *world.shards[0].storage.counters();
+    for _ in 0..6_000 {
+        world.append_any();
+        world.run(3);
+    }
+    world.settle();
+    let counters = *world.shards[0].storage.counters();
+    assert!(counters.files_released > known.files_released + 30, "{counters:?}");
+    assert_eq!((counters.segments_sealed, counters.checkpoints_left_out), (0, 0), "{counters:?}");
+    assert!(counters.recorded_already > 200, "{counters:?}");
+    world.crash();
+    world.restart_without_scans().unwrap();
+    for index in 0..40 {
+        world.check_reads(topic_partition(index));
+    }
+}
+
 #[test]
 fn a_start_after_a_crash_reads_no_byte_of_a_segment() {
     let setup = Setup { partitions: 6, segment_bytes: 64 * 1024 * 1024, ..Setup::default() };

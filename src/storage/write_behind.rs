@@ -16,12 +16,6 @@ const WRITE_BYTES_MAX: u64 = 2 * SEGMENT_WRITE_BYTES;
 /// What a seal counts for among the bytes under way: it is a truncate and two syncs, whatever its length.
 pub(super) const SEAL_COST_BYTES: u64 = 64 * 1024;
 
-/// Segments that one turn closes to make room.
-const CLOSES_PER_TURN_MAX: usize = 64;
-
-/// Partitions that one turn looks at for that.
-const SCANS_PER_TURN_MAX: usize = 1024;
-
 const _: () = assert!(WRITE_BYTES_MAX <= SEGMENT_WRITES_BYTES_MAX);
 
 pub(super) fn block_floor(bytes: u64) -> u64 {
@@ -168,7 +162,7 @@ impl Storage {
     /// they would take the room that it keeps for releasing a file.
     pub(super) fn maybe_tell_sealed(&mut self, effects: &mut Effects) {
         let ring = self.journal.ring();
-        let is_pressed = ring.used_bytes() * 2 > ring.capacity();
+        let is_pressed = ring.used_bytes() * 2 > ring.capacity() || self.journal.is_blocked();
         let more_will_come = self.seals_in_flight > 0 || self.restore.is_under_way();
         if more_will_come && is_pressed && self.completed.len() < SEALS_TOLD_TOGETHER {
             return;
@@ -197,38 +191,20 @@ impl Storage {
         Some(key)
     }
 
-    /// Closes segments while recording the ends of all of them would take too much of a journal file: each takes a few hundred
-    /// bytes, so that is a matter of very many partitions, or of a small ring. It takes them in turn, and only those that wait
-    /// for nothing.
-    pub(super) fn maybe_seal_for_room(&mut self) {
-        // What `reserve` adds for headers, padding and remainders must fit beside it, also in the smallest file.
-        let file_bytes = self.journal.ring().file_bytes();
-        let allowed = (file_bytes / 4 * 3).min(file_bytes.saturating_sub(12 * BLOCK_BYTES));
-        let allowed = allowed - self.remainders_bytes_max().min(allowed);
-        let mut closed = 0;
-        assert!(self.closing_bytes <= self.carry_bytes, "what goes away is a part of what is there");
-        for _ in 0..SCANS_PER_TURN_MAX.min(self.slots.len()) {
-            if self.carry_bytes - self.closing_bytes <= allowed || closed == CLOSES_PER_TURN_MAX {
-                return;
-            }
-            self.seal_hand = (self.seal_hand + 1) % self.slots.len();
-            let log = self.slots.id_at(self.seal_hand);
-            closed += usize::from(self.maybe_close_active(log));
-        }
-    }
-
     /// Ends the active segment if all of it is durable.
     pub(super) fn maybe_close_active(&mut self, log: LogId) -> bool {
-        let slot = &mut self.slots[log];
-        let length = slot.log.segments().last().map_or(0, |segment| segment.length);
-        let settled =
-            slot.unsealed.back().is_some_and(|last| !last.full && last.durable == length && length > 0);
-        if !settled {
+        if !self.is_active_settled(log) {
             return false;
         }
-        let Some(base_offset) = slot.log.close_active() else { return false };
+        let Some(base_offset) = self.slots[log].log.close_active() else { return false };
         self.close_segment(SegmentKey { log, base_offset });
         true
+    }
+
+    pub(super) fn is_active_settled(&self, log: LogId) -> bool {
+        let slot = &self.slots[log];
+        let length = slot.log.segments().last().map_or(0, |segment| segment.length);
+        slot.unsealed.back().is_some_and(|last| !last.full && last.durable == length && length > 0)
     }
 }
 
