@@ -51,8 +51,8 @@ fn a_summary_is_replaced_as_a_whole(disk: &mut dyn RecoveryDisk) {
     let name = segment(0, 42);
     let mut front = [9; 8];
     assert_eq!(disk.read_summary(name, &mut front), Ok(0), "there is none");
-    disk.write_summary(name, &[1; 6]).expect("creates it");
-    disk.write_summary(name, &[2; 5]).expect("replaces it");
+    disk.write_summary(name, &[1; 6], false).expect("creates it");
+    disk.write_summary(name, &[2; 5], true).expect("replaces it");
     assert_eq!(disk.segments().map(|segments| segments.len()), Ok(1), "it is no segment");
     assert_eq!(disk.read_summary(name, &mut front), Ok(5));
     assert_eq!(front, [2, 2, 2, 2, 2, 9, 9, 9]);

@@ -466,8 +466,8 @@ impl RecoveryDisk for DataDir {
         self.read_front_of_summary(segment, file, into).map_err(failed("read summary"))
     }
 
-    fn write_summary(&mut self, segment: SegmentName, summary: &[u8]) -> Result<(), DiskError> {
-        self.restore(segment, Work::Summary { bytes: summary.to_vec() })
+    fn write_summary(&mut self, segment: SegmentName, summary: &[u8], synced: bool) -> Result<(), DiskError> {
+        self.restore(segment, Work::Summary { bytes: summary.to_vec(), synced })
     }
 
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError> {

@@ -122,7 +122,7 @@ impl Batch {
     fn finish(&mut self, segments: &[RestoreSegment]) -> Result<(), DiskError> {
         segments.iter().try_for_each(|restore| {
             self.disk.truncate_segment(restore.segment, restore.length)?;
-            self.disk.write_summary(restore.segment, &restore.summary)
+            self.disk.write_summary(restore.segment, &restore.summary, false)
         })
     }
 

@@ -36,6 +36,7 @@ pub enum Work {
     },
     Summary {
         bytes: Vec<u8>,
+        synced: bool,
     },
     /// The file, its summary and its entry in its directory.
     Sync,
@@ -149,10 +150,11 @@ impl OpenFiles {
         match work {
             Work::Write { position, bytes } => self.opened(segment)?.write_all_at(&bytes, position),
             Work::Truncate { length } => self.opened(segment)?.set_len(length),
-            Work::Summary { bytes } => {
-                let written = summary_file::write(&segment_path(&self.data_dir, segment), &bytes);
+            Work::Summary { bytes, synced } => {
+                let path = segment_path(&self.data_dir, segment);
+                let write = if synced { summary_file::write_synced } else { summary_file::write };
                 // Never the only copy: the next start reads the segment.
-                if let Err(error) = written {
+                if let Err(error) = write(&path, &bytes) {
                     tracing::warn!(?segment, %error, "cannot write a summary");
                 }
                 Ok(())

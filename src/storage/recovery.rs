@@ -63,8 +63,9 @@ pub trait RecoveryDisk {
     /// Fills `into` with the first bytes of the segment's summary, and says how many there were: fewer only at its end, 0 if there is
     /// none.
     fn read_summary(&mut self, segment: SegmentName, into: &mut [u8]) -> Result<usize, DiskError>;
-    /// Puts a summary in the place of one that may be there, as a whole. Need not be synced, unless `sync_segments` follows.
-    fn write_summary(&mut self, segment: SegmentName, summary: &[u8]) -> Result<(), DiskError>;
+    /// Puts a summary in the place of one that may be there, as a whole. Unless its bytes are to be synced first, that may wait for
+    /// `sync_segments`, and a crash may show any bytes.
+    fn write_summary(&mut self, segment: SegmentName, summary: &[u8], synced: bool) -> Result<(), DiskError>;
     fn remove_partition(&mut self, topic_partition: TopicPartition) -> Result<(), DiskError>;
     /// Partitions that an earlier start marked.
     fn damaged(&mut self) -> Result<Vec<TopicPartition>, DiskError>;

@@ -278,7 +278,7 @@ impl Disk {
         self.counters.compactions.swaps += 1;
         self.synced_directory();
         self.names.insert(FileName::Segment(dir, name(replaced[0])), file);
-        self.summaries.replace(name(replaced[0]), summary);
+        self.summaries.replace(name(replaced[0]), summary, true);
         self.summaries.sync(name(replaced[0]));
         self.summaries.promise(name(replaced[0]));
         for merged in &replaced[1..count.max(1)] {

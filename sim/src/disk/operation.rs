@@ -558,7 +558,7 @@ impl Disk {
         }
         let name = self.open.get(&file)?.name;
         self.moment |= self.is_moment(file);
-        self.summaries.replace(name, summary);
+        self.summaries.replace(name, summary, false);
         if !self.mutations.seal_before_summary {
             return None;
         }

@@ -216,10 +216,10 @@ impl RecoveryDisk for Disk {
         Ok(count)
     }
 
-    fn write_summary(&mut self, segment: SegmentName, summary: &[u8]) -> Result<(), DiskError> {
+    fn write_summary(&mut self, segment: SegmentName, summary: &[u8], synced: bool) -> Result<(), DiskError> {
         let burnt = self.burn(20);
         if burnt.is_ok() || self.random.percent(50) {
-            self.summaries.replace(segment, Bytes::copy_from_slice(summary));
+            self.summaries.replace(segment, Bytes::copy_from_slice(summary), synced);
         }
         burnt
     }

@@ -29,6 +29,8 @@ struct SummaryFile {
     bytes: Bytes,
     /// What a crash may bring back; None once it is synced.
     before: Option<Option<Bytes>>,
+    /// A crash shows these bytes or those of before.
+    is_whole: bool,
 }
 
 /// All summaries, and those that somebody may rely on.
@@ -51,14 +53,15 @@ impl Summaries {
         self.files.get(&name).map(|file| &file.bytes)
     }
 
-    /// Puts a new file in the place of the old one. Not synced, so nothing is promised any more.
-    pub fn replace(&mut self, name: SegmentName, bytes: Bytes) {
+    /// Puts a new file in the place of the old one, which may be back after a crash: so nothing is promised any more. `is_whole`: its bytes are
+    /// synced, the directory is not.
+    pub fn replace(&mut self, name: SegmentName, bytes: Bytes, is_whole: bool) {
         self.promised.remove(&name);
         let earlier = self.files.remove(&name);
         let before = earlier.map(|file| file.before.unwrap_or(Some(file.bytes))).unwrap_or_default();
         self.stale.truncate(STALE_MAX - 1);
         self.stale.insert(0, bytes.clone());
-        self.files.insert(name, SummaryFile { bytes, before: Some(before) });
+        self.files.insert(name, SummaryFile { bytes, before: Some(before), is_whole });
     }
 
     pub fn sync(&mut self, name: SegmentName) {
@@ -98,7 +101,7 @@ impl Summaries {
             let Some(before) = file.before.take() else { continue };
             match random.below(5) {
                 0 | 1 => counters.kept += 1,
-                2 => {
+                outcome if outcome == 2 || file.is_whole => {
                     counters.lost += 1;
                     match before {
                         Some(before) => file.bytes = before,
@@ -154,7 +157,7 @@ impl Disk {
         self.counters.summaries.loads_by_scan += 1;
         let file = &self.files[index];
         let built = index_of_batches(sealed, found, &mut |position, into| read(file, position, into))?;
-        self.summaries.replace(name, built.encode(name.topic_partition));
+        self.summaries.replace(name, built.encode(name.topic_partition), true);
         built.index.ok_or(IndexFault::Disk(missing))
     }
 }

@@ -19,7 +19,7 @@ impl Dir {
         let mut disk = DataDir::new(path.clone());
         for name in segments {
             disk.write_segment(*name, 0, &[7; LENGTH as usize]).expect("writes");
-            disk.write_summary(*name, &summary(*name, LENGTH)).expect("writes");
+            disk.write_summary(*name, &summary(*name, LENGTH), false).expect("writes");
         }
         disk.sync_segments(segments).expect("syncs");
         Dir(path)
@@ -119,11 +119,11 @@ fn a_segment_in_the_place_of_another_is_asked_for() {
 fn what_is_not_of_a_segment_is_not_kept() {
     let dir = Dir::new("not-of-it", &some());
     let mut disk = DataDir::new(dir.0.clone());
-    disk.write_summary(some()[0], &summary(some()[0], LENGTH + 1)).expect("writes");
-    disk.write_summary(some()[1], &summary(some()[2], LENGTH)).expect("writes");
+    disk.write_summary(some()[0], &summary(some()[0], LENGTH + 1), true).expect("writes");
+    disk.write_summary(some()[1], &summary(some()[2], LENGTH), true).expect("writes");
     let mut damaged = summary(some()[2], LENGTH).to_vec();
     damaged[30] ^= 1;
-    disk.write_summary(some()[2], &damaged).expect("writes");
+    disk.write_summary(some()[2], &damaged, false).expect("writes");
     disk.segments().expect("settles, and lists");
     for name in some() {
         assert_ne!(disk.read_summary(name, &mut [0; SUMMARY_HEADER_BYTES]), Ok(0), "told as it is");
@@ -140,7 +140,7 @@ fn a_running_broker_adds_what_was_sealed_since() {
     let unsealed = segment(2, 7);
     let mut disk = DataDir::new(dir.0.clone());
     disk.write_segment(some()[2], 0, &[7; LENGTH as usize]).expect("writes");
-    disk.write_summary(some()[2], &summary(some()[2], LENGTH)).expect("writes");
+    disk.write_summary(some()[2], &summary(some()[2], LENGTH), true).expect("writes");
     disk.write_segment(unsealed, 0, &[7]).expect("writes");
     disk.settle().expect("writes");
     let mut partitions = 0;

@@ -112,7 +112,7 @@ impl Recovery<'_> {
                 if written.is_none()
                     && let Some(summary) = scanner.summary(is_state_known)
                 {
-                    self.write_summary(name, &summary);
+                    self.write_summary(name, &summary, false);
                 }
                 (self.progress)(self.so_far);
                 continue;
@@ -130,8 +130,9 @@ impl Recovery<'_> {
                 scanner.set_state(epochs, producers);
                 is_state_known = true;
             }
+            // Synced: else a crash could show one of before a compaction, which, if that left the length as it was, would be believed.
             if let Some(summary) = scanner.take_summary(is_state_known) {
-                self.write_summary(name, &summary);
+                self.write_summary(name, &summary, true);
             }
         }
         let mut log = scanner.finish();
@@ -236,8 +237,9 @@ impl Recovery<'_> {
         }
     }
 
-    fn write_summary(&mut self, name: SegmentName, summary: &Summary) {
-        if let Err(error) = self.disk.write_summary(name, &summary.encode(name.topic_partition)) {
+    fn write_summary(&mut self, name: SegmentName, summary: &Summary, synced: bool) {
+        let bytes = summary.encode(name.topic_partition);
+        if let Err(error) = self.disk.write_summary(name, &bytes, synced) {
             tracing::warn!(segment = super::segment_path(name), ?error, "cannot write a summary");
         }
     }

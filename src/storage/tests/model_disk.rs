@@ -317,9 +317,9 @@ impl RecoveryDisk for ModelDisk {
         Ok(count)
     }
 
-    fn write_summary(&mut self, segment: SegmentName, summary: &[u8]) -> Result<(), DiskError> {
+    fn write_summary(&mut self, segment: SegmentName, summary: &[u8], synced: bool) -> Result<(), DiskError> {
         let failed = self.burn();
-        self.put_summary(segment, summary, false);
+        self.put_summary(segment, summary, synced);
         failed
     }
 
