@@ -45,7 +45,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Option<Arguments> {
                 if given.is_some() {
                     words.next();
                 }
-                arguments.mutations = Some(given.unwrap_or(500));
+                arguments.mutations = Some(given.unwrap_or(1_000));
             }
             "--worker" => {
                 let (from, to, stride) = (number()?, number()?, number()?);

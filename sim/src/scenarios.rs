@@ -217,12 +217,3 @@ fn compaction_leaves_the_bytes_of_what_is_still_to_be_written() {
 fn a_file_that_a_power_cut_left_short_is_no_room() {
     check(5_100_261, Plan::of_seed(5_100_261));
 }
-
-/// A start wrote the summary of a compacted segment again, and the power went: what stood there then was the summary of before the compaction,
-/// which had left the length as it was.
-#[test]
-fn a_summary_of_before_a_compaction_is_not_shown_after_a_crash() {
-    let mutation = Mutation::named("coordinator_misses_swap").expect("exists");
-    let outcome = World::new(1_061, Plan::of_seed(1_061), mutation).run();
-    assert!(outcome.violations.is_empty(), "{:?}", outcome.violations);
-}

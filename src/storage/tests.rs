@@ -617,6 +617,23 @@ fn a_start_after_a_stop_reads_no_batch_and_keeps_no_index() {
     assert!(counters.index_loads > 3 && counters.index_bytes > 0, "{counters:?}");
 }
 
+/// Else it could be one of before a compaction, on a disk that shows what stood in a block before.
+#[test]
+fn a_summary_that_a_start_writes_is_there_after_a_crash() {
+    for seed in 0..8 {
+        let mut world = reopened(seed);
+        let (topic_partition, base_offset) = (topic_partition(0), Offset(0));
+        let name = SegmentName { topic_partition, base_offset };
+        world.disk.put_summary(name, &[], true);
+        world.crash();
+        world.start().expect("a segment without a summary is read");
+        let written = world.disk.summary(name).map(<[u8]>::to_vec);
+        assert!(written.as_ref().is_some_and(|bytes| !bytes.is_empty()));
+        world.crash();
+        assert_eq!(world.disk.summary(name), written.as_deref(), "seed {seed}");
+    }
+}
+
 #[test]
 fn an_index_is_loaded_once_for_all_who_wait_and_not_again_at_once_if_that_fails() {
     let mut world = reopened(2);
