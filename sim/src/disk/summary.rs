@@ -29,8 +29,8 @@ struct SummaryFile {
     bytes: Bytes,
     /// What a crash may bring back; None once it is synced.
     before: Option<Option<Bytes>>,
-    /// A crash shows these bytes or those of before.
-    is_whole: bool,
+    /// Its bytes are: no earlier summary of the same segment can be shown, which would pass for this one. Any damage that is found can be.
+    is_synced: bool,
 }
 
 /// All summaries, and those that somebody may rely on.
@@ -53,15 +53,15 @@ impl Summaries {
         self.files.get(&name).map(|file| &file.bytes)
     }
 
-    /// Puts a new file in the place of the old one, which may be back after a crash: so nothing is promised any more. `is_whole`: its bytes are
-    /// synced, the directory is not.
-    pub fn replace(&mut self, name: SegmentName, bytes: Bytes, is_whole: bool) {
+    /// Puts a new file in the place of the old one, which may be back after a crash: so nothing is promised any more. `is_synced`: its bytes
+    /// are, the directory is not.
+    pub fn replace(&mut self, name: SegmentName, bytes: Bytes, is_synced: bool) {
         self.promised.remove(&name);
         let earlier = self.files.remove(&name);
         let before = earlier.map(|file| file.before.unwrap_or(Some(file.bytes))).unwrap_or_default();
         self.stale.truncate(STALE_MAX - 1);
         self.stale.insert(0, bytes.clone());
-        self.files.insert(name, SummaryFile { bytes, before: Some(before), is_whole });
+        self.files.insert(name, SummaryFile { bytes, before: Some(before), is_synced });
     }
 
     pub fn sync(&mut self, name: SegmentName) {
@@ -101,7 +101,7 @@ impl Summaries {
             let Some(before) = file.before.take() else { continue };
             match random.below(5) {
                 0 | 1 => counters.kept += 1,
-                outcome if outcome == 2 || file.is_whole => {
+                2 => {
                     counters.lost += 1;
                     match before {
                         Some(before) => file.bytes = before,
@@ -113,13 +113,23 @@ impl Summaries {
                     file.bytes = torn(&file.bytes, random);
                 }
                 _ => {
-                    counters.old += 1;
-                    file.bytes = random.pick(&self.stale).clone();
+                    let stale = random.pick(&self.stale);
+                    if file.is_synced && speaks_of(stale, *name) {
+                        counters.kept += 1;
+                    } else {
+                        counters.old += 1;
+                        file.bytes = stale.clone();
+                    }
                 }
             }
         }
         lost.iter().for_each(|name| drop(self.files.remove(name)));
     }
+}
+
+fn speaks_of(summary: &Bytes, name: SegmentName) -> bool {
+    Summary::decode(name.topic_partition, summary)
+        .is_ok_and(|told| told.segment.base_offset == name.base_offset)
 }
 
 /// Some sectors are zeros, or the end is missing.
