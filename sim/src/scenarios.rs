@@ -200,9 +200,9 @@ fn a_coordinator_hears_of_the_segment_that_replaces_its_own() {
         plan
     };
     let mutation = Mutation::named("coordinator_misses_swap").expect("exists");
-    let outcome = World::new(162, plan(162), mutation).run();
+    let outcome = World::new(473, plan(473), mutation).run();
     assert!(!outcome.violations.is_empty(), "this world shows it");
-    check(162, plan(162));
+    check(473, plan(473));
 }
 
 /// A segment whose records had all been deleted was still to be written when compaction replaced what follows it, and its bytes went from
