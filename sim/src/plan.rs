@@ -272,7 +272,7 @@ impl Plan {
         if random.percent(40) {
             self.disk_faults.segment_error = 10_000;
         }
-        // What the logs know of their producers does not fit a file either, of which a part is for sealing some of them.
+        // What the logs know of their producers does not fit a file either; this one has room to seal some of them instead.
         if random.percent(30) {
             self.journal_bytes_max = 512 << 10;
             self.producers = self.producers.iter().cycle().take(9).cloned().collect();

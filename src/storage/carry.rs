@@ -95,9 +95,9 @@ impl Storage {
         let remainders = self.remainders_bytes_max().min(self.unsealed_count * BLOCK_BYTES);
         let checkpoints_max = self.checkpoints_bytes_max();
         let checkpoints = self.carries.checkpoints.min(checkpoints_max);
-        let seals = if self.carries.checkpoints > checkpoints_max { self.seals_max() } else { 0 };
         let bytes = self.carries.segments * CARRY_BYTES + checkpoints + remainders;
-        let seal_commits = seals.div_ceil(SEALS_TOLD_TOGETHER) as u64;
+        let seals_some = self.carries.checkpoints > checkpoints_max;
+        let seal_commits = if seals_some { seal_commits_max(self.journal.ring().file_bytes()) } else { 0 };
         let commits = commits_max(bytes, self.journal.commit_bytes_max()) + seal_commits;
         release_bytes_max(bytes, commits + self.restore.commits_max())
     }

@@ -105,7 +105,7 @@ impl Storage {
         let wanted = match ring.live_files() {
             0 => false,
             1 => blocked && !ring.is_growing() && !ring.has_dead(),
-            // Of an earlier run, whose segments are complete: there is nothing to write for it.
+            // Of an earlier run, whose segments are complete: nothing is to be written for it, unless it found no free file at first.
             _ => blocked || pressed || ring.holds_earlier() && self.restore.is_done(),
         };
         if !wanted {
@@ -120,20 +120,11 @@ impl Storage {
 
     /// All of the file is durable: nothing is added to it any more.
     fn begin_writing(&mut self) {
-        let mut residents = self.journal.ring_mut().take_oldest_residents();
         let sequence = self.release.as_ref().expect("a release is under way").sequence;
+        let residents = self.take_unrecorded_residents(sequence);
+        self.seal_instead_of_carrying(&residents);
         let carried_max = self.remainders_bytes_max();
         let mut carried = 0;
-        residents.retain(|key| {
-            let Some(segment) = self.slots[key.log].segment_mut(key.base_offset) else { return false };
-            let is_done = segment.is_recorded_after(sequence, self.config.mutations);
-            if is_done {
-                self.counters.recorded_already += 1;
-                segment.residence.retain(|(resident, _)| *resident > sequence);
-            }
-            !is_done
-        });
-        self.seal_instead_of_carrying(&residents);
         for &key in &residents {
             let Some(segment) = self.slots[key.log].segment_mut(key.base_offset) else { continue };
             if segment.journaled {
@@ -155,6 +146,22 @@ impl Storage {
         let release = self.release.as_mut().expect("a release is under way");
         release.phase = Phase::Writing { waiting: residents.len() };
         release.residents = residents;
+    }
+
+    /// The residents of the oldest file, but for those of which no newer one needs to hear.
+    fn take_unrecorded_residents(&mut self, sequence: u64) -> Vec<SegmentKey> {
+        let mut residents = self.journal.ring_mut().take_oldest_residents();
+        residents.retain(|key| {
+            // Sealed or deleted.
+            let Some(segment) = self.slots[key.log].segment_mut(key.base_offset) else { return false };
+            let is_done = segment.is_recorded_after(sequence, self.config.mutations);
+            if is_done {
+                self.counters.recorded_already += 1;
+                segment.residence.retain(|(resident, _)| *resident > sequence);
+            }
+            !is_done
+        });
+        residents
     }
 
     /// Has the segment file what it should have of what the released file holds of it?
