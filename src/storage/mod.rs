@@ -705,18 +705,7 @@ impl Storage {
     /// Sockets should not be read: records wait for room in the ring, or more of them for the device than it is worth.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.journal.is_congested() || self.tail_bytes > self.config.tail_bytes_max.saturating_mul(2)
-    }
-
-    /// How much reading from sockets should slow, in percent: 0 up to half of the ring, 100 when it is full.
-    #[must_use]
-    pub fn pressure(&self) -> u8 {
-        if self.is_full() {
-            return 100;
-        }
-        let (used, capacity) = (self.journal.ring().used_bytes(), self.journal.ring().capacity());
-        let above_half = (used * 2).saturating_sub(capacity);
-        u8::try_from(above_half * 100 / capacity.max(1)).unwrap_or(100).min(100)
+        self.journal.is_congested() || self.is_tail_full()
     }
 
     /// Whether the log can be read and written: its disk works, and recovery found it whole.

@@ -131,7 +131,7 @@ impl Storage {
                 self.restore.hurry(key);
                 continue;
             }
-            segment.wanted = segment.wanted.max(block_floor(segment.durable));
+            segment.want();
             let end = segment.end_in(sequence);
             let remainder = end.saturating_sub(segment.wanted.max(segment.written));
             let is_quiet = segment.issued == end;

@@ -56,6 +56,11 @@ impl Storage {
         true
     }
 
+    /// Records wait until there is less.
+    pub(super) fn is_tail_full(&self) -> bool {
+        self.tail_bytes > self.config.tail_bytes_max.saturating_mul(2)
+    }
+
     pub(super) fn evict(&mut self) {
         let mut passed = 0;
         while self.tail_bytes > self.config.tail_bytes_max && passed < PASSED_PER_TURN_MAX {
@@ -73,13 +78,14 @@ impl Storage {
             if self.push_to_file(entry.log) {
                 return;
             }
-            // Only the remainder is left, whose block would be written twice: it gets a second round first.
-            if entry.passed {
+            // Only the remainder is left, whose block would be written twice: it gets a second round first. But where records wait for
+            // room, and nothing else to come, the next turn needs a write that ends.
+            passed += 1;
+            if entry.passed || passed == PASSED_PER_TURN_MAX && self.is_tail_full() {
                 self.flush_oldest(entry.log);
             }
             self.tail.pop_front();
             self.tail.push_back(TailEntry { passed: true, ..entry });
-            passed += 1;
         }
     }
 
@@ -93,7 +99,7 @@ impl Storage {
         if through <= oldest.written {
             return oldest.full || oldest.durable < oldest.issued;
         }
-        oldest.wanted = oldest.wanted.max(through);
+        oldest.want();
         let key = SegmentKey { log, base_offset: oldest.base_offset };
         self.maybe_queue(key);
         true

@@ -495,6 +495,27 @@ fn a_burst_larger_than_the_ring_waits_and_is_then_durable() {
     assert!(!world.shards[0].storage.is_full());
 }
 
+/// Nobody appends while the tail is full, so nothing else would wake the storage.
+#[test]
+fn a_tail_full_of_ends_of_segments_becomes_smaller_by_itself() {
+    let setup = Setup {
+        partitions: 2_000,
+        journal_bytes_max: 8 * 1024 * 1024,
+        tail_bytes_max: 256 * 1024,
+        batch_bytes_max: 1_500,
+        ..Setup::default()
+    };
+    let mut world = World::new(setup, 12);
+    for index in 0..2_000 {
+        if !world.shards[0].storage.is_full() {
+            world.append(topic_partition(index));
+        }
+    }
+    assert!(world.shards[0].storage.is_full());
+    world.settle();
+    assert!(!world.shards[0].storage.is_full(), "{:?}", world.shards[0].storage.counters());
+}
+
 #[test]
 fn a_batch_that_no_journal_file_could_hold_is_refused() {
     let mut world = World::new(Setup::default(), 8);

@@ -1,5 +1,6 @@
 //! The way of durable bytes into segment files: in order per segment, one operation per segment at a time. In whole blocks; of a
-//! partition that has gone quiet the last block too, padded, and written again when it wakes.
+//! partition that has gone quiet the last block too, padded, and written again when it wakes. And of one that is written since
+//! others want it, for room in the ring or in memory: else its newest batch could not leave memory before the next lap.
 //!
 //! Decides when a segment is written and sealed. Bytes whose commit is not durable are not there for this file.
 
@@ -12,6 +13,9 @@ use crate::limits::{BLOCK_BYTES, SEALS_TOLD_TOGETHER, SEGMENT_WRITE_BYTES, SEGME
 
 /// The largest single write.
 const WRITE_BYTES_MAX: u64 = 2 * SEGMENT_WRITE_BYTES;
+
+/// A write that others wanted takes the last, partial block with it if it has so much besides: that costs it a quarter at most.
+const LAST_BLOCK_TAKEN_BYTES: u64 = 4 * BLOCK_BYTES;
 
 /// What a seal counts for among the bytes under way: it is a truncate and two syncs, whatever its length.
 pub(super) const SEAL_COST_BYTES: u64 = 64 * 1024;
@@ -30,7 +34,22 @@ impl OpenSegment {
         if self.full && self.durable == length {
             return blocks;
         }
-        if self.wanted > blocks.max(self.written) { durable } else { blocks }
+        if self.wanted > blocks.max(self.written) || self.written < self.wanted && self.takes_last_block() {
+            durable
+        } else {
+            blocks
+        }
+    }
+
+    /// Whether a write that is wanted takes all that is durable, and not whole blocks only. What is full gets its last one with the seal.
+    fn takes_last_block(&self) -> bool {
+        !self.full && block_floor(self.durable).saturating_sub(self.written) >= LAST_BLOCK_TAKEN_BYTES
+    }
+
+    /// Makes it wanted as far as it is worth a write.
+    pub(super) fn want(&mut self) {
+        let through = if self.takes_last_block() { self.durable } else { block_floor(self.durable) };
+        self.wanted = self.wanted.max(through);
     }
 }
 
