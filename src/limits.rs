@@ -86,11 +86,8 @@ pub const UNLINKS_PER_TRIM_MAX: usize = 16;
 /// DeleteRecords waits this long for the disk at least: its timeout is meant for replicas.
 pub const DELETE_RECORDS_WAIT_MS_MIN: u64 = 5_000;
 
-/// What one direct write of a segment carries at most: one DMA buffer. Half of it cost a fifth more processor time per byte.
+/// What one direct write of a segment carries at most. Half of it cost a fifth more processor time per byte.
 pub const BULK_WRITE_BYTES: usize = 1024 * 1024;
-
-/// Such writes of one shard at the disk at once.
-pub const BULK_WRITES_IN_FLIGHT_MAX: usize = 3;
 
 /// Memory that the DMA buffers of one shard's bulk executor come from, unless locked memory is scarce.
 pub const BULK_MEMORY_BYTES: usize = 4 * 1024 * 1024;
@@ -139,7 +136,7 @@ pub const JOURNAL_FILL_BYTES: usize = 1024 * 1024;
 const _: () = assert!((BULK_WRITE_BYTES as u64).is_multiple_of(BLOCK_BYTES));
 const _: () = assert!((BULK_READ_BYTES as u64).is_multiple_of(BLOCK_BYTES));
 const _: () = assert!((JOURNAL_FILL_BYTES as u64).is_multiple_of(BLOCK_BYTES));
-const _: () = assert!(BULK_WRITES_IN_FLIGHT_MAX * BULK_WRITE_BYTES < BULK_MEMORY_BYTES);
+const _: () = assert!(BULK_READS_AHEAD * BULK_READ_BYTES < BULK_MEMORY_BYTES);
 const _: () = assert!(BULK_SYNCS_PER_SHARD_MIN <= BULK_SYNCS_IN_FLIGHT_MAX);
 
 /// A fetch that would be answered with nothing waits so long for the index of the records that it asks for, whatever its own limit is;

@@ -29,9 +29,9 @@ pub async fn prepare_journal_file(
     let at = path.clone();
     let create = move || Ok(Opened { file: create_journal_file(&data_dir, shard, &at)?, writes: true });
     let result = match dma::open(create).await {
-        Ok(open) => {
-            let filled = fill(&open.file, bytes).await;
-            dma::close(open.file).await;
+        Ok(file) => {
+            let filled = fill(&file, bytes).await;
+            dma::close(file).await;
             filled
         }
         Err(error) => Err(error),

@@ -24,25 +24,14 @@ pub struct Opened {
     pub writes: bool,
 }
 
-/// A direct file, and the length that it had when it was opened.
-pub struct Direct {
-    pub file: DmaFile,
-    pub length: u64,
-}
-
 /// Opens through a helper thread what `open` opens there, and again as a direct file.
 ///
 /// glommio opens by path and then looks at the path once more, and a path that is gone by then ends the process. So it is given the
 /// descriptor's own name in /proc, which stays as long as the descriptor does, whoever renames or removes the file.
-pub async fn open(open: impl FnOnce() -> io::Result<Opened> + Send + 'static) -> io::Result<Direct> {
-    let run = move || {
-        let opened = open()?;
-        let length = opened.file.metadata()?.len();
-        Ok::<_, io::Error>((opened, length))
-    };
-    let (Opened { file, writes }, length) = glommio::executor().spawn_blocking(run).await?;
+pub async fn open(open: impl FnOnce() -> io::Result<Opened> + Send + 'static) -> io::Result<DmaFile> {
+    let Opened { file, writes } = glommio::executor().spawn_blocking(open).await?;
     let direct = OpenOptions::new().read(!writes).write(writes).dma_open(name_of(&file)).await;
-    Ok(Direct { file: direct.map_err(io_error)?, length })
+    direct.map_err(io_error)
 }
 
 fn name_of(file: &File) -> PathBuf {
@@ -88,7 +77,7 @@ pub async fn read_range(segment: Arc<SegmentFile>, position: u64, length: u64) -
         let file = segment.open()?.try_clone()?;
         Ok(Opened { file, writes: false })
     };
-    let file = Rc::new(open(run).await?.file);
+    let file = Rc::new(open(run).await?);
     let result = read_all(&file, position, length).await;
     if let Ok(file) = Rc::try_unwrap(file) {
         close(file).await;

@@ -19,6 +19,7 @@ use crate::model::{LogDir, ShardId, TopicPartition};
 
 pub use super::descriptors::OpenFile;
 use super::descriptors::{Descriptor, Descriptors, HasDescriptor, descriptors_max};
+use super::segment_writer::WriteSide;
 
 /// The file in a partition's directory that says where its log starts.
 pub const LOG_START: &str = "log-start";
@@ -33,6 +34,7 @@ pub struct SegmentFile {
     segment: SegmentName,
     data_dirs: Arc<[PathBuf]>,
     descriptor: Descriptor<SegmentFile>,
+    pub write_side: WriteSide,
     /// Its name may be another file's by now.
     pinned: Mutex<Option<Arc<OpenFile>>>,
 }
@@ -117,7 +119,14 @@ impl Files {
     pub fn open(&self, id: FileId, segment: SegmentName) {
         let descriptor = Descriptor::new(Arc::clone(&self.descriptors));
         let data_dirs = Arc::clone(&self.data_dirs);
-        let file = Arc::new(SegmentFile { id, segment, data_dirs, descriptor, pinned: Mutex::default() });
+        let file = Arc::new(SegmentFile {
+            id,
+            segment,
+            data_dirs,
+            descriptor,
+            write_side: WriteSide::default(),
+            pinned: Mutex::default(),
+        });
         if let Some(shard) = self.shards.get(shard_of(id)) {
             shard.write().unwrap_or_else(PoisonError::into_inner).insert(id, file);
         }

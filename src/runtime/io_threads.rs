@@ -1,6 +1,6 @@
 //! The disk work of one shard that is not the journal's own write: what blocks or is large, off the shard's thread.
 //!
-//! Segments and journal files go to the shard's bulk executor. Bringing cold ranges into the page cache (for sendfile), unlinking,
+//! Segments and journal files are the matter of `bulk`. Bringing cold ranges into the page cache (for sendfile), unlinking,
 //! log starts, compaction and the metadata log have plain threads of their own: none waits behind another.
 
 use std::io;
@@ -20,7 +20,7 @@ use crate::limits::RECEIVE_BYTES;
 use crate::metrics::RuntimeMetrics;
 use crate::model::{ConnectionId, LogDir, Offset, SealedSegment, ShardId, TopicPartition};
 
-use super::bulk::{self, By, Order, Seal, SegmentCounts};
+use super::bulk::{Bulk, By, Order, Seal, SegmentCounts};
 use super::chores;
 use super::compactor::Compactor;
 use super::files::{Files, OpenFile, SegmentFile, path_of};
@@ -80,7 +80,7 @@ struct MetadataAppend {
 /// The sending side; the shard's loop owns it.
 #[derive(Debug)]
 pub struct IoThreads {
-    bulk: Sender<Order>,
+    bulk: Bulk,
     readers: Sender<ColdRange>,
     chores: Sender<Chore>,
     log_starts: Sender<LogStartWrite>,
@@ -112,8 +112,7 @@ impl IoThreads {
         metadata: Option<MetadataFile>,
     ) -> io::Result<IoThreads> {
         let counts = Arc::new(SegmentCounts::default());
-        let (bulk, bulk_thread) = bulk::start(by, shard, files, reply, &counts)?;
-        let mut threads = vec![bulk_thread];
+        let (bulk, mut threads) = Bulk::start(by, shard, files, reply, &counts)?;
         let (readers, jobs) = unbounded();
         for index in 0..READERS {
             let (reply, jobs) = (reply.clone(), jobs.clone());
@@ -153,24 +152,24 @@ impl IoThreads {
     }
 
     pub fn write(&self, file: Arc<SegmentFile>, position: u64, pieces: Vec<Bytes>) {
-        post(&self.bulk, Order::Write { file, position, pieces });
+        self.bulk.write(file, position, pieces);
     }
 
     pub fn seal(&self, file: Arc<SegmentFile>, seal: Seal) {
-        post(&self.bulk, Order::Seal { file, seal });
+        self.bulk.seal(file, seal);
     }
 
     pub fn load_index(&self, file: Arc<SegmentFile>, of: TopicPartition, sealed: SealedSegment) {
-        post(&self.bulk, Order::LoadIndex { file, of, sealed });
+        self.bulk.order(Order::LoadIndex { file, of, sealed });
     }
 
     pub fn sync(&self, sync: SyncId, files: Vec<Arc<SegmentFile>>) {
-        post(&self.bulk, Order::Sync { sync, files });
+        self.bulk.order(Order::Sync { sync, files });
     }
 
     /// After what was asked of the file before. A file that was sealed is closed already.
     pub fn close(&self, file: FileId) {
-        post(&self.bulk, Order::Close { file });
+        self.bulk.close(file);
     }
 
     pub fn make_resident(
@@ -184,11 +183,11 @@ impl IoThreads {
     }
 
     pub fn read(&self, read: ReadId, file: Arc<SegmentFile>, position: u64, length: u64) {
-        post(&self.bulk, Order::Read { read, file, position, length });
+        self.bulk.order(Order::Read { read, file, position, length });
     }
 
     pub fn prepare_journal_file(&self, dir: LogDir, file: u32, bytes: u64) {
-        post(&self.bulk, Order::PrepareJournalFile { dir, file, bytes });
+        self.bulk.order(Order::PrepareJournalFile { dir, file, bytes });
     }
 
     pub fn delete_partition(

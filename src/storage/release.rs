@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Writing     whole blocks of every segment that has bytes in the file go to their segment files: all that are durable, so that the release
-//!             of the next files finds them there
+//!             of the next files finds them there; of many blocks the last one too, though it is partial
 //! Syncing     those files are synced
 //!             and the last, partial block of those that got nothing since: they are quiet, and need not be carried
 //! Carrying    one entry per segment records what is synced, and a checkpoint of the log; what is left over, less than a block,
