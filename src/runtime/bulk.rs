@@ -202,7 +202,10 @@ fn sealed_answer(file: &SegmentFile, result: Result<(), SegmentError>) -> Input 
             file.write_side.end();
             Input::SegmentSealed { file: file.id }
         }
-        Err(error) => segment_unwritten(file, SegmentOperation::Seal, error),
+        Err(error) => {
+            file.write_side.give_back();
+            segment_unwritten(file, SegmentOperation::Seal, error)
+        }
     }
 }
 

@@ -46,7 +46,8 @@ impl WriteSide {
         *self.lock() = Side { is_begun: true, is_new: true, file: Some(Arc::clone(file)) };
     }
 
-    fn give_back(&self) {
+    /// The descriptor. What was written is still to be synced.
+    pub fn give_back(&self) {
         self.lock().file = None;
     }
 
@@ -84,9 +85,12 @@ impl Unsynced {
     }
 }
 
-/// Opens it to sync what was written before it was closed. May block.
-pub fn open_to_sync(segment: &SegmentFile) -> io::Result<Arc<File>> {
-    Ok(Arc::new(File::open(segment.path())?))
+/// Opens it to sync what was written before it was closed. May block. None: it has been sealed meanwhile, and is gone.
+pub fn open_to_sync(segment: &SegmentFile) -> io::Result<Option<Arc<File>>> {
+    match File::open(segment.path()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && Unsynced::of(segment).is_none() => Ok(None),
+        opened => Ok(Some(Arc::new(opened?))),
+    }
 }
 
 /// The writing side of one segment. Empty until the first write.
@@ -131,7 +135,7 @@ impl SegmentWriter {
                 filled += take;
                 piece = &piece[take..];
                 if filled == scratch.len() {
-                    file.write_all_at(scratch, at)?;
+                    write_all(&file, scratch, at)?;
                     at += filled as u64;
                     filled = 0;
                 }
@@ -212,7 +216,20 @@ fn write_padded(file: &File, scratch: &mut [u8], filled: usize, at: u64) -> io::
     let padded =
         usize::try_from((filled as u64).next_multiple_of(BLOCK_BYTES)).expect("no more than the scratch");
     scratch[filled..padded].fill(0);
-    file.write_all_at(&scratch[..padded], at)
+    write_all(file, &scratch[..padded], at)
+}
+
+/// Writes all of `blocks`, or fails.
+fn write_all(file: &File, blocks: &[u8], at: u64) -> io::Result<()> {
+    // A direct write that came out short has met the end of something: the same bytes once more, to hear of what.
+    for _ in 0..2 {
+        match file.write_at(blocks, at) {
+            Ok(length) if length == blocks.len() => return Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+    }
+    Err(io::Error::from_raw_os_error(libc::ENOSPC))
 }
 
 /// How far to allocate when `end` is needed.

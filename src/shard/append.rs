@@ -9,7 +9,7 @@ use super::requests::Waiting;
 use crate::api::produce::{ProducePlan, refused};
 use crate::effect::{CommitId, Effect, Effects};
 use crate::input::Input;
-use crate::model::{LogDir, Now, ShardId};
+use crate::model::{Instant, LogDir, Now, ShardId, TopicPartition};
 use crate::shard_message::{AppendItem, AppendResult, RequestId, ShardMessage};
 use crate::stdx::SlabKey;
 
@@ -101,6 +101,18 @@ impl Shard {
                 self.append_now(now, dir, job, effects);
             }
         }
+    }
+
+    /// At once, if somebody waits for room and there is some: it came after they were looked at, and perhaps nothing else will.
+    pub(super) fn room_deadline(&self) -> Option<Instant> {
+        let has_room = |dir: LogDir| !self.storage.dir(dir).is_full() || self.storage.dir(dir).lacks_space();
+        let waits = |dir: LogDir| !self.queues[usize::from(dir.0)].deferred.is_empty();
+        let is_served = |seat: &TopicPartition| {
+            self.partitions.get(*seat).is_some_and(|partition| has_room(partition.log.dir()))
+        };
+        let somebody = self.storage.dirs().any(|dir| waits(dir) && has_room(dir))
+            || self.coordinators.touched.iter().any(is_served);
+        somebody.then_some(self.turn)
     }
 
     fn append_now(&mut self, now: Now, dir: LogDir, job: AppendJob, effects: &mut Effects) {

@@ -237,7 +237,8 @@ impl Shard {
         let parked = self.deadlines.peek().map(|Reverse((instant, _))| *instant);
         let housekeeping = self.housekeeping.next_deadline(self.turn);
         let coordinators = self.coordinators.next_deadline().into_iter().chain(self.lags_deadline());
-        parked.into_iter().chain(self.storage.next_deadline()).chain(coordinators).chain([housekeeping]).min()
+        let storage = self.storage.next_deadline().into_iter().chain(self.room_deadline());
+        parked.into_iter().chain(storage).chain(coordinators).chain([housekeeping]).min()
     }
 
     #[must_use]

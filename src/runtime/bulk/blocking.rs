@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, ScopedJoinHandle};
 
 use bytes::{Bytes, BytesMut};
 use crossbeam_channel::Receiver;
@@ -91,9 +91,16 @@ impl Worker {
         }
         let part = files.len().div_ceil(SYNCERS).max(1);
         let failed = std::thread::scope(|scope| {
-            let syncers: Vec<_> = files.chunks(part).map(|part| scope.spawn(|| sync_all(part))).collect();
-            // A panic has already aborted the process.
-            syncers.into_iter().filter_map(|syncer| syncer.join().ok()).flatten().collect::<Vec<Input>>()
+            let spawn =
+                |part| std::thread::Builder::new().spawn_scoped(scope, move || sync_all(part)).map_err(|_| part);
+            let syncers: Vec<_> = files.chunks(part).map(spawn).collect();
+            let join = |syncer: Result<ScopedJoinHandle<'_, Vec<Input>>, _>| match syncer {
+                // A panic has already aborted the process.
+                Ok(syncer) => syncer.join().unwrap_or_default(),
+                // No thread could be had.
+                Err(part) => sync_all(part),
+            };
+            syncers.into_iter().flat_map(join).collect::<Vec<Input>>()
         });
         failed.into_iter().next().unwrap_or(Input::SegmentsSynced { sync })
     }
@@ -110,7 +117,9 @@ fn sync_all(files: &[Arc<SegmentFile>]) -> Vec<Input> {
 
 fn sync_file(file: &SegmentFile) -> io::Result<()> {
     let Some(unsynced) = Unsynced::of(file) else { return Ok(()) };
-    let opened = unsynced.opened().map_or_else(|| open_to_sync(file), Ok)?;
+    let Some(opened) = unsynced.opened().map_or_else(|| open_to_sync(file), |open| Ok(Some(open)))? else {
+        return Ok(());
+    };
     opened.sync_data()?;
     if unsynced.is_new {
         sync_dirs(&file.path(), true)?;

@@ -180,7 +180,7 @@ impl Tasks {
         match order {
             Order::Sync { sync, files } => self.begin_sync(sync, files),
             Order::SyncSealed { file, written, summary } => {
-                self.spawn(async move { tasks.sync_sealed(&file, &written, summary).await });
+                self.spawn(async move { tasks.sync_sealed(&file, written, summary).await });
             }
             Order::LoadIndex { file, of, sealed } => {
                 self.spawn(async move { tasks.load_index(file, of, sealed).await });
@@ -233,13 +233,14 @@ impl Tasks {
     /// Data sync; the directories too where the file is new.
     async fn sync(&self, file: &Arc<SegmentFile>, unsynced: Unsynced) -> io::Result<()> {
         let opened = match unsynced.opened() {
-            Some(opened) => opened,
+            Some(opened) => Some(opened),
             None => {
                 let file = Arc::clone(file);
                 glommio::executor().spawn_blocking(move || open_to_sync(&file)).await?
             }
         };
-        self.data_sync(file, &opened).await?;
+        let Some(opened) = opened else { return Ok(()) };
+        self.data_sync(file, opened).await?;
         if unsynced.is_new {
             let path = file.path();
             // Not glommio's own sync of a directory: that is a data sync, and an entry may not count as data.
@@ -250,15 +251,20 @@ impl Tasks {
     }
 
     /// Through the ring: many at once need no threads of ours.
-    async fn data_sync(&self, segment: &SegmentFile, file: &File) -> io::Result<()> {
+    async fn data_sync(&self, segment: &SegmentFile, file: Arc<File>) -> io::Result<()> {
         let syncs = &self.syncs[usize::from(segment.id.dir().0)];
         let _permit = syncs.acquire_permit(1).await.map_err(dma::io_error)?;
-        let descriptor = file.try_clone()?.into_raw_fd();
+        let Ok(copy) = file.try_clone() else {
+            // No descriptor is left: it takes none to sync what is open.
+            return glommio::executor().spawn_blocking(move || file.sync_data()).await;
+        };
         // SAFETY: it was made here, and is nobody's until this takes it.
-        let file = unsafe { BufferedFile::from_raw_fd(descriptor) };
-        let synced = file.fdatasync().await.map_err(dma::io_error);
-        let closed = file.close().await.map_err(dma::io_error);
-        synced.and(closed)
+        let copy = unsafe { BufferedFile::from_raw_fd(copy.into_raw_fd()) };
+        let synced = copy.fdatasync().await.map_err(dma::io_error);
+        if let Err(error) = copy.close().await {
+            tracing::warn!(%error, "cannot close a file");
+        }
+        synced
     }
 
     /// All that was written of the files is at the disk already, or in its cache: the storage asks for a sync after the answers.
@@ -282,7 +288,7 @@ impl Tasks {
     }
 
     /// Makes all of it durable, and then its summary.
-    async fn sync_sealed(&self, file: &SegmentFile, written: &File, summary: Bytes) {
+    async fn sync_sealed(&self, file: &SegmentFile, written: Arc<File>, summary: Bytes) {
         let result = self.try_sync_sealed(file, written, summary).await;
         self.replies.answer(sealed_answer(file, result));
     }
@@ -290,7 +296,7 @@ impl Tasks {
     async fn try_sync_sealed(
         &self,
         file: &SegmentFile,
-        written: &File,
+        written: Arc<File>,
         summary: Bytes,
     ) -> Result<(), SegmentError> {
         self.data_sync(file, written).await.map_err(SegmentError::Final)?;

@@ -142,6 +142,7 @@ impl Writer {
             Ok(written) => send(&self.syncs, Order::SyncSealed { file, written, summary: seal.summary }),
             // Asked for again, it is opened again.
             Err(error) => {
+                file.write_side.give_back();
                 self.replies.answer(super::segment_unwritten(&file, SegmentOperation::Seal, error.into()));
             }
         }
