@@ -91,8 +91,9 @@ impl Worker {
         }
         let part = files.len().div_ceil(SYNCERS).max(1);
         let failed = std::thread::scope(|scope| {
-            let spawn =
-                |part| std::thread::Builder::new().spawn_scoped(scope, move || sync_all(part)).map_err(|_| part);
+            let spawn = |part| {
+                std::thread::Builder::new().spawn_scoped(scope, move || sync_all(part)).map_err(|_| part)
+            };
             let syncers: Vec<_> = files.chunks(part).map(spawn).collect();
             let join = |syncer: Result<ScopedJoinHandle<'_, Vec<Input>>, _>| match syncer {
                 // A panic has already aborted the process.
