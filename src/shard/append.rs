@@ -9,7 +9,7 @@ use super::requests::Waiting;
 use crate::api::produce::{ProducePlan, refused};
 use crate::effect::{CommitId, Effect, Effects};
 use crate::input::Input;
-use crate::model::{Instant, LogDir, Now, ShardId, TopicPartition};
+use crate::model::{Instant, LogDir, Now, ShardId};
 use crate::shard_message::{AppendItem, AppendResult, RequestId, ShardMessage};
 use crate::stdx::SlabKey;
 
@@ -107,11 +107,8 @@ impl Shard {
     pub(super) fn room_deadline(&self) -> Option<Instant> {
         let has_room = |dir: LogDir| !self.storage.dir(dir).is_full() || self.storage.dir(dir).lacks_space();
         let waits = |dir: LogDir| !self.queues[usize::from(dir.0)].deferred.is_empty();
-        let is_served = |seat: &TopicPartition| {
-            self.partitions.get(*seat).is_some_and(|partition| has_room(partition.log.dir()))
-        };
-        let somebody = self.storage.dirs().any(|dir| waits(dir) && has_room(dir))
-            || self.coordinators.touched.iter().any(is_served);
+        let somebody =
+            self.storage.dirs().any(|dir| has_room(dir) && (waits(dir) || self.has_decided_records(dir)));
         somebody.then_some(self.turn)
     }
 

@@ -453,6 +453,13 @@ impl Shard {
         }
     }
 
+    /// Whether records of coordinators wait for room in the dir. None are appended any more while the shard stops.
+    pub(super) fn has_decided_records(&self, dir: LogDir) -> bool {
+        let mut waiting =
+            self.coordinators.touched.iter().filter_map(|seat| self.coordinators.seats.get(seat));
+        !self.stopping && waiting.any(|entry| entry.log.dir() == dir && entry.host.has_batches())
+    }
+
     /// Appends the records of this turn. While the journal has no room they wait, and with them the answers.
     fn append_decided(&mut self, now: Now, seat: TopicPartition, effects: &mut Effects) {
         let Some(partition) = self.partitions.get(seat) else { return };
