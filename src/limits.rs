@@ -92,7 +92,7 @@ pub const BULK_WRITE_BYTES: usize = 1024 * 1024;
 /// Memory that the DMA buffers of one shard's bulk executor come from, unless locked memory is scarce.
 pub const BULK_MEMORY_BYTES: usize = 4 * 1024 * 1024;
 
-/// Data syncs of segment files at the disk at once, in the whole process: each keeps a kernel thread busy.
+/// Data syncs of segment files at the disk at once, of all shards in one log dir: each keeps a kernel thread busy.
 pub const BULK_SYNCS_IN_FLIGHT_MAX: usize = 64;
 
 /// More files than this at once are made durable by one sync of their file system (docs/decisions/0004).

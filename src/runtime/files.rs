@@ -19,7 +19,7 @@ use crate::model::{LogDir, ShardId, TopicPartition};
 
 pub use super::descriptors::OpenFile;
 use super::descriptors::{Descriptor, Descriptors, HasDescriptor, descriptors_max};
-use super::segment_writer::WriteSide;
+use super::write_side::WriteSide;
 
 /// The file in a partition's directory that says where its log starts.
 pub const LOG_START: &str = "log-start";

@@ -47,6 +47,7 @@ mod summary_file;
 mod swap_files;
 #[cfg(test)]
 mod tests;
+mod write_side;
 
 pub use preflight::StartError;
 pub use recovery_disk::DataDir;

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use rustix::fs::{FallocateFlags, OFlags, fallocate};
@@ -27,68 +27,12 @@ use super::files::{SegmentFile, open_or_create, sync_dir};
 const ALLOCATE_BYTES_MIN: u64 = 64 * 1024;
 const ALLOCATE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// What the writer of a segment and its syncs share.
-#[derive(Debug, Default)]
-pub struct WriteSide(Mutex<Side>);
-
-#[derive(Debug, Default)]
-struct Side {
-    /// And not ended: what was written may not be synced.
-    is_begun: bool,
-    /// The directory entries are not durable yet.
-    is_new: bool,
-    /// None: given back for want of descriptors.
-    file: Option<Arc<File>>,
-}
-
-impl WriteSide {
-    fn begin(&self, file: &Arc<File>) {
-        *self.lock() = Side { is_begun: true, is_new: true, file: Some(Arc::clone(file)) };
-    }
-
-    /// The descriptor. What was written is still to be synced.
-    pub fn give_back(&self) {
-        self.lock().file = None;
-    }
-
-    /// Nothing is written any more, and nothing to be synced.
-    pub fn end(&self) {
-        *self.lock() = Side::default();
-    }
-
-    /// The directory entries are durable.
-    pub fn on_entries_synced(&self) {
-        self.lock().is_new = false;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Side> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What there is to sync of a segment.
-pub struct Unsynced {
-    file: Option<Arc<File>>,
-    pub is_new: bool,
-}
-
-impl Unsynced {
-    /// None: nobody writes it here, so it was sealed, or never written.
-    pub fn of(segment: &SegmentFile) -> Option<Unsynced> {
-        let side = segment.write_side.lock();
-        side.is_begun.then(|| Unsynced { file: side.file.clone(), is_new: side.is_new })
-    }
-
-    /// The open file, if it is. Opening it takes a thread that may block.
-    pub fn opened(&self) -> Option<Arc<File>> {
-        self.file.clone()
-    }
-}
-
 /// Opens it to sync what was written before it was closed. May block. None: it has been sealed meanwhile, and is gone.
 pub fn open_to_sync(segment: &SegmentFile) -> io::Result<Option<Arc<File>>> {
     match File::open(segment.path()) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && Unsynced::of(segment).is_none() => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && segment.write_side.unsynced().is_none() => {
+            Ok(None)
+        }
         opened => Ok(Some(Arc::new(opened?))),
     }
 }
@@ -213,6 +157,9 @@ impl SegmentWriter {
 
 /// The first `filled` bytes of the scratch, and zeros up to the block.
 fn write_padded(file: &File, scratch: &mut [u8], filled: usize, at: u64) -> io::Result<()> {
+    if filled == 0 {
+        return Ok(());
+    }
     let padded =
         usize::try_from((filled as u64).next_multiple_of(BLOCK_BYTES)).expect("no more than the scratch");
     scratch[filled..padded].fill(0);

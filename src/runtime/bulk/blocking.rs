@@ -21,7 +21,7 @@ use crate::runtime::aligned::Aligned;
 use crate::runtime::chores::{create_journal_file, remove_on_error};
 use crate::runtime::files::{Files, SegmentError, SegmentFile, journal_path, open_or_create};
 use crate::runtime::io_threads::thread;
-use crate::runtime::segment_writer::{Unsynced, open_to_sync, sync_dirs};
+use crate::runtime::segment_writer::{open_to_sync, sync_dirs};
 use crate::runtime::summary_file;
 
 use super::{
@@ -81,7 +81,7 @@ impl Worker {
 
     fn sync(&self, sync: SyncId, mut files: Vec<Arc<SegmentFile>>) -> Input {
         self.replies.counts.syncs.fetch_add(1, Ordering::Relaxed);
-        files.retain(|file| Unsynced::of(file).is_some());
+        files.retain(|file| file.write_side.unsynced().is_some());
         if files.len() > SYNCED_ONE_BY_ONE_MAX {
             let result = self.dirs[usize::from(sync.dir().0)].sync();
             if result.is_ok() {
@@ -117,8 +117,8 @@ fn sync_all(files: &[Arc<SegmentFile>]) -> Vec<Input> {
 }
 
 fn sync_file(file: &SegmentFile) -> io::Result<()> {
-    let Some(unsynced) = Unsynced::of(file) else { return Ok(()) };
-    let Some(opened) = unsynced.opened().map_or_else(|| open_to_sync(file), |open| Ok(Some(open)))? else {
+    let Some(unsynced) = file.write_side.unsynced() else { return Ok(()) };
+    let Some(opened) = unsynced.file.map_or_else(|| open_to_sync(file), |open| Ok(Some(open)))? else {
         return Ok(());
     };
     opened.sync_data()?;
@@ -131,7 +131,7 @@ fn sync_file(file: &SegmentFile) -> io::Result<()> {
 
 fn sync_sealed(file: &SegmentFile, written: &File, summary: &[u8]) -> Result<(), SegmentError> {
     written.sync_data().map_err(SegmentError::Final)?;
-    let (path, is_new) = (file.path(), Unsynced::of(file).is_some_and(|unsynced| unsynced.is_new));
+    let (path, is_new) = (file.path(), file.write_side.unsynced().is_some_and(|unsynced| unsynced.is_new));
     // Written anew when the seal is tried again, so that its own sync may fail for want of room.
     summary_file::write_synced(&path, summary)?;
     sync_dirs(&path, is_new).map_err(SegmentError::Final)

@@ -33,8 +33,9 @@ use crate::runtime::chores;
 use crate::runtime::dma;
 use crate::runtime::files::{Files, SegmentError, SegmentFile};
 use crate::runtime::io_threads::{thread, when_locked_memory_is_back};
-use crate::runtime::segment_writer::{Unsynced, open_to_sync, sync_dirs};
+use crate::runtime::segment_writer::{open_to_sync, sync_dirs};
 use crate::runtime::summary_file;
+use crate::runtime::write_side::Unsynced;
 
 use super::{
     BulkDir, Order, Replies, bulk_dirs, file_system_answer, journal_file_answer, read_answer, sealed_answer,
@@ -208,7 +209,7 @@ impl Tasks {
     fn begin_sync(self: &Rc<Self>, sync: SyncId, files: Vec<Arc<SegmentFile>>) {
         let unsynced: Vec<(Arc<SegmentFile>, Unsynced)> = files
             .into_iter()
-            .filter_map(|file| Unsynced::of(&file).map(|unsynced| (file, unsynced)))
+            .filter_map(|file| file.write_side.unsynced().map(|unsynced| (file, unsynced)))
             .collect();
         let tasks = Rc::clone(self);
         if unsynced.len() > SYNCED_ONE_BY_ONE_MAX {
@@ -232,7 +233,7 @@ impl Tasks {
 
     /// Data sync; the directories too where the file is new.
     async fn sync(&self, file: &Arc<SegmentFile>, unsynced: Unsynced) -> io::Result<()> {
-        let opened = match unsynced.opened() {
+        let opened = match unsynced.file {
             Some(opened) => Some(opened),
             None => {
                 let file = Arc::clone(file);
@@ -300,7 +301,8 @@ impl Tasks {
         summary: Bytes,
     ) -> Result<(), SegmentError> {
         self.data_sync(file, written).await.map_err(SegmentError::Final)?;
-        let (path, is_new) = (file.path(), Unsynced::of(file).is_some_and(|unsynced| unsynced.is_new));
+        let (path, is_new) =
+            (file.path(), file.write_side.unsynced().is_some_and(|unsynced| unsynced.is_new));
         let finish = move || {
             // Written anew when the seal is tried again, so that its own sync may fail for want of room.
             summary_file::write_synced(&path, &summary)?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use crossbeam_channel::unbounded;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::effect::{FileId, ReadId, SegmentName, SyncId};
@@ -12,7 +13,8 @@ use crate::limits::{
     BLOCK_BYTES, BULK_READ_BYTES, BULK_WRITE_BYTES, JOURNAL_FILL_BYTES, SYNCED_ONE_BY_ONE_MAX,
 };
 use crate::model::{LogDir, Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
-use crate::runtime::bulk::{By, Seal};
+use crate::runtime::bulk::writers::Writers;
+use crate::runtime::bulk::{By, Replies, Seal};
 use crate::runtime::files::{Files, SegmentFile, journal_path, partition_dir};
 use crate::runtime::io_threads::IoThreads;
 use crate::runtime::mesh::{Inbox, Mail, inbox};
@@ -248,6 +250,44 @@ fn failing(mut world: World) {
     assert!(matches!(world.answer(), Input::SegmentFailed { .. }));
     world.io().read(ReadId(1), world.file(7), 0, 10);
     assert!(matches!(world.answer(), Input::ReadDone { result: Err(_), .. }), "there is no such file");
+    assert!(world.stop().is_empty());
+}
+
+#[test]
+fn files_that_had_to_be_closed_are_opened_again_where_they_ended() {
+    for by in BOTH {
+        parked(World::new("parked", by));
+    }
+}
+
+fn parked(mut world: World) {
+    let (postbox, answers) = inbox().expect("an eventfd");
+    let replies = Replies { postbox, counts: Arc::default() };
+    let (syncs, _orders) = unbounded();
+    // One thread writes both, and may keep one of them open.
+    let files = [world.file(2), world.file(4)];
+    let (writers, threads) = Writers::start(ShardId(0), 1, 1, &replies, &syncs).expect("threads");
+    let all = pattern(30_000);
+    let ends = [10, 5_000, 8_192, 8_193, 30_000];
+    for (from, end) in [0].iter().chain(&ends).zip(&ends) {
+        for file in &files {
+            writers.write(Arc::clone(file), *from as u64, vec![all.slice(*from..*end)]);
+        }
+    }
+    drop(writers);
+    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+    for _ in 0..2 * ends.len() {
+        let answer = answers.take();
+        assert!(matches!(answer, Some(Mail::Input(Input::SegmentWritten { .. }))), "{answer:?}");
+    }
+    for file in &files {
+        assert!(std::fs::read(file.path()).expect("readable")[..30_000] == all[..]);
+        let unsynced = file.write_side.unsynced().expect("it was not synced");
+        assert!(unsynced.file.is_none(), "it was closed");
+    }
+    world.io().sync(SyncId(1), files.to_vec());
+    let answer = world.answer();
+    assert!(matches!(answer, Input::SegmentsSynced { .. }), "{answer:?}");
     assert!(world.stop().is_empty());
 }
 
