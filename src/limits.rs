@@ -130,6 +130,17 @@ pub const BULK_SYNCS_PER_SHARD_MIN: usize = 4;
 pub const BULK_READ_BYTES: usize = 512 * 1024;
 pub const BULK_READS_AHEAD: usize = 4;
 
+/// Cold ranges are read for clients by so many threads of each shard. The device has two pieces of each of them to read at a time, and one
+/// of a compaction: a commit that comes meanwhile waits for no more.
+pub const COLD_READERS: usize = 2;
+pub const COLD_PIECE_BYTES: u64 = 128 * 1024;
+
+/// So long after its last commit a log dir is quiet, and the kernel reads ahead as it likes.
+pub const QUIET_AFTER_MS: u64 = 1_000;
+
+/// A client that goes on is read ahead of by as much as it has read, up to this.
+pub const COLD_AHEAD_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
 /// A new journal file is filled with zeros in writes of this size, one at a time.
 pub const JOURNAL_FILL_BYTES: usize = 1024 * 1024;
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +15,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, unbounded};
+use rustix::fs::{Advice, fadvise};
 
 use crate::effect::{
     CleanRules, CompactedSegment, CompactionFault, CompactionId, DiskError, MappedKeys, Rewritten, SwapFault,
 };
 use crate::input::Input;
+use crate::limits::COLD_PIECE_BYTES;
 use crate::log::{CompactionDisk, OffsetMap, Summary, map_keys, rewrite};
 use crate::model::{Offset, ShardId, Snapshot, TopicPartition};
 
@@ -226,7 +229,7 @@ impl Work {
         let end = segments.last().map_or(from, |last| last.sealed.next_offset);
         let records = u64::try_from(end.0 - from.0).unwrap_or(0);
         let mut map = OffsetMap::new(map_bytes, records);
-        let mut disk = StepFiles { sources: open_all(&sources)?, new: None, pace };
+        let mut disk = StepFiles { sources: open_all(&sources)?, new: None, written: 0, pace };
         let mapped = map_keys(&mut map, &segments, from, &mut disk)?;
         self.maps.insert(compaction, map);
         Ok(mapped)
@@ -260,28 +263,59 @@ struct Summed<'a> {
     directory: &'a Path,
 }
 
-/// The files of one step.
+/// The files of one step. They are read and written in pieces, one at a time: a commit of the journal waits for no more.
 struct StepFiles {
     sources: Vec<Arc<OpenFile>>,
     new: Option<File>,
+    written: u64,
     pace: Pace,
 }
 
 impl CompactionDisk for StepFiles {
     fn read(&mut self, segment: usize, position: u64, into: &mut [u8]) -> Result<(), DiskError> {
-        let read = self.sources[segment].read_exact_at(into, position);
-        read.map_err(|error| disk_error("read segment", &error))
+        let source = &self.sources[segment];
+        // A hint. Whoever reads it for a client says at each range what is to be read ahead.
+        let _ = fadvise(&***source, 0, None, Advice::Random);
+        let mut at = position;
+        for piece in into.chunks_mut(COLD_PIECE_BYTES as usize) {
+            let read = source.read_exact_at(piece, at);
+            read.map_err(|error| disk_error("read segment", &error))?;
+            at += piece.len() as u64;
+        }
+        Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
         let Some(new) = &mut self.new else {
             return Err(DiskError { operation: "write", errno: libc::EBADF });
         };
-        new.write_all(bytes).map_err(|error| disk_error("write compacted segment", &error))
+        for piece in bytes.chunks(COLD_PIECE_BYTES as usize) {
+            let written = new.write_all(piece).and_then(|()| bring_to_disk(new, self.written, piece.len()));
+            written.map_err(|error| disk_error("write compacted segment", &error))?;
+            self.written += piece.len() as u64;
+        }
+        Ok(())
     }
 
     fn goes_on(&mut self, bytes: u64) -> bool {
         self.pace.goes_on(bytes)
+    }
+}
+
+/// Has the kernel write these bytes now, not all of a segment when it is synced. They are not durable then.
+fn bring_to_disk(file: &File, position: u64, length: usize) -> io::Result<()> {
+    let (Ok(position), Ok(length)) = (i64::try_from(position), i64::try_from(length)) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let flags =
+        libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+    // SAFETY: the call takes a descriptor and numbers.
+    let result = unsafe { libc::sync_file_range(file.as_raw_fd(), position, length, flags) };
+    match io::Error::last_os_error() {
+        // A sandbox that does not know the call: the sync at the end does all.
+        error if result == 0 || error.raw_os_error() == Some(libc::ENOSYS) => Ok(()),
+        // An error of the disk is told once, here and not again by the sync.
+        error => Err(error),
     }
 }
 
@@ -304,7 +338,7 @@ fn write_new(
 ) -> Result<Rewritten, CompactionFault> {
     let segments: Vec<CompactedSegment> = sources.iter().map(|(_, segment)| *segment).collect();
     let new = File::create(files.cleaned_log()).map_err(failed("create compacted segment"))?;
-    let mut disk = StepFiles { sources: open_all(sources)?, new: Some(new), pace };
+    let mut disk = StepFiles { sources: open_all(sources)?, new: Some(new), written: 0, pace };
     let rewritten = rewrite(map, rules, &segments, &mut disk)?;
     let Some(new) = disk.new else { return Err(CompactionFault::GivenUp) };
     new.sync_all().map_err(failed("sync compacted segment"))?;

@@ -28,7 +28,7 @@ const SEND_PIECES_MAX: usize = 64;
 const SENDFILE_BYTES_MAX: u64 = 256 * 1024;
 
 /// What is brought into memory at once for a cold range.
-const FAULT_BYTES_MAX: u64 = 1024 * 1024;
+const FAULT_BYTES_MAX: u64 = 256 * 1024;
 
 /// A connection that can send more than this yields to the others first.
 const SEND_BUDGET_BYTES: u64 = 2 * 1024 * 1024;

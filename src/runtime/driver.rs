@@ -10,7 +10,7 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant as StdInstant};
 
 use crate::effect::{CompactedSegment, CompactionFault, DiskError, Effect, Effects, FileId, IndexFault};
 use crate::input::Input;
@@ -161,7 +161,10 @@ impl<C: Core> Driver<C> {
 
     fn perform_on_disk(&mut self, effect: Effect, turn: &mut Turn) {
         match effect {
-            Effect::CommitJournal(commit) => self.journal.commit(commit, &mut turn.inputs),
+            Effect::CommitJournal(commit) => {
+                self.files.commits().note(commit.dir, StdInstant::now());
+                self.journal.commit(commit, &mut turn.inputs);
+            }
             Effect::PrepareJournalFile { dir, file, bytes } => self.io.prepare_journal_file(dir, file, bytes),
             Effect::OpenSegment { file, segment, origin: _ } => self.files.open(file, segment),
             Effect::CloseSegment { file } => {
@@ -272,9 +275,7 @@ impl<C: Core> Driver<C> {
         self.metrics.borrow_mut().mesh_messages += sent;
         let mut cold = Vec::new();
         self.sockets.flush(self.clock.instant(), &mut turn.inputs, &mut cold);
-        for range in cold {
-            self.io.make_resident(range.connection, range.file, range.position, range.length);
-        }
+        cold.into_iter().for_each(|range| self.io.make_resident(range));
         Ok(())
     }
 

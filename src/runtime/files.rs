@@ -19,6 +19,7 @@ use crate::model::{LogDir, ShardId, TopicPartition};
 
 pub use super::descriptors::OpenFile;
 use super::descriptors::{Descriptor, Descriptors, HasDescriptor, descriptors_max};
+use super::last_commits::LastCommits;
 use super::write_side::WriteSide;
 
 /// The file in a partition's directory that says where its log starts.
@@ -90,13 +91,15 @@ pub struct Files {
     data_dirs: Arc<[PathBuf]>,
     shards: Vec<RwLock<HashMap<FileId, Arc<SegmentFile>>>>,
     descriptors: Arc<Descriptors<SegmentFile>>,
+    commits: Arc<LastCommits>,
 }
 
 impl Files {
     #[must_use]
     pub fn new(data_dirs: Arc<[PathBuf]>, shards: u16) -> Files {
         let descriptors = Arc::new(Descriptors::new(descriptors_max(), shards));
-        Files { data_dirs, shards: (0..shards).map(|_| RwLock::default()).collect(), descriptors }
+        let commits = Arc::new(LastCommits::new(data_dirs.len()));
+        Files { data_dirs, shards: (0..shards).map(|_| RwLock::default()).collect(), descriptors, commits }
     }
 
     /// Segment files of the shard that are open for reading.
@@ -114,6 +117,11 @@ impl Files {
     #[must_use]
     pub fn data_dirs(&self) -> &Arc<[PathBuf]> {
         &self.data_dirs
+    }
+
+    #[must_use]
+    pub fn commits(&self) -> &Arc<LastCommits> {
+        &self.commits
     }
 
     pub fn open(&self, id: FileId, segment: SegmentName) {

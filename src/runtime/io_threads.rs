@@ -1,10 +1,9 @@
 //! The disk work of one shard that is not the journal's own write: what blocks or is large, off the shard's thread.
 //!
-//! Segments and journal files are the matter of `bulk`. Bringing cold ranges into the page cache (for sendfile), unlinking,
-//! log starts, compaction and the metadata log have plain threads of their own: none waits behind another.
+//! Segments and journal files are the matter of `bulk`. Cold ranges, unlinking, log starts, compaction and the metadata log have
+//! plain threads of their own: none waits behind another.
 
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,24 +15,19 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::effect::{DiskError, FileId, ReadId, RestoreSegment, SyncId, TrimId};
 use crate::input::Input;
-use crate::limits::RECEIVE_BYTES;
 use crate::metrics::RuntimeMetrics;
-use crate::model::{ConnectionId, LogDir, Offset, SealedSegment, ShardId, TopicPartition};
+use crate::model::{LogDir, Offset, SealedSegment, ShardId, TopicPartition};
 
 use super::bulk::{Bulk, By, Order, Seal, SegmentCounts};
 use super::chores;
+use super::cold_reader::{ColdRange, ColdReaders};
 use super::compactor::Compactor;
-use super::files::{Files, OpenFile, SegmentFile, path_of};
+use super::files::{Files, SegmentFile, path_of};
 use super::log_start_file::LogStartFiles;
 use super::mesh::{Mail, Postbox};
 use super::metadata_file::{AppendError, MetadataFile};
 use super::reserve::Reserve;
 use super::restorer::{Restores, restore_all};
-
-const READERS: usize = 2;
-
-/// How much lower than that of others their share of the processor is.
-const READERS_NICENESS: i32 = 10;
 
 const STACK_BYTES: usize = 256 * 1024;
 
@@ -42,14 +36,6 @@ const UNLINK_PAUSE_MAX: Duration = Duration::from_millis(200);
 
 const RING_TRIES: usize = 50;
 const RING_PAUSE: Duration = Duration::from_millis(20);
-
-/// A cold range that a connection waits for.
-struct ColdRange {
-    connection: ConnectionId,
-    file: Arc<SegmentFile>,
-    position: u64,
-    length: u64,
-}
 
 /// What unlinks files. A client waits for none of it.
 enum Chore {
@@ -81,7 +67,7 @@ struct MetadataAppend {
 #[derive(Debug)]
 pub struct IoThreads {
     bulk: Bulk,
-    readers: Sender<ColdRange>,
+    cold: ColdReaders,
     chores: Sender<Chore>,
     log_starts: Sender<LogStartWrite>,
     compactor: Compactor,
@@ -113,12 +99,8 @@ impl IoThreads {
     ) -> io::Result<IoThreads> {
         let counts = Arc::new(SegmentCounts::default());
         let (bulk, mut threads) = Bulk::start(by, shard, files, reply, &counts)?;
-        let (readers, jobs) = unbounded();
-        for index in 0..READERS {
-            let (reply, jobs) = (reply.clone(), jobs.clone());
-            let name = format!("read-{shard}-{index}");
-            threads.push(thread(name, STACK_BYTES, move || make_resident(&jobs, &reply))?);
-        }
+        let (cold, cold_threads) = ColdReaders::start(shard, files.commits(), reply)?;
+        threads.extend(cold_threads);
         let (chores, jobs) = unbounded();
         let (chores_reply, data_dirs) = (reply.clone(), Arc::clone(files.data_dirs()));
         threads.push(thread(format!("chores-{shard}"), STACK_BYTES, move || {
@@ -148,7 +130,7 @@ impl IoThreads {
                 Some(sender)
             }
         };
-        Ok(IoThreads { bulk, readers, chores, log_starts, compactor, restores, metadata, threads, counts })
+        Ok(IoThreads { bulk, cold, chores, log_starts, compactor, restores, metadata, threads, counts })
     }
 
     pub fn write(&self, file: Arc<SegmentFile>, position: u64, pieces: Vec<Bytes>) {
@@ -172,14 +154,8 @@ impl IoThreads {
         self.bulk.close(file);
     }
 
-    pub fn make_resident(
-        &self,
-        connection: ConnectionId,
-        file: Arc<SegmentFile>,
-        position: u64,
-        length: u64,
-    ) {
-        post(&self.readers, ColdRange { connection, file, position, length });
+    pub fn make_resident(&self, range: ColdRange) {
+        self.cold.read(range);
     }
 
     pub fn read(&self, read: ReadId, file: Arc<SegmentFile>, position: u64, length: u64) {
@@ -236,19 +212,10 @@ impl IoThreads {
 
     /// Finishes what was asked and ends the threads.
     pub fn stop(self) {
-        let IoThreads {
-            bulk,
-            readers,
-            chores,
-            log_starts,
-            compactor,
-            restores,
-            metadata,
-            threads,
-            counts: _,
-        } = self;
+        let IoThreads { bulk, cold, chores, log_starts, compactor, restores, metadata, threads, counts: _ } =
+            self;
         compactor.stop();
-        drop((bulk, readers, chores, log_starts, restores, metadata));
+        drop((bulk, cold, chores, log_starts, restores, metadata));
         for thread in threads {
             // A panic has already aborted the process.
             let _ = thread.join();
@@ -285,37 +252,6 @@ pub fn when_locked_memory_is_back<T>(make: impl Fn() -> io::Result<T>) -> io::Re
 /// What the operating system said, for the core.
 pub fn disk_error(operation: &'static str, error: &io::Error) -> DiskError {
     DiskError { operation, errno: error.raw_os_error().unwrap_or(libc::EIO) }
-}
-
-fn make_resident(ranges: &Receiver<ColdRange>, reply: &Postbox) {
-    // Of this thread only: the shard goes first on the core that they share. Where it is not allowed it is as the others.
-    let _ = rustix::process::nice(READERS_NICENESS);
-    let mut scratch = vec![0; RECEIVE_BYTES];
-    for ColdRange { connection, file, position, length } in ranges {
-        let result = fault_in(&file, &mut scratch, position, length);
-        reply.send(Mail::RangeResident { connection, result });
-    }
-}
-
-/// Reads the range through the page cache, so that `sendfile` finds every page of it.
-fn fault_in(
-    file: &Arc<SegmentFile>,
-    scratch: &mut [u8],
-    position: u64,
-    length: u64,
-) -> io::Result<Arc<OpenFile>> {
-    let open = file.open()?;
-    let end = position + length;
-    let mut at = position;
-    while at < end {
-        let take = usize::try_from(end - at).map_or(scratch.len(), |left| left.min(scratch.len()));
-        let got = open.read_at(&mut scratch[..take], at)?;
-        if got == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        at += got as u64;
-    }
-    Ok(open)
 }
 
 fn unlink_all(chores: &Receiver<Chore>, data_dirs: &[PathBuf], reply: &Postbox) {

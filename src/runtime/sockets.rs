@@ -22,8 +22,9 @@ use crate::input::Input;
 use crate::metrics::RuntimeMetrics;
 use crate::model::{ConnectionId, Instant};
 
+use super::cold_reader::ColdRange;
 use super::connection::{Connection, Flushed, Received};
-use super::files::{Files, OpenFile, SegmentFile};
+use super::files::{Files, OpenFile};
 use super::listener::{self, Accepted, Gate};
 use super::receive_chunks::ReceiveChunks;
 
@@ -54,15 +55,6 @@ pub struct SocketConfig {
     pub frame_bytes_max: usize,
     pub idle_ms_max: u64,
     pub gate: Arc<Gate>,
-}
-
-/// A cold range that a helper thread must read before the connection can go on.
-#[derive(Debug)]
-pub struct ColdRange {
-    pub connection: ConnectionId,
-    pub file: Arc<SegmentFile>,
-    pub position: u64,
-    pub length: u64,
 }
 
 #[derive(Debug)]
