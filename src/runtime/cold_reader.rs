@@ -9,7 +9,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::num::NonZeroU64;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -72,32 +72,30 @@ impl ColdReaders {
     }
 }
 
-/// Reads ahead only while nobody waits.
 fn read_all(ranges: &Receiver<ColdRange>, commits: &LastCommits, reply: &Postbox, nowhere: &File) {
     let mut last: Option<Stream> = None;
-    loop {
-        let ahead = last.as_mut().filter(|stream| stream.has_ahead());
-        let range = match ahead {
-            None => match ranges.recv() {
-                Ok(range) => range,
-                Err(_) => return,
-            },
-            Some(stream) => match ranges.try_recv() {
-                Ok(range) => range,
-                Err(TryRecvError::Disconnected) => return,
-                Err(TryRecvError::Empty) => {
-                    // Whoever needs the range asks for it, and hears of it then.
-                    if stream.read_piece(nowhere).is_err() {
-                        last = None;
-                    }
-                    continue;
-                }
-            },
-        };
+    while let Some(range) = next_range(ranges, &mut last, nowhere) {
         let is_quiet = commits.is_quiet(range.file.id.dir(), Instant::now());
         let result = read_range(&mut last, &range, is_quiet, nowhere);
         reply.send(Mail::RangeResident { connection: range.connection, result });
     }
+}
+
+/// Reads ahead while nobody waits. None: it is time to end.
+fn next_range(ranges: &Receiver<ColdRange>, last: &mut Option<Stream>, nowhere: &File) -> Option<ColdRange> {
+    while let Some(stream) = last.as_mut().filter(|stream| stream.has_ahead()) {
+        match ranges.try_recv() {
+            Ok(range) => return Some(range),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => {}
+        }
+        // Whoever needs what cannot be read asks for it, and hears of it then.
+        let open = stream.open.upgrade();
+        if open.is_none_or(|open| stream.read_piece(&open, nowhere).is_err()) {
+            *last = None;
+        }
+    }
+    ranges.recv().ok()
 }
 
 fn read_range(
@@ -108,15 +106,11 @@ fn read_range(
 ) -> io::Result<Arc<OpenFile>> {
     let open = range.file.open()?;
     let going_on = last.take().filter(|stream| stream.goes_on_at(&open, range.position));
-    let mut stream = match going_on {
-        Some(stream) => stream,
-        None => Stream::new(open, range.position),
-    };
-    stream.want(range.position + range.length, is_quiet)?;
+    let mut stream = going_on.unwrap_or_else(|| Stream::new(&open, range.position));
+    stream.want(&open, range.position + range.length, is_quiet)?;
     while stream.read < stream.wanted {
-        stream.read_piece(nowhere)?;
+        stream.read_piece(&open, nowhere)?;
     }
-    let open = Arc::clone(&stream.open);
     *last = Some(stream);
     Ok(open)
 }
@@ -125,7 +119,8 @@ fn read_range(
 ///
 /// Invariants: `read <= asked <= read + 2 pieces`, `wanted <= until`.
 struct Stream {
-    open: Arc<OpenFile>,
+    /// It keeps no file open, which may have been deleted meanwhile.
+    open: Weak<OpenFile>,
     began: u64,
     /// Up to here everything came into memory.
     read: u64,
@@ -139,8 +134,9 @@ struct Stream {
 }
 
 impl Stream {
-    fn new(open: Arc<OpenFile>, position: u64) -> Stream {
+    fn new(open: &Arc<OpenFile>, position: u64) -> Stream {
         let began = position - position % COLD_PIECE_BYTES;
+        let open = Arc::downgrade(open);
         Stream {
             open,
             began,
@@ -154,19 +150,19 @@ impl Stream {
 
     /// What it has read ahead is not asked for: the connection found it in memory.
     fn goes_on_at(&self, open: &Arc<OpenFile>, position: u64) -> bool {
-        Arc::ptr_eq(&self.open, open) && (self.wanted..=self.read).contains(&position)
+        self.open.as_ptr() == Arc::as_ptr(open) && (self.wanted..=self.read).contains(&position)
     }
 
     /// Reads ahead as far as the client has come: one that takes a single range makes the device read no more than that.
-    fn want(&mut self, end: u64, is_quiet: bool) -> io::Result<()> {
+    fn want(&mut self, open: &OpenFile, end: u64, is_quiet: bool) -> io::Result<()> {
         self.kernel_reads_ahead = is_quiet;
         // Of the descriptor, which others use, too: so it is said each time. A hint.
         let advice = if is_quiet { Advice::Normal } else { Advice::Random };
-        let _ = fadvise(&**self.open, 0, None, advice);
+        let _ = fadvise(&**open, 0, None, advice);
         let ahead = if is_quiet || self.wanted == self.began { 0 } else { end - self.began };
         self.wanted = end;
         let whole_pieces = (end + ahead.min(COLD_AHEAD_BYTES_MAX)).next_multiple_of(COLD_PIECE_BYTES);
-        self.until = self.until.max(whole_pieces.min(self.open.metadata()?.len())).max(end);
+        self.until = self.until.max(whole_pieces.min(open.metadata()?.len())).max(end);
         Ok(())
     }
 
@@ -175,10 +171,10 @@ impl Stream {
     }
 
     /// Waits for the next piece while the device already reads the one behind it.
-    fn read_piece(&mut self, nowhere: &File) -> io::Result<()> {
+    fn read_piece(&mut self, open: &OpenFile, nowhere: &File) -> io::Result<()> {
         while !self.kernel_reads_ahead && self.asked < self.until.min(self.read + 2 * COLD_PIECE_BYTES) {
             // A hint: the piece is read below in any case.
-            let _ = fadvise(&**self.open, self.asked, NonZeroU64::new(COLD_PIECE_BYTES), Advice::WillNeed);
+            let _ = fadvise(&**open, self.asked, NonZeroU64::new(COLD_PIECE_BYTES), Advice::WillNeed);
             self.asked += COLD_PIECE_BYTES;
         }
         let end = self.until.min(self.read + COLD_PIECE_BYTES);
@@ -186,7 +182,7 @@ impl Stream {
         while at < end {
             let left = usize::try_from(end - at).expect("a piece is small");
             // Waits for every page, and copies none.
-            if sendfile(nowhere, &**self.open, Some(&mut at), left)? == 0 {
+            if sendfile(nowhere, &**open, Some(&mut at), left)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }

@@ -123,7 +123,7 @@ fn who_goes_on_is_read_ahead_of_by_as_much_as_it_has_read() {
         let stream = last.as_mut().expect("kept");
         assert_eq!((stream.wanted, stream.until), (end * PIECE, until * PIECE), "from {begin}");
         while stream.has_ahead() {
-            stream.read_piece(&nowhere).expect("reads");
+            stream.read_piece(&file.open().expect("open"), &nowhere).expect("reads");
         }
         assert_eq!(stream.read, until * PIECE);
     }
@@ -137,4 +137,25 @@ fn who_goes_on_is_read_ahead_of_by_as_much_as_it_has_read() {
     );
     read_range(&mut last, &range(&file, 199 * PIECE + 5, PIECE - 5), false, &nowhere).expect("reads");
     assert!(!last.expect("kept").has_ahead(), "nothing is behind the end");
+}
+
+#[test]
+fn a_file_that_is_gone_is_not_kept_open() {
+    let world = World::new("gone");
+    let file = world.file(1, 100 * PIECE);
+    let nowhere = nowhere();
+    let mut last = None;
+    for begin in [0, 10] {
+        read_range(&mut last, &range(&file, begin * PIECE, 10 * PIECE), false, &nowhere).expect("reads");
+    }
+    assert!(last.as_ref().is_some_and(Stream::has_ahead), "it went on");
+    let opened = Arc::downgrade(&file.open().expect("open"));
+    assert!(world.files.close(file.id).is_some());
+    drop(file);
+    assert_eq!(opened.strong_count(), 0, "nobody has it open");
+    let (sender, ranges) = unbounded();
+    sender.send(range(&world.file(2, PIECE), 0, PIECE)).expect("somebody listens");
+    drop(sender);
+    assert!(next_range(&ranges, &mut last, &nowhere).is_some(), "who waits goes first");
+    assert!(next_range(&ranges, &mut last, &nowhere).is_none(), "and then it ends");
 }
