@@ -229,9 +229,9 @@ impl Plan {
         let mut random = Random::stream(seed, "compaction of offsets");
         let has_groups =
             !(self.members.is_empty() && self.consumer_members.is_empty() && self.loners.is_empty());
-        if has_groups && random.percent(25) {
+        if has_groups && random.percent(40) {
             (self.shards, self.log_dirs) = (vec![1], 1);
-            (self.cleaner_backoff_ms, self.roll_ms) = (random.log_uniform(1, 3), random.log_uniform(2, 5));
+            (self.cleaner_backoff_ms, self.roll_ms) = (random.log_uniform(1, 2), random.log_uniform(2, 3));
             (self.disk_faults.slow, self.full_gap_ns_max) = (300_000, 0);
         }
     }
