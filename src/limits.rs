@@ -141,6 +141,9 @@ pub const QUIET_AFTER_MS: u64 = 1_000;
 /// A client that goes on is read ahead of by as much as it has read, up to this.
 pub const COLD_AHEAD_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// What a file that has no name any more loses in one step: where freed blocks are discarded, the device is busy with that.
+pub const RECLAIM_BYTES: u64 = 1024 * 1024;
+
 /// A new journal file is filled with zeros in writes of this size, one at a time.
 pub const JOURNAL_FILL_BYTES: usize = 1024 * 1024;
 

@@ -38,7 +38,7 @@ pub(super) const TOPIC_KEYS: &[Key] = &[
         .kept("Whether share groups may send undeliverable records here (Kafka 4.4)."),
     Key::topic("file.delete.delay.ms", ValueType::Long).default("60000").min(0).unit(Unit::Ms)
         .synonyms(&same("log.segment.delete.delay.ms"))
-        .kept("A file is unlinked at once: whoever still sends from it holds it open, and its blocks are freed when the last one is done."),
+        .kept("A file loses its name at once, and its bytes when the last who still sends from it is done."),
     Key::topic("flush.messages", ValueType::Long).default(LONG_MAX).min(1).unit(Unit::Count)
         .synonyms(&same("log.flush.interval.messages"))
         .kept("Every acknowledged record is synced anyway, unless durable.acks=false."),

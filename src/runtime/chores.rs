@@ -1,20 +1,16 @@
-//! Slow work on the file system that nobody waits for on the data path: filling journal files, removing segments and partitions.
+//! Slow work on the file system that nobody waits for on the data path: filling journal files, syncing all there is.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::limits::JOURNAL_FILL_BYTES;
-use crate::model::{Offset, ShardId, TopicPartition};
+use crate::model::ShardId;
 
 use super::dma::{self, Opened};
-use super::files::{SEGMENT_SUFFIXES, SegmentFile, journal_dir, journal_path, partition_dir, sync_dir};
-
-/// Partitions on their way out: what a crash leaves here is removed at the next start.
-pub const DELETED_SUFFIX: &str = ".deleted";
+use super::files::{journal_dir, journal_path, sync_dir};
 
 /// Writes a journal file full of zeros and makes it durable: its later synced overwrites change no metadata.
 ///
@@ -88,49 +84,4 @@ async fn fill(file: &glommio::io::DmaFile, bytes: u64) -> io::Result<()> {
         glommio::timer::sleep(started.elapsed()).await;
     }
     file.fdatasync().await.map_err(dma::io_error)
-}
-
-/// Opens those files that somebody still sends from, or is about to: unlinked, they live until the last one is done.
-pub fn keep_for_holders(held: &[Arc<SegmentFile>]) {
-    for file in held.iter().filter(|file| Arc::strong_count(file) > 1) {
-        // What was never written has no file.
-        if let Err(error) = file.open() {
-            tracing::debug!(path = %file.path().display(), %error, "cannot keep a file open");
-        }
-    }
-}
-
-/// Unlinks segments with what lies beside them.
-pub fn unlink_segments(
-    data_dir: &Path,
-    topic_partition: TopicPartition,
-    segments: &[Offset],
-) -> io::Result<()> {
-    let directory = partition_dir(data_dir, topic_partition);
-    let mut result = Ok(());
-    for base_offset in segments {
-        for suffix in SEGMENT_SUFFIXES {
-            let unlinked = fs::remove_file(directory.join(format!("{:020}{suffix}", base_offset.0)));
-            match unlinked {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => result = Err(error),
-                _ => {}
-            }
-        }
-    }
-    result
-}
-
-/// Renames the directory away, so that it is gone at once for whoever looks, then removes it.
-pub fn delete_partition(data_dir: &Path, topic_partition: TopicPartition) -> io::Result<()> {
-    let directory = partition_dir(data_dir, topic_partition);
-    let away = data_dir.join(format!("{topic_partition}{DELETED_SUFFIX}"));
-    match fs::rename(&directory, &away) {
-        Ok(()) => {}
-        // Nothing was ever written for it.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    }
-    sync_dir(data_dir)?;
-    fs::remove_dir_all(&away)?;
-    sync_dir(data_dir)
 }

@@ -25,6 +25,7 @@ use crate::limits::COLD_PIECE_BYTES;
 use crate::log::{CompactionDisk, OffsetMap, Summary, map_keys, rewrite};
 use crate::model::{Offset, ShardId, Snapshot, TopicPartition};
 
+use super::descriptors::Heir;
 use super::files::{OpenFile, SegmentFile, partition_dir, path_of, sync_dir};
 use super::io_threads::{disk_error, thread};
 use super::mesh::{Mail, Postbox};
@@ -81,13 +82,14 @@ impl Compactor {
     pub fn start(
         shard: ShardId,
         data_dirs: Arc<[PathBuf]>,
+        heir: Heir,
         reply: Postbox,
     ) -> io::Result<(Compactor, JoinHandle<()>)> {
         let (orders, waiting) = unbounded();
         let run = move || {
             // Of this thread only. Where it is not allowed it is as the others.
             let _ = rustix::process::nice(NICENESS);
-            let mut work = Work { data_dirs, maps: BTreeMap::new() };
+            let mut work = Work { data_dirs, heir, maps: BTreeMap::new() };
             for order in waiting {
                 if let Some(input) = work.perform(order) {
                     reply.send(Mail::Input(input));
@@ -189,6 +191,7 @@ impl Pace {
 struct Work {
     /// By the numbers of the log dirs.
     data_dirs: Arc<[PathBuf]>,
+    heir: Heir,
     maps: BTreeMap<CompactionId, OffsetMap>,
 }
 
@@ -207,7 +210,7 @@ impl Work {
             }
             Order::Swap { compaction, of, replaced, held } => {
                 let directory = partition_dir(path_of(&self.data_dirs, compaction.dir()), of);
-                let result = swap(&directory, &replaced, &held);
+                let result = swap(&directory, &replaced, &held, &self.heir);
                 Some(Input::SegmentsSwapped { compaction, result })
             }
             Order::End { compaction } => {
@@ -350,7 +353,12 @@ fn write_new(
     Ok(rewritten)
 }
 
-fn swap(directory: &Path, replaced: &[Offset], held: &[Arc<SegmentFile>]) -> Result<(), SwapFault> {
+fn swap(
+    directory: &Path,
+    replaced: &[Offset],
+    held: &[Arc<SegmentFile>],
+    heir: &Heir,
+) -> Result<(), SwapFault> {
     let unchanged = |error: io::Error| SwapFault::Unchanged(disk_error("swap segments", &error));
     let Some((first, merged)) = replaced.split_first() else {
         return Err(unchanged(io::ErrorKind::InvalidInput.into()));
@@ -365,8 +373,12 @@ fn swap(directory: &Path, replaced: &[Offset], held: &[Arc<SegmentFile>]) -> Res
         }
     })?;
     unlink_merged(directory, merged);
-    if let Err(error) = sync_dir(directory) {
-        tracing::warn!(directory = %directory.display(), %error, "cannot sync a partition's directory");
+    match sync_dir(directory) {
+        // No crash brings their names back.
+        Ok(()) => held.iter().for_each(|file| file.leave_to(heir)),
+        Err(error) => {
+            tracing::warn!(directory = %directory.display(), %error, "cannot sync a partition's directory");
+        }
     }
     Ok(())
 }

@@ -1,31 +1,45 @@
 //! How many files are open for reading at once, in the whole process.
 //!
 //! Decides which descriptor is closed when there are too many: the one that was used longest ago. Whoever holds an `OpenFile` keeps
-//! it open beyond that, so the bound is exceeded by what is being sent.
+//! it open beyond that, so the bound is exceeded by what is being sent. A file without a name is not closed but left to its heir.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
+use crossbeam_channel::Sender;
 use rustix::process::{Resource, getrlimit};
 
 use crate::limits::{SEGMENT_DESCRIPTORS_MAX, SEGMENT_DESCRIPTORS_MIN, SEGMENT_DESCRIPTORS_SHARE};
 
+/// Who takes files that have no name any more, as long as it is there.
+pub type Heir = Weak<Sender<File>>;
+
 /// A descriptor, counted for as long as anyone has it.
 #[derive(Debug)]
 pub struct OpenFile {
-    file: File,
+    /// There until it is dropped.
+    file: Option<File>,
+    heir: OnceLock<Heir>,
     counts: Arc<Counts>,
     shard: usize,
+}
+
+impl OpenFile {
+    /// It has no name any more: closing it would free all its blocks, on whatever thread that happens. Whoever is the last to have it
+    /// leaves it to `heir`.
+    pub fn leave_to(&self, heir: &Heir) {
+        self.heir.get_or_init(|| Weak::clone(heir));
+    }
 }
 
 impl Deref for OpenFile {
     type Target = File;
 
     fn deref(&self) -> &File {
-        &self.file
+        self.file.as_ref().expect("it is there until it is dropped")
     }
 }
 
@@ -34,6 +48,11 @@ impl Drop for OpenFile {
         self.counts.all.fetch_sub(1, Ordering::Relaxed);
         if let Some(count) = self.counts.by_shard.get(self.shard) {
             count.fetch_sub(1, Ordering::Relaxed);
+        }
+        let heir = self.heir.get().and_then(Weak::upgrade);
+        if let (Some(heir), Some(file)) = (heir, self.file.take()) {
+            // Nobody takes it: it is closed here.
+            let _ = heir.send(file);
         }
     }
 }
@@ -121,7 +140,8 @@ impl<T: HasDescriptor> Descriptors<T> {
         if let Some(count) = self.counts.by_shard.get(shard) {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        Arc::new(OpenFile { file, counts: Arc::clone(&self.counts), shard })
+        let counts = Arc::clone(&self.counts);
+        Arc::new(OpenFile { file: Some(file), heir: OnceLock::new(), counts, shard })
     }
 
     fn admit(&self, tick: u64, owner: Weak<T>) {

@@ -41,6 +41,8 @@ pub struct Common {
 pub struct ShardSeed<F> {
     pub listeners: Vec<Socket>,
     pub metadata: Option<MetadataFile>,
+    /// Directories of deleted partitions that are to be removed.
+    pub left_over: Vec<PathBuf>,
     /// Makes the core on the shard's own thread, with the effects that it starts with.
     pub make: F,
 }
@@ -76,6 +78,7 @@ impl Executors {
             let shard = ShardId(u16::try_from(index).expect("no more than `shards`"));
             let mesh = Mesh::new(shard, postboxes.clone());
             let io = IoThreads::start(shard, &files, &common.reserves, &postboxes[index], seed.metadata)?;
+            io.remove_left_over(seed.left_over);
             let parts = Parts { shard, inbox, mesh, io, listeners: seed.listeners };
             let (common, files, ready, make) = (common.clone(), Arc::clone(&files), ready.clone(), seed.make);
             let run = move || match run_shard(&common, parts, files, make, &ready) {

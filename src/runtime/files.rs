@@ -15,10 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use rustix::fs::OFlags;
 
 use crate::effect::{FileId, SegmentName};
-use crate::model::{LogDir, ShardId, TopicPartition};
+use crate::model::{LogDir, Offset, ShardId, TopicPartition};
 
 pub use super::descriptors::OpenFile;
-use super::descriptors::{Descriptor, Descriptors, HasDescriptor, descriptors_max};
+use super::descriptors::{Descriptor, Descriptors, HasDescriptor, Heir, descriptors_max};
 use super::last_commits::LastCommits;
 use super::write_side::WriteSide;
 
@@ -41,6 +41,11 @@ pub struct SegmentFile {
 }
 
 impl SegmentFile {
+    #[must_use]
+    pub fn base_offset(&self) -> Offset {
+        self.segment.base_offset
+    }
+
     /// Made when it is wanted: a broker knows many more files than it opens.
     #[must_use]
     pub fn path(&self) -> PathBuf {
@@ -72,6 +77,13 @@ impl SegmentFile {
         let open = self.open()?;
         self.lock_pinned().get_or_insert(open);
         Ok(())
+    }
+
+    /// Its name is gone: if it is open, its space is given back by `heir` when the last who has it is done.
+    pub fn leave_to(&self, heir: &Heir) {
+        if let Some(open) = self.opened() {
+            open.leave_to(heir);
+        }
     }
 
     fn lock_pinned(&self) -> MutexGuard<'_, Option<Arc<OpenFile>>> {

@@ -1,6 +1,6 @@
 //! The disk work of one shard that is not the journal's own write: what blocks or is large, off the shard's thread.
 //!
-//! Segments and journal files are the matter of `bulk`. Cold ranges, unlinking, log starts, compaction and the metadata log have
+//! Segments and journal files are the matter of `bulk`. Cold ranges, removal, log starts, compaction and the metadata log have
 //! plain threads of their own: none waits behind another.
 
 use std::io;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -19,38 +19,20 @@ use crate::metrics::RuntimeMetrics;
 use crate::model::{LogDir, Offset, SealedSegment, ShardId, TopicPartition};
 
 use super::bulk::{Bulk, By, Order, Seal, SegmentCounts};
-use super::chores;
 use super::cold_reader::{ColdRange, ColdReaders};
 use super::compactor::Compactor;
-use super::files::{Files, SegmentFile, path_of};
+use super::files::{Files, SegmentFile};
 use super::log_start_file::LogStartFiles;
 use super::mesh::{Mail, Postbox};
 use super::metadata_file::{AppendError, MetadataFile};
+use super::removal::Remover;
 use super::reserve::Reserve;
 use super::restorer::{Restores, restore_all};
 
 const STACK_BYTES: usize = 256 * 1024;
 
-/// The longest pause between two chores.
-const UNLINK_PAUSE_MAX: Duration = Duration::from_millis(200);
-
 const RING_TRIES: usize = 50;
 const RING_PAUSE: Duration = Duration::from_millis(20);
-
-/// What unlinks files. A client waits for none of it.
-enum Chore {
-    DeletePartition {
-        dir: LogDir,
-        topic_partition: TopicPartition,
-        held: Vec<Arc<SegmentFile>>,
-    },
-    UnlinkSegments {
-        trim: TrimId,
-        topic_partition: TopicPartition,
-        segments: Vec<Offset>,
-        held: Vec<Arc<SegmentFile>>,
-    },
-}
 
 struct LogStartWrite {
     trim: TrimId,
@@ -68,7 +50,7 @@ struct MetadataAppend {
 pub struct IoThreads {
     bulk: Bulk,
     cold: ColdReaders,
-    chores: Sender<Chore>,
+    remover: Remover,
     log_starts: Sender<LogStartWrite>,
     compactor: Compactor,
     restores: Sender<Restores>,
@@ -101,18 +83,17 @@ impl IoThreads {
         let (bulk, mut threads) = Bulk::start(by, shard, files, reply, &counts)?;
         let (cold, cold_threads) = ColdReaders::start(shard, files.commits(), reply)?;
         threads.extend(cold_threads);
-        let (chores, jobs) = unbounded();
-        let (chores_reply, data_dirs) = (reply.clone(), Arc::clone(files.data_dirs()));
-        threads.push(thread(format!("chores-{shard}"), STACK_BYTES, move || {
-            unlink_all(&jobs, &data_dirs, &chores_reply);
-        })?);
+        let (remover, removal) = Remover::start(shard, Arc::clone(files.data_dirs()), reply.clone())?;
+        threads.push(removal);
         let (log_starts, jobs) = unbounded();
         let starts = LogStartFiles::new(Arc::clone(files.data_dirs()), Arc::clone(reserves));
         let starts_reply = reply.clone();
         threads.push(thread(format!("starts-{shard}"), STACK_BYTES, move || {
             write_log_starts(&jobs, &starts, &starts_reply);
         })?);
-        let (compactor, compaction) = Compactor::start(shard, Arc::clone(files.data_dirs()), reply.clone())?;
+        let heir = remover.heir();
+        let (compactor, compaction) =
+            Compactor::start(shard, Arc::clone(files.data_dirs()), heir, reply.clone())?;
         threads.push(compaction);
         let (restores, jobs) = unbounded();
         let (restores_reply, data_dirs) = (reply.clone(), Arc::clone(files.data_dirs()));
@@ -130,7 +111,7 @@ impl IoThreads {
                 Some(sender)
             }
         };
-        Ok(IoThreads { bulk, cold, chores, log_starts, compactor, restores, metadata, threads, counts })
+        Ok(IoThreads { bulk, cold, remover, log_starts, compactor, restores, metadata, threads, counts })
     }
 
     pub fn write(&self, file: Arc<SegmentFile>, position: u64, pieces: Vec<Bytes>) {
@@ -172,7 +153,7 @@ impl IoThreads {
         topic_partition: TopicPartition,
         held: Vec<Arc<SegmentFile>>,
     ) {
-        post(&self.chores, Chore::DeletePartition { dir, topic_partition, held });
+        self.remover.delete_partition(dir, topic_partition, held);
     }
 
     pub fn unlink_segments(
@@ -182,7 +163,11 @@ impl IoThreads {
         segments: Vec<Offset>,
         held: Vec<Arc<SegmentFile>>,
     ) {
-        post(&self.chores, Chore::UnlinkSegments { trim, topic_partition, segments, held });
+        self.remover.unlink_segments(trim, topic_partition, segments, held);
+    }
+
+    pub fn remove_left_over(&self, directories: Vec<PathBuf>) {
+        self.remover.remove_left_over(directories);
     }
 
     pub fn write_log_start(&self, trim: TrimId, topic_partition: TopicPartition, bytes: Bytes) {
@@ -212,10 +197,11 @@ impl IoThreads {
 
     /// Finishes what was asked and ends the threads.
     pub fn stop(self) {
-        let IoThreads { bulk, cold, chores, log_starts, compactor, restores, metadata, threads, counts: _ } =
+        let IoThreads { bulk, cold, remover, log_starts, compactor, restores, metadata, threads, counts: _ } =
             self;
         compactor.stop();
-        drop((bulk, cold, chores, log_starts, restores, metadata));
+        remover.stop();
+        drop((bulk, cold, log_starts, restores, metadata));
         for thread in threads {
             // A panic has already aborted the process.
             let _ = thread.join();
@@ -252,36 +238,6 @@ pub fn when_locked_memory_is_back<T>(make: impl Fn() -> io::Result<T>) -> io::Re
 /// What the operating system said, for the core.
 pub fn disk_error(operation: &'static str, error: &io::Error) -> DiskError {
     DiskError { operation, errno: error.raw_os_error().unwrap_or(libc::EIO) }
-}
-
-fn unlink_all(chores: &Receiver<Chore>, data_dirs: &[PathBuf], reply: &Postbox) {
-    for chore in chores {
-        let began = Instant::now();
-        reply.send(Mail::Input(unlink(chore, data_dirs)));
-        // Freeing blocks costs the device as much as writing them: it has as much time for others.
-        std::thread::sleep(began.elapsed().min(UNLINK_PAUSE_MAX));
-    }
-}
-
-/// What cannot be removed now is removed at the next start: no image names it any more, or it lies below the log start.
-fn unlink(chore: Chore, data_dirs: &[PathBuf]) -> Input {
-    match chore {
-        Chore::DeletePartition { dir, topic_partition, held } => {
-            chores::keep_for_holders(&held);
-            if let Err(error) = chores::delete_partition(path_of(data_dirs, dir), topic_partition) {
-                tracing::warn!(%topic_partition, %error, "cannot remove a deleted partition's files");
-            }
-            Input::PartitionDeleted { topic_partition }
-        }
-        Chore::UnlinkSegments { trim, topic_partition, segments, held } => {
-            chores::keep_for_holders(&held);
-            let data_dir = path_of(data_dirs, trim.dir());
-            if let Err(error) = chores::unlink_segments(data_dir, topic_partition, &segments) {
-                tracing::warn!(%topic_partition, %error, "cannot unlink old segments");
-            }
-            Input::SegmentsUnlinked { trim }
-        }
-    }
 }
 
 fn write_log_starts(jobs: &Receiver<LogStartWrite>, files: &LogStartFiles, reply: &Postbox) {

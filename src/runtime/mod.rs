@@ -37,6 +37,7 @@ mod metadata_file;
 pub mod preflight;
 mod receive_chunks;
 mod recovery_disk;
+mod removal;
 mod reserve;
 mod residency;
 mod restorer;

@@ -17,12 +17,13 @@ use crate::model::{Offset, PartitionIndex, ShardId, TopicId, TopicPartition};
 use crate::storage::RecoveryDisk;
 
 use super::catalogue::{Catalogue, FileIdentity, SummaryHeader};
-use super::chores::{self, DELETED_SUFFIX};
+use super::chores;
 use super::files::{
     LOG_START, journal_dir, journal_path, open_or_create, partition_dir, segment_path, sync_dir,
 };
 use super::io_threads::disk_error;
 use super::journal_reader::JournalReader;
+use super::removal::move_away;
 use super::segment_restorers::{SegmentRestorers, Work};
 use super::summary_file::summary_path;
 use super::swap_files::{finish_swaps, is_of_swap};
@@ -65,17 +66,6 @@ impl DataDir {
     /// Writes the catalogue anew, out of what was read of summaries since the directory was listed: the next start need not read it again.
     pub fn keep_catalogue(&mut self) {
         self.catalogue.finish();
-    }
-
-    /// Removes what a crash left of deleted partitions.
-    pub fn remove_deleted(&self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.path)? {
-            let entry = entry?;
-            if entry.file_name().to_string_lossy().ends_with(DELETED_SUFFIX) {
-                fs::remove_dir_all(entry.path())?;
-            }
-        }
-        Ok(())
     }
 
     fn opened(&mut self, path: &Path) -> io::Result<&File> {
@@ -475,7 +465,8 @@ impl RecoveryDisk for DataDir {
         // They keep its files open.
         self.restorers = None;
         self.last = None;
-        chores::delete_partition(&self.path, topic_partition).map_err(failed("remove partition"))
+        // Its bytes go when clients are served again.
+        move_away(&self.path, topic_partition).map(drop).map_err(failed("remove partition"))
     }
 
     fn damaged(&mut self) -> Result<Vec<TopicPartition>, DiskError> {

@@ -21,6 +21,7 @@ use crate::limits::{BLOCK_BYTES, BULK_WRITE_BYTES};
 use super::aligned::Aligned;
 use super::bulk::Seal;
 use super::files::{SegmentFile, open_or_create, sync_dir};
+use super::removal::cuts;
 
 /// Space is allocated in steps as large as what the file has, between these bounds: a slow partition wastes little, a fast one
 /// rarely changes metadata.
@@ -109,7 +110,9 @@ impl SegmentWriter {
             block[front.len()..filled].copy_from_slice(tail);
             write_padded(&file, block, filled, position - front.len() as u64)?;
         }
-        file.set_len(*length)?;
+        for length in cuts(file.metadata()?.len(), *length) {
+            file.set_len(length)?;
+        }
         Ok(file)
     }
 

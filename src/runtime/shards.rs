@@ -2,6 +2,7 @@
 //!
 //! The order is law: topics first (they say what may be kept), then recovery, and nothing new is written before it is complete.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ use super::log_dirs::{FoundDir, FoundDirs};
 use super::metadata_file::MetadataFile;
 use super::preflight::{self, StartError};
 use super::recovery_disk::DataDir;
+use super::removal;
 
 /// How often a start that takes long says how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -221,10 +223,6 @@ fn recover_dir(
     shards: u16,
     image: &MetadataImage,
 ) -> Result<Vec<RecoveredShard>, StartError> {
-    DataDir::new(dir.path.clone()).remove_deleted().map_err(|error| {
-        let problem = format!("cannot remove deleted partitions in {}: {error}", dir.path.display());
-        StartError::new(problem, "give this user the right to write there")
-    })?;
     let keep = |of: TopicPartition| match image.partition(of) {
         None => Keep::Nowhere,
         Some(partition) if partition.directory == dir.directory_id => Keep::Here,
@@ -243,6 +241,9 @@ fn recover_dir(
         recovered
     };
     let mut recovered = once();
+    if recovered.as_ref().is_err_and(found_no_room) && remove_left_over(&dir.path) {
+        recovered = once();
+    }
     if recovered.as_ref().is_err_and(found_no_room) && dir.reserve.give_up().unwrap_or(false) {
         tracing::warn!(path = %dir.path.display(), "no room for recovery: the reserve is given up for it");
         recovered = once();
@@ -261,6 +262,14 @@ fn recover_dir(
             "nothing was changed that another start cannot repeat; check the disk, or restore this file from a replica or backup",
         )
     })
+}
+
+/// Makes room of what is left of deleted partitions. Whether there was anything.
+fn remove_left_over(path: &Path) -> bool {
+    let directories = removal::left_over(path).unwrap_or_default();
+    let removed = directories.iter().map(fs::remove_dir_all).filter(Result::is_ok).count();
+    tracing::warn!(path = %path.display(), removed, "no room for recovery: deleted partitions are removed first");
+    removed > 0
 }
 
 /// 0 if the volume cannot be asked: it is said to be full then, too.

@@ -4,6 +4,7 @@
 //! that a taken one is told before recovery; nobody can connect before the end.
 
 use std::io;
+use std::mem;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,8 +24,9 @@ use super::control_thread::{Health, bind_admin, on_signals, serve_admin};
 use super::disk_space::{self, Watched};
 use super::executors::{Common, Executors, ShardSeed};
 use super::listener::{Gate, bind, local_address};
-use super::log_dirs;
+use super::log_dirs::{self, FoundDir, FoundDirs};
 use super::preflight::{self, StartError};
+use super::removal;
 use super::shards;
 use super::sockets::SocketConfig;
 
@@ -81,11 +83,14 @@ pub fn run(options: Options, on_ready: impl FnOnce(&Ready)) -> Result<ExitCode, 
         cpus: options.pin.then(|| cpus.clone()),
         sockets: socket_config(&config),
     };
+    let mut left_over = left_over(&found);
     let (ready, started) = unbounded();
     let seeds = prepared.into_iter().zip(by_shard(sockets, shards));
     let seeds = seeds.map(|(prepared, listeners)| ShardSeed {
         listeners,
         metadata: prepared.metadata,
+        // All by the first shard.
+        left_over: mem::take(&mut left_over),
         make: prepared.make,
     });
     let executors = Executors::start(&common, seeds.collect(), &ready).map_err(cannot_start)?;
@@ -121,6 +126,17 @@ pub fn run(options: Options, on_ready: impl FnOnce(&Ready)) -> Result<ExitCode, 
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(StartError::new(format!("the broker could not go on: {error}"), String::new())),
     }
+}
+
+/// What is to be removed of deleted partitions in all log dirs that are used.
+fn left_over(found: &FoundDirs) -> Vec<PathBuf> {
+    let of_dir = |dir: &FoundDir| {
+        removal::left_over(&dir.path).unwrap_or_else(|error| {
+            tracing::warn!(path = %dir.path.display(), %error, "cannot look for what is left of deleted partitions");
+            Vec::new()
+        })
+    };
+    found.online().flat_map(of_dir).collect()
 }
 
 /// A broken shard must not go on beside healthy ones: what it knows may be wrong.

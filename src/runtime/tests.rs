@@ -240,6 +240,7 @@ fn start(shards: u16, idle_ms_max: u64, connections_max: usize) -> Running {
         ShardSeed {
             listeners: vec![socket],
             metadata: None,
+            left_over: Vec::new(),
             make: move |_: &Clock| EchoCore::new(shard, shards),
         }
     });

@@ -126,6 +126,29 @@ fn what_has_expired_goes_with_its_files_and_a_new_topic_of_the_name_begins_anew(
     assert_eq!(ends(&broker, "old", 0), (0, 0));
 }
 
+#[test]
+fn what_a_crash_left_of_a_deleted_topic_goes_while_clients_are_served() {
+    let scratch = Scratch::new();
+    let broker = Broker::serve_at(&scratch, 2, 0, &EAGER);
+    create_topic(&broker, "kept", 1, &[]);
+    assert_eq!(send_values(&broker, "kept", 0, &["a"]), [0]);
+    broker.kill();
+    // One that was on its way out, and one of which the image knows nothing any more.
+    let left = ["0123456789abcdef0123456789abcdef-0.deleted", "0123456789abcdef0123456789abcdef-1"];
+    for name in left {
+        fs::create_dir(scratch.data().join(name)).expect("a directory");
+        let segment = scratch.data().join(name).join("00000000000000000000.log");
+        fs::write(segment, vec![0; 3 << 20]).expect("a segment");
+    }
+    let broker = Broker::serve_at(&scratch, 1, 0, &EAGER);
+    assert_eq!(values(&read_from(&broker, "kept", 0, Offset::Beginning)), ["a"]);
+    let names = || fs::read_dir(scratch.data()).expect("the broker made it").flatten();
+    until("both are gone", || {
+        !names().any(|entry| entry.file_name().to_string_lossy().starts_with("0123456789"))
+    });
+    assert_eq!(send_values(&broker, "kept", 0, &["b"]), [1]);
+}
+
 /// Names in all partition directories that end so.
 fn files(scratch: &Scratch, suffix: &str) -> Vec<String> {
     let directories = fs::read_dir(scratch.data()).expect("the broker made it").flatten();

@@ -3,6 +3,7 @@
 use std::os::unix::fs::FileExt;
 
 use bytes::Bytes;
+use crossbeam_channel::Receiver;
 use protocol::record::{BatchBuilder, batches};
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -23,6 +24,8 @@ struct World {
     inbox: Inbox,
     files: Files,
     root: PathBuf,
+    /// Files without a name come here when nobody has them any more.
+    nameless: (Arc<Sender<File>>, Receiver<File>),
 }
 
 impl World {
@@ -31,9 +34,13 @@ impl World {
         std::fs::create_dir_all(partition_dir(&root, OF)).expect("a temporary directory");
         let dirs: Arc<[PathBuf]> = [root.clone()].into();
         let (postbox, inbox) = inbox().expect("an eventfd");
-        let (compactor, thread) = Compactor::start(ShardId(0), Arc::clone(&dirs), postbox).expect("a thread");
+        let (heir, left) = unbounded();
+        let nameless = (Arc::new(heir), left);
+        let heir = Arc::downgrade(&nameless.0);
+        let (compactor, thread) =
+            Compactor::start(ShardId(0), Arc::clone(&dirs), heir, postbox).expect("a thread");
         let files = Files::new(dirs, 1);
-        World { compactor: Some(compactor), thread: Some(thread), inbox, files, root }
+        World { compactor: Some(compactor), thread: Some(thread), inbox, files, root, nameless }
     }
 
     fn compactor(&self) -> &Compactor {
@@ -84,6 +91,13 @@ impl World {
         let mut names: Vec<String> = names.collect();
         names.sort();
         names
+    }
+
+    /// The shard hears that these are not there any more. Which files nobody has then, and that have no name.
+    fn forget(&self, sources: Vec<Source>) -> Vec<u64> {
+        sources.iter().for_each(|(file, _)| drop(self.files.close(file.id)));
+        drop(sources);
+        self.nameless.1.try_iter().map(|file| file.metadata().expect("it is open").len()).collect()
     }
 
     fn stop(&mut self) {
@@ -149,6 +163,7 @@ fn two_segments_become_one_and_who_reads_them_may_finish() {
     let summary = Summary::decode(OF, &Bytes::copy_from_slice(&front[..count])).expect("whole");
     assert_eq!((summary.segment, summary.index), (new.sealed, Some(new.index)));
     world.stop();
+    assert_eq!(world.forget(vec![first, second]), [first_bytes.len() as u64, second_bytes.len() as u64]);
 }
 
 #[test]
@@ -180,8 +195,9 @@ fn what_cannot_be_read_is_told() {
     world.compactor().map_keys(COMPACTION, vec![(Arc::clone(&file), segment)], Offset(0), 1 << 20, u64::MAX);
     let Input::KeysMapped { result, .. } = world.answer() else { panic!("answered") };
     assert!(matches!(result, Err(CompactionFault::Disk(_))));
-    world.compactor().swap(COMPACTION, OF, vec![Offset(0)], vec![file]);
+    world.compactor().swap(COMPACTION, OF, vec![Offset(0)], vec![Arc::clone(&file)]);
     let Input::SegmentsSwapped { result, .. } = world.answer() else { panic!("answered") };
     assert!(matches!(result, Err(SwapFault::Unchanged(_))), "nothing was rewritten");
     world.stop();
+    assert!(world.forget(vec![(file, segment)]).is_empty(), "it has its name");
 }

@@ -66,3 +66,21 @@ fn a_file_that_two_threads_opened_is_open_once() {
     assert!(Arc::ptr_eq(&again, &named.0.opened().expect("open")));
     assert_eq!(all.open_of(0), 1);
 }
+
+#[test]
+fn a_file_without_a_name_is_left_by_the_last_who_has_it() {
+    let all = all(2);
+    let (sender, left) = crossbeam_channel::unbounded();
+    let sender = Arc::new(sender);
+    for (heir_is_there, expected) in [(true, 1), (false, 0)] {
+        let named = open(&all);
+        let reader = named.0.opened().expect("open");
+        reader.leave_to(&if heir_is_there { Arc::downgrade(&sender) } else { Weak::new() });
+        drop(named);
+        assert!(reader.metadata().is_ok() && left.is_empty(), "somebody reads");
+        drop(reader);
+        assert_eq!((left.try_iter().count(), all.open_of(0)), (expected, 0));
+    }
+    drop(open(&all));
+    assert!(left.is_empty(), "it has its name");
+}
