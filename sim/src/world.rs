@@ -34,6 +34,9 @@ use crate::trace::{Trace, WORLD};
 const PHASE_NS_MAX: u64 = 600_000_000_000;
 const EVENTS_MAX: u64 = 20_000_000;
 
+/// A broker that has crashed so often is left alone.
+const CRASHES_MAX: u32 = 1_000;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     Chaos,
@@ -287,7 +290,8 @@ impl World {
 
     fn count_stage(&mut self) {
         let moment = self.disk.take_moment() && self.phase == Phase::Chaos;
-        if moment && self.node.is_some() && self.random.percent(self.plan.moment_percent) {
+        if moment && self.may_crash() && self.node.is_some() && self.random.percent(self.plan.moment_percent)
+        {
             self.coverage.add("crashes at a chosen moment", 1);
             self.crash();
             return;
@@ -443,7 +447,7 @@ impl World {
             random: &mut self.node_random,
         };
         self.node = Some(Node::new(life, shards, &mut around));
-        if self.phase == Phase::Chaos {
+        if self.phase == Phase::Chaos && self.may_crash() {
             let lasts = self.random.log_uniform(1_000_000, self.plan.life_ns_max);
             let orderly = self.random.percent(self.plan.stop_percent);
             let end = if orderly { Event::Stop { life } } else { Event::Crash { life } };
@@ -474,6 +478,11 @@ impl World {
         self.phase = phase;
         self.phase_since = self.schedule.instant();
         self.trace.step(self.phase_since, WORLD, "phase", [phase as u64, 0, 0]);
+    }
+
+    /// Where each start meets a crash before its first commit, chaos would have no end.
+    fn may_crash(&self) -> bool {
+        self.crashes < CRASHES_MAX
     }
 
     fn is_thick(&self) -> bool {
