@@ -115,6 +115,7 @@ impl<C: Core> Driver<C> {
             }
             Mail::Stop => {
                 self.sockets.stop_listening();
+                self.io.begin_stop();
                 turn.inputs.push_back(Input::Stop);
             }
             // The asker may have given up.

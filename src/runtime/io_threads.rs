@@ -166,6 +166,11 @@ impl IoThreads {
         self.remover.unlink_segments(trim, topic_partition, segments, held);
     }
 
+    /// A stop waits for no removal.
+    pub fn begin_stop(&self) {
+        self.remover.begin_stop();
+    }
+
     pub fn remove_left_over(&self, directories: Vec<PathBuf>) {
         self.remover.remove_left_over(directories);
     }
@@ -200,8 +205,8 @@ impl IoThreads {
         let IoThreads { bulk, cold, remover, log_starts, compactor, restores, metadata, threads, counts: _ } =
             self;
         compactor.stop();
-        remover.stop();
-        drop((bulk, cold, log_starts, restores, metadata));
+        remover.begin_stop();
+        drop((bulk, cold, remover, log_starts, restores, metadata));
         for thread in threads {
             // A panic has already aborted the process.
             let _ = thread.join();

@@ -26,7 +26,7 @@ use super::files::{SEGMENT_SUFFIXES, SegmentFile, partition_dir, path_of, sync_d
 use super::io_threads::thread;
 use super::mesh::{Mail, Postbox};
 
-/// Partitions on their way out: what a crash leaves here is removed after the next start.
+/// Partitions on their way out: what a stop or a crash leaves here is removed after the next start.
 const DELETED_SUFFIX: &str = ".deleted";
 
 const STACK_BYTES: usize = 256 * 1024;
@@ -50,7 +50,7 @@ enum Job {
     LeftOver(PathBuf),
 }
 
-/// The sending side; the shard's loop owns it. A client waits for none of it.
+/// The sending side; the shard's loop owns it, and the thread ends with it. A client waits for none of it.
 #[derive(Debug)]
 pub struct Remover {
     jobs: Sender<Job>,
@@ -104,8 +104,8 @@ impl Remover {
         Arc::downgrade(&self.nameless)
     }
 
-    /// What was asked for is done without pauses, and the thread ends. Space that is still to be given back comes with the end of the process.
-    pub fn stop(self) {
+    /// The broker is about to stop: what was asked for is answered at once, and what is still there is removed after the next start.
+    pub fn begin_stop(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
     }
 
@@ -119,6 +119,14 @@ impl Remover {
 pub fn cuts(length: u64, to: u64) -> impl Iterator<Item = u64> {
     let pieces = length.saturating_sub(to).div_ceil(RECLAIM_BYTES);
     (0..pieces).rev().map(move |piece| to + piece * RECLAIM_BYTES)
+}
+
+/// Removes a file that a start would remove, too, whatever of it is there.
+pub fn remove_unused(path: &Path) -> io::Result<()> {
+    if let Some(file) = open_large(path) {
+        cuts(file.metadata()?.len(), 0).try_for_each(|length| file.set_len(length))?;
+    }
+    fs::remove_file(path)
 }
 
 /// Renames the directory of a partition, so that it is gone at once for whoever looks. None: nothing was ever written for it.
@@ -246,6 +254,9 @@ impl Work {
         let mut large = Vec::new();
         let mut result = Ok(());
         for base_offset in segments {
+            if self.pace.is_stopping() {
+                break;
+            }
             for suffix in SEGMENT_SUFFIXES {
                 let path = directory.join(format!("{:020}{suffix}", base_offset.0));
                 let file = if open.contains(base_offset) { None } else { open_large(&path) };
@@ -282,6 +293,9 @@ impl Work {
     /// Of the segments in `open` somebody else gives the space back.
     fn remove_directory(&self, directory: &Path, open: &BTreeSet<Offset>) -> io::Result<()> {
         for entry in fs::read_dir(directory)? {
+            if self.pace.is_stopping() {
+                return Ok(());
+            }
             let path = entry?.path();
             let base_offset = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok()).map(Offset);
             let is_open = base_offset.is_some_and(|base_offset| open.contains(&base_offset));

@@ -268,7 +268,9 @@ fn recover_dir(
 fn remove_left_over(path: &Path) -> bool {
     let directories = removal::left_over(path).unwrap_or_default();
     let removed = directories.iter().map(fs::remove_dir_all).filter(Result::is_ok).count();
-    tracing::warn!(path = %path.display(), removed, "no room for recovery: deleted partitions are removed first");
+    if removed > 0 {
+        tracing::warn!(path = %path.display(), removed, "no room for recovery: what is left of deleted partitions is removed for it");
+    }
     removed > 0
 }
 

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use crate::model::Offset;
 
 use super::files::{SEGMENT_SUFFIXES, sync_dir};
+use super::removal::remove_unused;
 
 const LOG: &str = ".log";
 const SUMMARY: &str = ".summary";
@@ -59,7 +60,7 @@ impl<'a> SwapFiles<'a> {
     /// Removes what was written and is not wanted.
     pub fn discard(&self) {
         for path in [self.cleaned_log(), self.cleaned_summary()] {
-            if let Err(error) = fs::remove_file(&path)
+            if let Err(error) = remove_unused(&path)
                 && error.kind() != io::ErrorKind::NotFound
             {
                 tracing::warn!(path = %path.display(), %error, "cannot remove what compaction left");

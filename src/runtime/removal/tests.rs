@@ -18,6 +18,7 @@ const LENGTH: u64 = 2 * RECLAIM_BYTES + 5_000;
 struct World {
     remover: Option<Remover>,
     thread: Option<JoinHandle<()>>,
+    postbox: Postbox,
     inbox: Inbox,
     files: Files,
     root: PathBuf,
@@ -29,9 +30,22 @@ impl World {
         fs::create_dir_all(partition_dir(&root, OF)).expect("a temporary directory");
         let dirs: Arc<[PathBuf]> = [root.clone()].into();
         let (postbox, inbox) = inbox().expect("an eventfd");
-        let (remover, thread) = Remover::start(ShardId(0), Arc::clone(&dirs), postbox).expect("a thread");
         let files = Files::new(dirs, 1);
-        World { remover: Some(remover), thread: Some(thread), inbox, files, root }
+        let mut world = World { remover: None, thread: None, postbox, inbox, files, root };
+        world.start();
+        world
+    }
+
+    fn start(&mut self) {
+        let dirs = Arc::clone(self.files.data_dirs());
+        let (remover, thread) = Remover::start(ShardId(0), dirs, self.postbox.clone()).expect("a thread");
+        (self.remover, self.thread) = (Some(remover), Some(thread));
+    }
+
+    fn stop(&mut self) {
+        self.remover.take().expect("running").begin_stop();
+        let ended = self.thread.take().expect("running").join();
+        assert!(ended.is_ok() || std::thread::panicking(), "the thread panicked");
     }
 
     fn remover(&self) -> &Remover {
@@ -82,9 +96,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        self.remover.take().expect("stopped once").stop();
-        let ended = self.thread.take().expect("joined once").join();
-        assert!(ended.is_ok() || std::thread::panicking(), "the thread panicked");
+        self.stop();
         let _ = fs::remove_dir_all(&self.root);
     }
 }
@@ -162,6 +174,35 @@ fn what_an_earlier_run_left_is_removed_and_nothing_else() {
     assert_eq!((length(&again), length(&kept)), (0, LENGTH));
     assert_eq!(length(&file), LENGTH, "it went all at once");
     assert!(left_over(&world.root).expect("lists").is_empty());
+}
+
+#[test]
+fn a_stop_waits_for_no_removal_and_the_next_run_goes_on() {
+    let mut world = World::new("stop");
+    let (_, file) = world.segment(1);
+    world.remover().begin_stop();
+    world.remover().unlink_segments(TrimId(4), OF, vec![Offset(1)], Vec::new());
+    assert!(matches!(world.answer(), Input::SegmentsUnlinked { .. }));
+    assert!(partition_dir(&world.root, OF).join("00000000000000000001.log").exists());
+    world.remover().delete_partition(LogDir(0), OF, Vec::new());
+    assert!(matches!(world.answer(), Input::PartitionDeleted { .. }));
+    assert!(!partition_dir(&world.root, OF).exists());
+    let left = left_over(&world.root).expect("lists");
+    assert_eq!((left.len(), length(&file)), (1, LENGTH));
+    world.stop();
+    world.start();
+    world.remover().remove_left_over(left);
+    world.remove(true, &[], Vec::new());
+    assert_eq!(length(&file), 0);
+}
+
+#[test]
+fn what_nobody_wants_is_cut_before_it_goes() {
+    let world = World::new("unwanted");
+    let (known, file) = world.segment(1);
+    remove_unused(&known.path()).expect("removes");
+    assert_eq!((known.path().exists(), length(&file)), (false, 0));
+    assert_eq!(remove_unused(&known.path()).expect_err("gone").kind(), io::ErrorKind::NotFound);
 }
 
 #[test]
