@@ -254,8 +254,9 @@ impl Work {
         let mut large = Vec::new();
         let mut result = Ok(());
         for base_offset in segments {
+            // The rest keep their names, and so their bytes.
             if self.pace.is_stopping() {
-                break;
+                return result;
             }
             for suffix in SEGMENT_SUFFIXES {
                 let path = directory.join(format!("{:020}{suffix}", base_offset.0));

@@ -179,9 +179,10 @@ fn what_an_earlier_run_left_is_removed_and_nothing_else() {
 #[test]
 fn a_stop_waits_for_no_removal_and_the_next_run_goes_on() {
     let mut world = World::new("stop");
-    let (_, file) = world.segment(1);
+    let (known, file) = world.segment(1);
+    drop(known.open().expect("opens"));
     world.remover().begin_stop();
-    world.remover().unlink_segments(TrimId(4), OF, vec![Offset(1)], Vec::new());
+    world.remover().unlink_segments(TrimId(4), OF, vec![Offset(1)], vec![known]);
     assert!(matches!(world.answer(), Input::SegmentsUnlinked { .. }));
     assert!(partition_dir(&world.root, OF).join("00000000000000000001.log").exists());
     world.remover().delete_partition(LogDir(0), OF, Vec::new());
