@@ -118,6 +118,12 @@ fn a_topic_deleted_under_a_fetch_across_shards_costs_a_connection_at_most() {
     }
 }
 
+/// A full disk kept the ring from growing. It took itself for half empty, told of each seal alone, and had no block left for what frees it.
+#[test]
+fn a_ring_that_cannot_grow_tells_of_several_seals_at_once() {
+    check(6_044_729, Plan::of_seed(6_044_729));
+}
+
 /// A seal had cut and synced its segment, and found no room for the summary. Then its last block was wanted, and the segment was written
 /// once more before the seal was tried again. And a broker that stops answers a fetch without the index that it waits for: it had
 /// stopped, and the next one ran, when such an answer arrived.

@@ -347,7 +347,13 @@ impl Ring {
     /// What the ring holds when it has grown as far as it may.
     #[must_use]
     pub fn capacity(&self) -> u64 {
-        self.files().map(|file| file.bytes).sum::<u64>().max(self.bytes_max)
+        self.bytes().max(self.bytes_max)
+    }
+
+    /// What it holds now: a full disk may keep it from growing.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.files().map(|file| file.bytes).sum()
     }
 
     /// The smallest file that is, or will be, in use.

@@ -177,11 +177,11 @@ impl Storage {
         self.maybe_tell_sealed(effects);
     }
 
-    /// A ring that is more than half full hears of several seals at once: else each of them could take a block of it, and together
+    /// A ring that is more than half full, as large as it is now, hears of several seals at once: else each of them could take a block of it, and together
     /// they would take the room that it keeps for releasing a file.
     pub(super) fn maybe_tell_sealed(&mut self, effects: &mut Effects) {
         let ring = self.journal.ring();
-        let is_pressed = ring.used_bytes() * 2 > ring.capacity() || self.journal.is_blocked();
+        let is_pressed = ring.used_bytes() * 2 > ring.bytes() || self.journal.is_blocked();
         let more_will_come = self.seals_in_flight > 0 || self.restore.is_under_way();
         if more_will_come && is_pressed && self.completed.len() < SEALS_TOLD_TOGETHER {
             return;
