@@ -27,7 +27,7 @@ use crate::model::{Offset, ShardId, Snapshot, TopicPartition};
 
 use super::descriptors::Heir;
 use super::files::{OpenFile, SegmentFile, partition_dir, path_of, sync_dir};
-use super::io_threads::{disk_error, thread};
+use super::io_threads::{disk_error, post, thread};
 use super::mesh::{Mail, Postbox};
 use super::swap_files::{SwapError, SwapFiles, unlink_merged};
 
@@ -109,7 +109,7 @@ impl Compactor {
         bytes_per_second: u64,
     ) {
         let pace = self.pace(compaction, bytes_per_second);
-        self.post(Order::Map { compaction, sources, from, map_bytes, pace });
+        post(&self.orders, Order::Map { compaction, sources, from, map_bytes, pace });
     }
 
     pub fn rewrite(
@@ -121,7 +121,7 @@ impl Compactor {
         bytes_per_second: u64,
     ) {
         let pace = self.pace(compaction, bytes_per_second);
-        self.post(Order::Rewrite { compaction, of, sources, rules, snapshot, pace });
+        post(&self.orders, Order::Rewrite { compaction, of, sources, rules, snapshot, pace });
     }
 
     pub fn swap(
@@ -131,7 +131,7 @@ impl Compactor {
         replaced: Vec<Offset>,
         held: Vec<Arc<SegmentFile>>,
     ) {
-        self.post(Order::Swap { compaction, of, replaced, held });
+        post(&self.orders, Order::Swap { compaction, of, replaced, held });
     }
 
     pub fn end(&self, compaction: CompactionId) {
@@ -139,7 +139,7 @@ impl Compactor {
         if let Some(ended) = ended {
             ended.store(true, Ordering::Relaxed);
         }
-        self.post(Order::End { compaction });
+        post(&self.orders, Order::End { compaction });
     }
 
     /// Ends what is under way, and the thread after it.
@@ -153,11 +153,6 @@ impl Compactor {
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         ends.insert(compaction, Arc::clone(&ended));
         Pace { ended, bytes_per_second, began: None, bytes: 0 }
-    }
-
-    fn post(&self, order: Order) {
-        let sent = self.orders.send(order).is_ok();
-        debug_assert!(sent, "the compaction thread ended early");
     }
 }
 

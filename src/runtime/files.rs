@@ -79,6 +79,13 @@ impl SegmentFile {
         Ok(())
     }
 
+    /// Whether anybody has it open beside the file itself. Never touches the disk.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        // The file's own, and this one.
+        self.opened().is_some_and(|open| Arc::strong_count(&open) > 2)
+    }
+
     /// Its name is gone: if it is open, its space is given back by `heir` when the last who has it is done.
     pub fn leave_to(&self, heir: &Heir) {
         if let Some(open) = self.opened() {

@@ -215,7 +215,7 @@ impl IoThreads {
 }
 
 /// The other side lives until this one is dropped, so there is always someone who listens.
-fn post<T>(to: &Sender<T>, job: T) {
+pub fn post<T>(to: &Sender<T>, job: T) {
     let sent = to.send(job).is_ok();
     debug_assert!(sent, "a helper thread ended early");
 }

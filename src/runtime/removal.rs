@@ -4,7 +4,7 @@
 //! journal wait: with a segment of 1 GiB, a third of a second (docs/decisions/0015). So a file loses its name first, durably, and then
 //! its bytes from the end on, with pauses. A file that somebody still reads from keeps its bytes until the last one is done.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -23,7 +23,7 @@ use crate::model::{LogDir, Offset, ShardId, TopicPartition};
 
 use super::descriptors::Heir;
 use super::files::{SEGMENT_SUFFIXES, SegmentFile, partition_dir, path_of, sync_dir};
-use super::io_threads::thread;
+use super::io_threads::{post, thread};
 use super::mesh::{Mail, Postbox};
 
 /// Partitions on their way out: what a stop or a crash leaves here is removed after the next start.
@@ -80,7 +80,7 @@ impl Remover {
         topic_partition: TopicPartition,
         held: Vec<Arc<SegmentFile>>,
     ) {
-        self.post(Job::Partition { dir, topic_partition, held });
+        post(&self.jobs, Job::Partition { dir, topic_partition, held });
     }
 
     pub fn unlink_segments(
@@ -90,12 +90,12 @@ impl Remover {
         segments: Vec<Offset>,
         held: Vec<Arc<SegmentFile>>,
     ) {
-        self.post(Job::Segments { trim, topic_partition, segments, held });
+        post(&self.jobs, Job::Segments { trim, topic_partition, segments, held });
     }
 
     /// Removes what `left_over` found.
     pub fn remove_left_over(&self, directories: Vec<PathBuf>) {
-        directories.into_iter().for_each(|directory| self.post(Job::LeftOver(directory)));
+        directories.into_iter().for_each(|directory| post(&self.jobs, Job::LeftOver(directory)));
     }
 
     /// Takes files that have no name any more.
@@ -107,11 +107,6 @@ impl Remover {
     /// The broker is about to stop: what was asked for is answered at once, and what is still there is removed after the next start.
     pub fn begin_stop(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
-    }
-
-    fn post(&self, job: Job) {
-        let sent = self.jobs.send(job).is_ok();
-        debug_assert!(sent, "the removing thread ended early");
     }
 }
 
@@ -152,19 +147,20 @@ pub fn left_over(data_dir: &Path) -> io::Result<Vec<PathBuf>> {
     paths.filter(|path| path.as_ref().map_or(true, is_away)).collect()
 }
 
-/// Opens those files that somebody still sends from, or is about to: without a name, they live until the last one is done.
-fn keep_for_holders(held: &[Arc<SegmentFile>]) {
-    for file in held.iter().filter(|file| Arc::strong_count(file) > 1) {
-        // What was never written has no file.
-        if let Err(error) = file.open() {
-            tracing::debug!(path = %file.path().display(), %error, "cannot keep a file open");
+/// Opens those files that somebody still sends from, or is about to: without a name, they live until the last one is done, and are
+/// left to the heir then. Of all others only we know: no more descriptors wait for their turn than there are readers.
+fn keep_for_holders(held: &[Arc<SegmentFile>]) -> BTreeMap<Offset, &SegmentFile> {
+    let mut kept = BTreeMap::new();
+    for file in held.iter().filter(|file| Arc::strong_count(file) > 1 || file.is_read()) {
+        match file.open() {
+            Ok(_) => drop(kept.insert(file.base_offset(), &**file)),
+            // What was never written has no file.
+            Err(error) => {
+                tracing::debug!(path = %file.path().display(), %error, "cannot keep a file open");
+            }
         }
     }
-}
-
-/// The segments whose files are open: they may be read from, so they are left to the heir.
-fn open_ones(held: &[Arc<SegmentFile>]) -> BTreeSet<Offset> {
-    held.iter().filter(|file| file.opened().is_some()).map(|file| file.base_offset()).collect()
+    kept
 }
 
 /// The file, if giving its space back at once would be felt.
@@ -234,7 +230,7 @@ impl Work {
                 Some(Input::SegmentsUnlinked { trim })
             }
             Job::LeftOver(directory) => {
-                if let Err(error) = self.remove_directory(&directory, &BTreeSet::new()) {
+                if let Err(error) = self.remove_directory(&directory, &BTreeMap::new()) {
                     tracing::warn!(directory = %directory.display(), %error, "cannot remove what is left of a deleted partition");
                 }
                 None
@@ -249,8 +245,7 @@ impl Work {
         segments: &[Offset],
         held: &[Arc<SegmentFile>],
     ) -> io::Result<()> {
-        keep_for_holders(held);
-        let open = open_ones(held);
+        let kept = keep_for_holders(held);
         let mut large = Vec::new();
         let mut result = Ok(());
         for base_offset in segments {
@@ -260,7 +255,7 @@ impl Work {
             }
             for suffix in SEGMENT_SUFFIXES {
                 let path = directory.join(format!("{:020}{suffix}", base_offset.0));
-                let file = if open.contains(base_offset) { None } else { open_large(&path) };
+                let file = if kept.contains_key(base_offset) { None } else { open_large(&path) };
                 match self.pace.step(|| fs::remove_file(&path)) {
                     Ok(()) => large.extend(file),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -268,10 +263,10 @@ impl Work {
                 }
             }
         }
-        if !large.is_empty() || !open.is_empty() {
+        if !large.is_empty() || !kept.is_empty() {
             // A name that a crash brings back has all its bytes.
             self.pace.step(|| sync_dir(directory))?;
-            held.iter().for_each(|file| file.leave_to(&self.heir));
+            kept.values().for_each(|file| file.leave_to(&self.heir));
             large.iter().for_each(|file| self.give_back(file));
         }
         result
@@ -283,24 +278,23 @@ impl Work {
         topic_partition: TopicPartition,
         held: &[Arc<SegmentFile>],
     ) -> io::Result<()> {
-        keep_for_holders(held);
+        let kept = keep_for_holders(held);
         let Some(away) = self.pace.step(|| move_away(data_dir, topic_partition))? else { return Ok(()) };
-        let open = open_ones(held);
-        held.iter().for_each(|file| file.leave_to(&self.heir));
-        self.remove_directory(&away, &open)?;
+        kept.values().for_each(|file| file.leave_to(&self.heir));
+        self.remove_directory(&away, &kept)?;
         sync_dir(data_dir)
     }
 
-    /// Of the segments in `open` somebody else gives the space back.
-    fn remove_directory(&self, directory: &Path, open: &BTreeSet<Offset>) -> io::Result<()> {
+    /// Of the segments in `kept` the space is given back later.
+    fn remove_directory(&self, directory: &Path, kept: &BTreeMap<Offset, &SegmentFile>) -> io::Result<()> {
         for entry in fs::read_dir(directory)? {
             if self.pace.is_stopping() {
                 return Ok(());
             }
             let path = entry?.path();
             let base_offset = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok()).map(Offset);
-            let is_open = base_offset.is_some_and(|base_offset| open.contains(&base_offset));
-            let file = if is_open { None } else { open_large(&path) };
+            let is_kept = base_offset.is_some_and(|base_offset| kept.contains_key(&base_offset));
+            let file = if is_kept { None } else { open_large(&path) };
             if self.pace.step(|| fs::remove_file(&path)).is_ok() {
                 file.iter().for_each(|file| self.give_back(file));
             }

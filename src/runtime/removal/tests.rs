@@ -128,6 +128,7 @@ fn what_nobody_reads_has_lost_its_bytes_when_the_answer_comes() {
         let world = World::new(&format!("unread-{whole_partition}"));
         // Of one of them the shard has no number.
         let ((known, first), (_, second)) = (world.segment(1), world.segment(2));
+        drop(known.open().expect("opens, as for a reader who is done"));
         fs::write(partition_dir(&world.root, OF).join("00000000000000000001.summary"), "s").expect("writes");
         world.remove(whole_partition, &[Offset(1), Offset(2), Offset(3)], vec![known]);
         assert_eq!((length(&first), length(&second)), (0, 0));
