@@ -2,6 +2,7 @@
 
 use crate::checkers::log_start::Retention;
 use crate::client::admin::TopicPlan;
+use crate::client::loner::LonerPlan;
 use crate::disk::DiskFaults;
 use crate::mutations::Mutation;
 use crate::plan::Plan;
@@ -205,12 +206,16 @@ fn a_coordinator_hears_of_the_segment_that_replaces_its_own() {
         (plan.shards, plan.log_dirs, plan.full_gap_ns_max) = (vec![1], 1, 0);
         (plan.cleaner_backoff_ms, plan.roll_ms) = (1, 2);
         plan.disk_faults = DiskFaults { slow: 300_000, ..DiskFaults::default() };
+        (plan.life_ns_max, plan.crashes_min, plan.index_bytes_max) = (1_000_000_000, 20, 256);
+        let topic = plan.admin.topics.first().expect("there is a topic that stays");
+        let (topic, partitions) = (topic.name.clone(), topic.partitions);
+        plan.loners = vec![LonerPlan { topic, partitions, pause_ns_max: 200_000 }];
         plan
     };
     let mutation = Mutation::named("coordinator_misses_swap").expect("exists");
-    let outcome = World::new(473, plan(473), mutation).run();
+    let outcome = World::new(14, plan(14), mutation).run();
     assert!(!outcome.violations.is_empty(), "this world shows it");
-    check(473, plan(473));
+    (10..16).for_each(|seed| check(seed, plan(seed)));
 }
 
 /// A segment whose records had all been deleted was still to be written when compaction replaced what follows it, and its bytes went from

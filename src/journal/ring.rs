@@ -150,10 +150,10 @@ impl Ring {
     /// Invariants: with `Lane::Data`, `reserve` bytes for releasing the oldest file remain.
     pub fn place(&mut self, length: u64, lane: Lane, reserve: u64) -> Option<Placement> {
         assert!(length > 0 && length.is_multiple_of(BLOCK_BYTES), "a commit is whole blocks");
+        if lane == Lane::Data && !self.has_room(length, reserve) {
+            return None;
+        }
         if self.room_in_current() >= length {
-            if lane == Lane::Data && !self.keeps_reserve(None, self.room_in_current() - length, reserve) {
-                return None;
-            }
             let current = self.live.back_mut()?;
             let position = current.used;
             current.used += length;
@@ -171,6 +171,15 @@ impl Ring {
         self.closed = false;
         self.live.push_back(LiveFile { sequence, file, residents: Vec::new(), used: BLOCK_BYTES + length });
         Some(Placement { file: file.number, sequence, position: BLOCK_BYTES, new_file: true })
+    }
+
+    /// Whether `reserve` bytes for releasing the oldest file remain behind a commit of `length` bytes.
+    #[must_use]
+    pub fn has_room(&self, length: u64, reserve: u64) -> bool {
+        match self.room_in_current().checked_sub(length) {
+            Some(room) => self.keeps_reserve(None, room, reserve),
+            None => self.choose_free(length, Lane::Data, reserve).is_some(),
+        }
     }
 
     fn choose_free(&self, length: u64, lane: Lane, reserve: u64) -> Option<usize> {

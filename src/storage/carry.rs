@@ -49,6 +49,11 @@ impl Carries {
         }
     }
 
+    /// Segments that go away by their seal alone.
+    pub fn closing(&self) -> u64 {
+        self.closing
+    }
+
     pub fn forget(&mut self, segment: &OpenSegment) {
         if segment.issued > 0 {
             self.segments -= 1;

@@ -644,6 +644,7 @@ impl Storage {
         if self.failed.is_some() {
             return;
         }
+        self.maybe_tell_sealed(effects);
         self.commit(effects);
         self.maybe_release(effects);
         self.evict();

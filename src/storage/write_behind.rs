@@ -177,13 +177,15 @@ impl Storage {
         self.maybe_tell_sealed(effects);
     }
 
-    /// A ring that is more than half full, as large as it is now, hears of several seals at once: else each of them could take a block of it, and together
-    /// they would take the room that it keeps for releasing a file.
+    /// Tells the journal of what is sealed, of several at once where room in the ring is scarce: each of them could take a block of it, and
+    /// together they would take the room that it keeps for releasing a file.
     pub(super) fn maybe_tell_sealed(&mut self, effects: &mut Effects) {
-        let ring = self.journal.ring();
-        let is_pressed = ring.used_bytes() * 2 > ring.bytes() || self.journal.is_blocked();
-        let more_will_come = self.seals_in_flight > 0 || self.restore.is_under_way();
-        if more_will_come && is_pressed && self.completed.len() < SEALS_TOLD_TOGETHER {
+        let deleted = |file: &mut FileId| self.files.get(file).is_none_or(|key| self.slots[key.log].deleted);
+        let of_deleted: Vec<FileId> = self.completed.extract_if(.., deleted).collect();
+        for file in of_deleted {
+            self.end_seal(file);
+        }
+        if self.completed.len() < SEALS_TOLD_TOGETHER && self.tells_more_soon() {
             return;
         }
         for file in std::mem::take(&mut self.completed) {
@@ -193,6 +195,16 @@ impl Storage {
                 None => {}
             }
         }
+    }
+
+    /// Others will be sealed, and the journal should hear of them together: those under way while the ring is more than half full, as large
+    /// as it is now; all that are to be sealed once the room for releasing a file is all that is left. A full disk seals them one at a time.
+    fn tells_more_soon(&self) -> bool {
+        let ring = self.journal.ring();
+        let is_pressed = ring.used_bytes() * 2 > ring.bytes() || self.journal.is_blocked();
+        let under_way = self.seals_in_flight > 0 || self.restore.is_under_way();
+        let to_come = self.carries.closing() > self.completed.len() as u64;
+        is_pressed && under_way || to_come && !ring.has_room(BLOCK_BYTES, self.reserve())
     }
 
     /// The segment is exact and synced. None: its partition was deleted meanwhile.
