@@ -180,6 +180,9 @@ impl Storage {
     /// Tells the journal of what is sealed, of several at once where room in the ring is scarce: each of them could take a block of it, and
     /// together they would take the room that it keeps for releasing a file.
     pub(super) fn maybe_tell_sealed(&mut self, effects: &mut Effects) {
+        if self.completed.is_empty() {
+            return;
+        }
         let deleted = |file: &mut FileId| self.files.get(file).is_none_or(|key| self.slots[key.log].deleted);
         let of_deleted: Vec<FileId> = self.completed.extract_if(.., deleted).collect();
         for file in of_deleted {
